@@ -1,0 +1,4 @@
+//! One command line for the VPN clients of several vendors.
+
+#[cfg(feature = "simulate")]
+pub mod simulate;

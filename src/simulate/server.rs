@@ -1,0 +1,330 @@
+//! Serves a router on loopback, plain or over TLS, keeps a log of requests and injects faults of any HTTP server.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use serde::Serialize;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use super::Context;
+
+/// How many requests the log keeps; older ones are forgotten, the count goes on.
+const LOG_LIMIT: usize = 20_000;
+/// The largest request body that a simulator reads, in bytes.
+const BODY_LIMIT: usize = 4 << 20;
+
+/// Describes one request that a simulator answered.
+#[derive(Debug, Clone, Serialize)]
+pub struct Entry {
+    /// The method, upper case.
+    pub method: String,
+    /// Path and query as they came over the wire.
+    pub path: String,
+    /// Headers by lower-case name; of a repeated header the last value.
+    pub headers: BTreeMap<String, String>,
+    /// The body as text, broken UTF-8 replaced.
+    pub body: String,
+    /// The status of the answer.
+    pub status: u16,
+}
+
+/// Keeps what was asked of a simulator; clones share one log.
+#[derive(Debug, Clone, Default)]
+pub struct RequestLog {
+    entries: Arc<Mutex<VecDeque<Entry>>>,
+    requests: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl RequestLog {
+    /// Gives the requests since the last [`RequestLog::clear`], oldest first.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Entry> {
+        self.lock().iter().cloned().collect()
+    }
+
+    /// Counts the requests since the last [`RequestLog::clear`].
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+
+    /// Counts the connections accepted since the last [`RequestLog::clear`].
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        self.lock().clear();
+        self.requests.store(0, Ordering::SeqCst);
+        self.connections.store(0, Ordering::SeqCst);
+    }
+
+    fn push(&self, entry: Entry) {
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        let mut entries = self.lock();
+        if entries.len() == LOG_LIMIT {
+            entries.pop_front();
+        }
+        entries.push_back(entry);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A server that runs until it is dropped.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Binds a loopback port; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// Fails where the port is taken.
+    pub async fn bind(port: u16) -> std::io::Result<TcpListener> {
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
+    }
+
+    /// Serves `router` on `listener`, with the control endpoint and the log around it.
+    ///
+    /// # Errors
+    /// Fails where the listener has no address.
+    pub fn start(
+        listener: TcpListener,
+        router: Router,
+        context: &Context,
+        tls: Option<Arc<rustls::ServerConfig>>,
+    ) -> std::io::Result<Self> {
+        let address = listener.local_addr()?;
+        let (stop, stopped) = watch::channel(false);
+        let router = router
+            .layer(middleware::from_fn_with_state(context.clone(), inject))
+            .layer(middleware::from_fn_with_state(context.clone(), record))
+            .merge(control(context.clone()));
+        let acceptor = tls.map(TlsAcceptor::from);
+        tokio::spawn(accept(listener, router, acceptor, context.clone(), stopped));
+        Ok(Self { address, stop })
+    }
+
+    /// Gives the address that the server listens on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Nobody listens where the runtime has ended already.
+        let _ = self.stop.send(true);
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    acceptor: Option<TlsAcceptor>,
+    context: Context,
+    mut stopped: watch::Receiver<bool>,
+) {
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { continue };
+                context.log.connections.fetch_add(1, Ordering::SeqCst);
+                if context.faults.take("reset").is_some() {
+                    reset(stream);
+                    continue;
+                }
+                tokio::spawn(connection(stream, router.clone(), acceptor.clone(), context.clone(), stopped.clone()));
+            }
+        }
+    }
+}
+
+/// Closes a connection so that its peer sees a reset, not an orderly end.
+fn reset(stream: TcpStream) {
+    // Without linger the kernel sends RST; where that can't be set, an orderly close is still a fault.
+    let _ = stream.set_zero_linger();
+    drop(stream);
+}
+
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    acceptor: Option<TlsAcceptor>,
+    context: Context,
+    mut stopped: watch::Receiver<bool>,
+) {
+    // A delay of Nagle's would be measured as ours.
+    let _ = stream.set_nodelay(true);
+    if context.faults.is_on("silent") {
+        let _ = stopped.changed().await;
+        return;
+    }
+    let service = TowerToHyperService::new(router);
+    let builder = Builder::new(TokioExecutor::new());
+    // A connection that breaks is the client's affair: there is nobody here to tell.
+    if let Some(acceptor) = acceptor {
+        let Ok(stream) = acceptor.accept(stream).await else { return };
+        tokio::select! {
+            _ = stopped.changed() => {}
+            _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service) => {}
+        }
+    } else {
+        tokio::select! {
+            _ = stopped.changed() => {}
+            _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service) => {}
+        }
+    }
+}
+
+/// Writes each request into the log.
+async fn record(State(context): State<Context>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(bytes) = to_bytes(body, BODY_LIMIT).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let mut entry = Entry {
+        method: parts.method.to_string(),
+        path: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
+        headers: parts
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect(),
+        body: String::from_utf8_lossy(&bytes).into_owned(),
+        status: 0,
+    };
+    let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
+    entry.status = response.status().as_u16();
+    context.log.push(entry);
+    response
+}
+
+/// Injects the faults that any HTTP server can have.
+///
+/// | fault | what happens |
+/// | --- | --- |
+/// | `http-status=503[@PATH][*N]` | that status with an HTML page, optionally only for paths that contain PATH |
+/// | `retry-after=S` | the header `Retry-After: S` on answers of `http-status` |
+/// | `slow=MS[@PATH]` | each answer is held back by that many milliseconds |
+/// | `not-json[=PATH]` | 200 with an HTML page |
+/// | `empty[=PATH]` | 200 with an empty body |
+/// | `body=TEXT` | 200 with that text as `application/json` |
+/// | `redirect=URL` | 302 to that URL |
+/// | `endless` | 200 with a body that does not end |
+/// | `reset` | the connection is reset after the accept |
+/// | `silent` | the connection is accepted and never answered |
+async fn inject(State(context): State<Context>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let faults = &context.faults;
+    if let Some((arg, pattern)) = faults.arg("slow").as_deref().map(split_at_path)
+        && path.contains(pattern)
+        && let Ok(millis) = arg.parse()
+    {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+    if let Some(written) = faults.arg("http-status") {
+        let (status, pattern) = split_at_path(&written);
+        if path.contains(pattern) && faults.take("http-status").is_some() {
+            let status = status.parse().ok().and_then(|code| StatusCode::from_u16(code).ok());
+            return page(status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE), faults.arg("retry-after").as_deref());
+        }
+    }
+    if let Some(target) = faults.take("redirect") {
+        return (StatusCode::FOUND, [(header::LOCATION, target)]).into_response();
+    }
+    if faults.arg("not-json").is_some_and(|pattern| path.contains(&pattern)) && faults.take("not-json").is_some() {
+        return page(StatusCode::OK, None);
+    }
+    if faults.arg("empty").is_some_and(|pattern| path.contains(&pattern)) && faults.take("empty").is_some() {
+        return StatusCode::OK.into_response();
+    }
+    if let Some(text) = faults.take("body") {
+        return ([(header::CONTENT_TYPE, "application/json")], text).into_response();
+    }
+    if faults.is_on("endless") {
+        let chunk = Ok::<_, std::convert::Infallible>(Bytes::from_static(&[b' '; 4096]));
+        return Body::from_stream(futures_util::stream::repeat(chunk)).into_response();
+    }
+    next.run(request).await
+}
+
+fn split_at_path(arg: &str) -> (&str, &str) {
+    arg.split_once('@').unwrap_or((arg, ""))
+}
+
+fn page(status: StatusCode, retry_after: Option<&str>) -> Response {
+    let body = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\n");
+    let mut response = (status, [(header::CONTENT_TYPE, "text/html")], body).into_response();
+    if let Some(value) = retry_after.and_then(|seconds| HeaderValue::from_str(seconds).ok()) {
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    response
+}
+
+/// The control endpoint: `/__simulate/requests` and `/__simulate/faults`, for those who drive a simulator from outside.
+fn control(context: Context) -> Router {
+    Router::new()
+        .route("/__simulate/requests", get(requests).delete(forget))
+        .route("/__simulate/faults", get(list_faults).delete(clear_faults))
+        .route("/__simulate/faults/{written}", axum::routing::put(set_fault).delete(clear_fault))
+        .with_state(context)
+}
+
+async fn requests(State(context): State<Context>) -> Response {
+    axum::Json(serde_json::json!({
+        "requests": context.log.requests(),
+        "connections": context.log.connections(),
+        "entries": context.log.entries(),
+    }))
+    .into_response()
+}
+
+async fn forget(State(context): State<Context>) -> StatusCode {
+    context.log.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn list_faults(State(context): State<Context>) -> Response {
+    axum::Json(context.faults.list()).into_response()
+}
+
+async fn clear_faults(State(context): State<Context>) -> StatusCode {
+    context.faults.clear_all();
+    StatusCode::NO_CONTENT
+}
+
+async fn set_fault(State(context): State<Context>, Path(written): Path<String>) -> StatusCode {
+    context.faults.set(&written);
+    StatusCode::NO_CONTENT
+}
+
+async fn clear_fault(State(context): State<Context>, Path(name): Path<String>) -> StatusCode {
+    context.faults.clear(&name);
+    StatusCode::NO_CONTENT
+}
