@@ -85,12 +85,6 @@ impl Answer {
         Self { status: StatusCode::BAD_REQUEST, body: Content::Text("400 Bad Request") }
     }
 
-    /// Tells whether this is a success.
-    #[cfg(test)]
-    pub(super) fn is_success(&self) -> bool {
-        matches!(&self.body, Content::Json(body) if body.get("success") == Some(&Value::Bool(true)))
-    }
-
     /// Writes the answer out, with the faults of the envelope.
     pub(super) fn into_response(self, faults: &Faults) -> Response {
         let (text, kind) = match self.body {

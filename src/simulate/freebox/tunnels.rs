@@ -231,3 +231,194 @@ fn small_world() -> [Value; 3] {
         }}),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::faults::Faults;
+    use crate::simulate::freebox::clock::Clock;
+
+    /// A world whose time is set by hand, in steps of one second.
+    struct Bench {
+        clock: Clock,
+        faults: Faults,
+        start: Duration,
+        tunnels: Tunnels,
+    }
+
+    impl Bench {
+        fn new(fault: &str) -> Self {
+            let (clock, faults) = (Clock::start(), Faults::default());
+            let start = clock.now();
+            let tunnels = Tunnels::small_world(&moment(&clock, &faults, start));
+            if !fault.is_empty() {
+                faults.set(fault);
+            }
+            Self { clock, faults, start, tunnels }
+        }
+
+        fn set(&mut self, id: &str, active: bool, millis: u64) -> Result<Value, String> {
+            let moment = moment(&self.clock, &self.faults, self.start + Duration::from_millis(millis));
+            self.tunnels.settle(&moment);
+            let answer = self.tunnels.update(id, &json!({"active": active}), &View::default(), &moment);
+            self.tunnels.settle(&moment);
+            answer
+        }
+
+        fn status(&mut self, millis: u64) -> Value {
+            let moment = moment(&self.clock, &self.faults, self.start + Duration::from_millis(millis));
+            self.tunnels.settle(&moment);
+            self.tunnels.status(&moment)
+        }
+
+        /// The tunnel and the state, or `off`.
+        fn state(&mut self, millis: u64) -> String {
+            let status = self.status(millis);
+            match (status["active_vpn"].as_str(), status["state"].as_str()) {
+                (Some(id), Some(state)) => format!("{id} {state}"),
+                _ => "off".to_owned(),
+            }
+        }
+
+        fn active(&self) -> Vec<&str> {
+            self.tunnels.configurations.iter().filter(|one| one.active).map(|one| one.id.as_str()).collect()
+        }
+    }
+
+    fn moment<'a>(clock: &'a Clock, faults: &'a Faults, now: Duration) -> Moment<'a> {
+        Moment { now, clock, pace: Duration::from_secs(1), faults }
+    }
+
+    #[test]
+    fn the_small_world_has_one_tunnel_of_each_kind_and_the_second_is_up() {
+        let mut bench = Bench::new("");
+        assert_eq!(bench.tunnels.list(&View::default()).len(), 3);
+        assert_eq!(bench.active(), ["vpn1"]);
+        assert_eq!(bench.state(0), "vpn1 up");
+        assert!(bench.status(0)["stats"]["bytes_down"].as_u64() > Some(1_000_000));
+    }
+
+    #[test]
+    fn another_tunnel_goes_up_once_the_first_is_down() {
+        let mut bench = Bench::new("");
+        bench.set("vpn0", true, 0).unwrap();
+        assert_eq!(bench.active(), ["vpn0"]);
+        let seen = [0, 999, 1000, 1999, 2000, 60_000].map(|millis| bench.state(millis));
+        assert_eq!(
+            seen,
+            ["vpn1 going_down", "vpn1 going_down", "vpn0 going_up", "vpn0 going_up", "vpn0 up", "vpn0 up"]
+        );
+    }
+
+    #[test]
+    fn a_tunnel_goes_down_in_one_step_and_leaves_nothing() {
+        let mut bench = Bench::new("");
+        bench.set("vpn1", false, 0).unwrap();
+        assert_eq!(bench.state(999), "vpn1 going_down");
+        assert_eq!(bench.status(1000), json!({"enabled": false}));
+    }
+
+    #[test]
+    fn a_tunnel_activated_again_while_it_goes_down_comes_back() {
+        let mut bench = Bench::new("");
+        bench.set("vpn1", false, 0).unwrap();
+        bench.set("vpn1", true, 500).unwrap();
+        let seen = [999, 1000, 2000].map(|millis| bench.state(millis));
+        assert_eq!(seen, ["vpn1 going_down", "vpn1 going_up", "vpn1 up"]);
+    }
+
+    #[test]
+    fn a_failure_counts_down_and_is_tried_again() {
+        let mut bench = Bench::new("tunnel-fails=connect_timeout*1");
+        bench.set("vpn1", false, 0).unwrap();
+        bench.set("vpn0", true, 1000).unwrap();
+        assert_eq!(bench.status(1500)["last_error"], json!("none"));
+        let failed = bench.status(2000);
+        assert_eq!((&failed["state"], &failed["last_error"]), (&json!("down"), &json!("connect_timeout")));
+        assert_eq!((&failed["next_try"], &failed["last_up"]), (&json!(10), &json!(0)));
+        assert_eq!(bench.status(6500)["next_try"], json!(6));
+        let retried = bench.status(12_000);
+        assert_eq!((&retried["state"], &retried["last_error"]), (&json!("going_up"), &json!("connect_timeout")));
+        assert_eq!(retried["last_try"].as_u64(), failed["last_try"].as_u64().map(|tried| tried + 11));
+        let up = bench.status(13_000);
+        assert_eq!((&up["state"], &up["last_error"], &up["next_try"]), (&json!("up"), &json!("none"), &json!(0)));
+    }
+
+    #[test]
+    fn a_failed_tunnel_has_nothing_to_take_down() {
+        let mut bench = Bench::new("tunnel-fails");
+        bench.set("vpn1", false, 0).unwrap();
+        bench.set("vpn0", true, 1000).unwrap();
+        assert_eq!(bench.status(2000)["last_error"], json!("auth_failed"));
+        bench.set("vpn0", false, 2000).unwrap();
+        assert_eq!(bench.state(2000), "off");
+    }
+
+    #[test]
+    fn an_attempt_without_end_ends_when_the_fault_does() {
+        let mut bench = Bench::new("stays-going-up");
+        bench.set("vpn0", true, 0).unwrap();
+        assert_eq!(bench.state(60_000), "vpn0 going_up");
+        bench.faults.clear("stays-going-up");
+        assert_eq!(bench.state(60_001), "vpn0 up");
+    }
+
+    #[test]
+    fn without_a_wan_it_waits_and_with_one_it_connects() {
+        let mut bench = Bench::new("waiting-wan");
+        assert_eq!(bench.state(0), "vpn1 waiting_wan");
+        assert_eq!(bench.state(5000), "vpn1 waiting_wan");
+        bench.faults.clear("waiting-wan");
+        let seen = [5500, 5999, 6000].map(|millis| bench.state(millis));
+        assert_eq!(seen, ["vpn1 going_up", "vpn1 going_up", "vpn1 up"]);
+    }
+
+    #[test]
+    fn a_dropped_tunnel_comes_back() {
+        let mut bench = Bench::new("drop-after=200*1");
+        let dropped = bench.status(200);
+        assert_eq!((&dropped["state"], &dropped["last_error"]), (&json!("down"), &json!("remote_terminated")));
+        assert_eq!(bench.state(60_000), "vpn1 up");
+    }
+
+    #[test]
+    fn others_stay_active_where_the_fault_says_so() {
+        let mut bench = Bench::new("keeps-others-active");
+        bench.set("vpn0", true, 0).unwrap();
+        assert_eq!(bench.active(), ["vpn0", "vpn1"]);
+        assert_eq!(bench.state(1000), "vpn0 up");
+    }
+
+    #[test]
+    fn a_refused_activation_changes_nothing() {
+        let mut bench = Bench::new("activation=busy*1");
+        assert_eq!(bench.set("vpn0", true, 0), Err("busy".to_owned()));
+        assert_eq!(bench.active(), ["vpn1"]);
+        assert_eq!(bench.state(0), "vpn1 up");
+        bench.set("vpn0", true, 0).unwrap();
+        assert_eq!(bench.active(), ["vpn0"]);
+    }
+
+    #[test]
+    fn an_old_error_shows_until_there_is_a_newer_one() {
+        let mut bench = Bench::new("old-last-error=auth_failed");
+        assert_eq!(bench.status(0)["last_error"], json!("auth_failed"));
+        assert_eq!(bench.state(0), "vpn1 up");
+        bench.faults.set("tunnel-fails=resolv_failed");
+        bench.set("vpn0", true, 0).unwrap();
+        assert_eq!(bench.status(1500)["last_error"], json!("auth_failed"));
+        assert_eq!(bench.status(2000)["last_error"], json!("resolv_failed"));
+    }
+
+    #[test]
+    fn a_removed_tunnel_goes_down_and_its_id_is_free_again() {
+        let mut bench = Bench::new("");
+        let (clock, faults) = (bench.clock, bench.faults.clone());
+        let now = moment(&clock, &faults, bench.start);
+        bench.tunnels.remove("vpn1", &now).unwrap();
+        assert_eq!(bench.tunnels.remove("vpn1", &now), Err(NOENT.to_owned()));
+        assert_eq!(bench.state(0), "vpn1 going_down");
+        assert_eq!(bench.state(1000), "off");
+        assert_eq!(bench.tunnels.free_id(), "vpn1");
+    }
+}
