@@ -156,6 +156,19 @@ async fn a_pairing_is_granted_by_polling_and_lacks_settings() {
 }
 
 #[tokio::test]
+async fn pairing_again_ends_the_old_token_and_its_sessions() {
+    let mut bench = Bench::logged_in(FAST, &["pairing=granted"]).await;
+    let body = json!({"app_id": APP_ID, "app_name": "vpnctl", "device_name": "test"});
+    let asked = bench.post("login/authorize/", &body).await.json();
+    assert_eq!(bench.get("vpn_client/log").await.status, 200, "asking alone ends nothing");
+    bench.get(&format!("login/authorize/{}", asked["result"]["track_id"])).await;
+    assert_eq!(bench.get("vpn_client/log").await.code(), (403, "auth_required".to_owned()));
+    assert_eq!(bench.log_in(APP_ID, APP_TOKEN).await.code(), (403, "invalid_token".to_owned()));
+    let token = asked["result"]["app_token"].as_str().unwrap().to_owned();
+    assert_eq!(bench.log_in(APP_ID, &token).await.status, 200);
+}
+
+#[tokio::test]
 async fn secrets_are_not_read_without_settings() {
     let mut bench = Bench::logged_in(FAST, &["no-settings-right"]).await;
     let conf = bench.get("vpn_client/config/vpn2").await.json()["result"]["conf_wireguard"].clone();
@@ -260,6 +273,20 @@ async fn configurations_have_the_documented_shapes() {
     let removed = bench.send("DELETE", "/api/v16/vpn_client/config/vpn3", "").await.json();
     same_shape(&removed, "config-delete");
     assert_eq!(bench.get("vpn_client/config/vpn3").await.code(), (200, "noent".to_owned()));
+}
+
+#[tokio::test]
+async fn an_update_replaces_or_merges_a_sub_object() {
+    let bench = Bench::logged_in(FAST, &[]).await;
+    let partial = json!({"conf_pptp": {"username": "other"}});
+    assert_eq!(bench.put("vpn_client/config/vpn0", &partial).await.code(), (200, "inval".to_owned()));
+    bench.fault("merge-conf");
+    let merged = bench.put("vpn_client/config/vpn0", &partial).await.json();
+    same_shape(&merged, "config-update");
+    assert_eq!(merged["result"]["conf_pptp"]["username"], json!("other"));
+    bench.put("vpn_client/config/vpn1", &json!({"description": "Renamed"})).await;
+    let status = bench.status().await;
+    assert_eq!((&status["active_vpn_description"], &status["state"]), (&json!("Renamed"), &json!("up")));
 }
 
 #[tokio::test]
