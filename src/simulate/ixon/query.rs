@@ -1,0 +1,85 @@
+//! The query of the cloud's lists: fields, filters and paging (vendors/ixon.md section 4.10).
+
+use serde_json::Value;
+
+use super::answers::Problem;
+use super::fields::Fields;
+use super::filters::Filter;
+use crate::simulate::faults::Faults;
+
+/// The documented length of a page.
+const PAGE: usize = 20;
+/// The longest page that the vendor's own code asks for.
+const LONGEST_PAGE: usize = 4000;
+
+/// What a call asks of a list or of an object.
+#[derive(Debug)]
+pub(super) struct Query {
+    fields: Fields,
+    filters: Vec<Filter>,
+    page_size: usize,
+    page_after: Option<String>,
+}
+
+impl Query {
+    /// Reads the query of a URL; parameters that it does not know are left alone.
+    pub(super) fn parse(query: Option<&str>) -> Result<Self, Problem> {
+        let pairs: Vec<_> = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).collect();
+        let all =
+            |wanted: &'static str| pairs.iter().filter(move |(name, _)| name == wanted).map(|(_, value)| &**value);
+        let fields = Fields::parse(all("fields")).ok_or_else(|| Problem::invalid("fields"))?;
+        let mut filters = Vec::new();
+        for written in all("filters") {
+            filters.extend(Filter::parse_all(written).ok_or_else(|| Problem::invalid("filters"))?);
+        }
+        let page_size = match all("page-size").next_back() {
+            None => PAGE,
+            Some(written) => match written.parse() {
+                Ok(size @ 1..) => LONGEST_PAGE.min(size),
+                _ => return Err(Problem::invalid("page-size")),
+            },
+        };
+        Ok(Self { fields, filters, page_size, page_after: all("page-after").next_back().map(str::to_owned) })
+    }
+
+    /// Cuts one document down to the fields asked for.
+    pub(super) fn cut(&self, document: &Value) -> Result<Value, Problem> {
+        self.fields.apply(document).ok_or_else(|| Problem::invalid("fields"))
+    }
+
+    /// Gives one page, and the cursor of the next: the publicId with which that begins.
+    pub(super) fn page(
+        &self,
+        all: impl Iterator<Item = Value>,
+        faults: &Faults,
+    ) -> Result<(Vec<Value>, Option<String>), Problem> {
+        let mut begun = self.page_after.is_none() || faults.is_on("cursor-repeats");
+        let mut page = Vec::new();
+        for document in all {
+            if !self.holds(&document)? {
+                continue;
+            }
+            let public_id = document["publicId"].as_str();
+            begun = begun || public_id == self.page_after.as_deref();
+            if begun && page.len() == self.page_size {
+                return Ok((page, public_id.map(str::to_owned)));
+            }
+            if begun {
+                page.push(self.cut(&document)?);
+            }
+        }
+        if !begun {
+            return Err(Problem::invalid("page-after"));
+        }
+        Ok((page, None))
+    }
+
+    fn holds(&self, document: &Value) -> Result<bool, Problem> {
+        for filter in &self.filters {
+            if !filter.holds(document).ok_or_else(|| Problem::invalid("filters"))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
