@@ -163,9 +163,7 @@ async fn create_token(
 
 async fn my_token(State(cloud): State<Arc<Cloud>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
     let (_, token) = caller::bearer(&headers, &cloud)?;
-    let mut document = token.document();
-    document["user"] = cloud.ixon.tokens.user();
-    Ok(single(StatusCode::OK, "AccessToken", &Query::parse(query.as_deref())?.cut(&document)?))
+    Ok(single(StatusCode::OK, "AccessToken", &Query::parse(query.as_deref())?.cut(&token.document())?))
 }
 
 async fn delete_my_token(State(cloud): State<Arc<Cloud>>, headers: HeaderMap) -> Answer {

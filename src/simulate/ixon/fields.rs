@@ -66,8 +66,13 @@ impl Fields {
         &mut self.named[index].1
     }
 
-    /// Cuts a document down to the selection; its publicId always stays. `None` where a name is unknown.
+    /// Cuts a document down to the selection; its publicId always stays, those inside of it do not. `None` where a
+    /// name is unknown.
     pub(super) fn apply(&self, document: &Value) -> Option<Value> {
+        self.keep(document, "publicId")
+    }
+
+    fn keep(&self, document: &Value, always: &str) -> Option<Value> {
         let Value::Object(members) = document else { return Some(document.clone()) };
         if self.named.iter().any(|(name, _)| !members.contains_key(name)) {
             return None;
@@ -76,7 +81,7 @@ impl Fields {
         for (name, value) in members {
             if let Some((_, sub)) = self.named.iter().find(|(known, _)| known == name) {
                 kept.insert(name.clone(), sub.apply_below(value)?);
-            } else if name == "publicId" || self.all && is_plain(value) {
+            } else if name == always || self.all && is_plain(value) {
                 kept.insert(name.clone(), value.clone());
             }
         }
@@ -87,8 +92,8 @@ impl Fields {
     fn apply_below(&self, value: &Value) -> Option<Value> {
         match value {
             Value::Array(items) => items.iter().map(|item| self.apply_below(item)).collect(),
-            Value::Object(_) if self.named.is_empty() => Self { all: true, named: Vec::new() }.apply(value),
-            _ => self.apply(value),
+            Value::Object(_) if self.named.is_empty() => Self { all: true, named: Vec::new() }.keep(value, ""),
+            _ => self.keep(value, ""),
         }
     }
 }
@@ -123,7 +128,7 @@ mod tests {
     fn a_star_is_one_level() {
         assert_eq!(cut(&["*"]), Some(json!({ "publicId": "x", "name": "n", "other": 1 })));
         assert_eq!(cut(&["deep.*"]), Some(json!({ "publicId": "x", "deep": { "a": 1 } })));
-        assert_eq!(cut(&["list(a)"]), Some(json!({ "publicId": "x", "list": [{ "publicId": "y", "a": 1 }] })));
+        assert_eq!(cut(&["list(a)"]), Some(json!({ "publicId": "x", "list": [{ "a": 1 }] })));
     }
 
     #[test]
