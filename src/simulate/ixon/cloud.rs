@@ -124,10 +124,12 @@ impl Cloud {
         u64::try_from(recent.len()).is_ok_and(|count| count > limit)
     }
 
-    fn agent_document(&self, agent: &Agent) -> Value {
-        let connected = self.ixon.daemon.connected_agent().is_some_and(|id| id == agent.public_id);
-        let user = self.ixon.tokens.user();
-        let users = connected.then(|| json!({ "publicId": user["publicId"], "name": user["name"] }));
+    /// Gives an agent's document; `connected` is the agent to which the local client's tunnel is up.
+    fn agent_document(&self, agent: &Agent, connected: Option<&str>) -> Value {
+        let users = (connected == Some(&agent.public_id)).then(|| {
+            let user = self.ixon.tokens.user();
+            json!({ "publicId": user["publicId"], "name": user["name"] })
+        });
         self.ixon.agents.document(agent, users.as_slice())
     }
 
@@ -175,8 +177,8 @@ async fn delete_my_token(State(cloud): State<Arc<Cloud>>, headers: HeaderMap) ->
 async fn companies(State(cloud): State<Arc<Cloud>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
     caller::bearer(&headers, &cloud)?;
     let query = Query::parse(query.as_deref())?;
-    let all = [agents::COMPANY, agents::SECOND_COMPANY].into_iter().map(Company::document);
-    let (data, more_after) = query.page(all, cloud.faults())?;
+    let all = [agents::COMPANY, agents::SECOND_COMPANY].into_iter().map(|company| (company.public_id, company));
+    let (data, more_after) = query.page(all, Company::document, cloud.faults())?;
     Ok(list("Company", data, more_after, cloud.faults()))
 }
 
@@ -200,8 +202,10 @@ async fn my_sector(headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
 async fn agent_list(State(cloud): State<Arc<Cloud>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
     let company = caller::company(&headers, &cloud)?;
     let query = Query::parse(query.as_deref())?;
-    let all = cloud.ixon.agents.of(company).map(|agent| cloud.agent_document(agent));
-    let (data, more_after) = query.page(all, cloud.faults())?;
+    let connected = cloud.ixon.daemon.connected_agent();
+    let all = cloud.ixon.agents.of(company).map(|agent| (agent.public_id.as_str(), agent));
+    let document = |agent: &Agent| cloud.agent_document(agent, connected.as_deref());
+    let (data, more_after) = query.page(all, document, cloud.faults())?;
     Ok(list("Agent", data, more_after, cloud.faults()))
 }
 
@@ -212,7 +216,8 @@ async fn one_agent(
     RawQuery(query): RawQuery,
 ) -> Answer {
     let company = caller::company(&headers, &cloud)?;
-    let document = cloud.agent_document(cloud.agent(&public_id, company)?);
+    let connected = cloud.ixon.daemon.connected_agent();
+    let document = cloud.agent_document(cloud.agent(&public_id, company)?, connected.as_deref());
     Ok(single(StatusCode::OK, "Agent", &Query::parse(query.as_deref())?.cut(&document)?))
 }
 

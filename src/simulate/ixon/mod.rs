@@ -3,8 +3,8 @@
 //! Written from vendors/ixon.md, whose section 8 is the specification. What the page marks *unknown* is answered in
 //! the plainest way and can often be changed by a fault.
 //!
-//! The user is `demo@example.org` with the password in [`tokens::PASSWORD`]; the Application ID is
-//! `VpnctlDemo01`, the sector `SSSSSSSSSSSS`. Company `1111-2222-3333-4444-5555` has the agents
+//! The user is `demo@example.org` with the password `demo:pässword>>?~`; the Application ID is `VpnctlDemo01`, the
+//! sector `SSSSSSSSSSSS`, and a token of 60 days stands in the written configuration. Company `1111-2222-3333-4444-5555` has the agents
 //!
 //! | publicId | name | |
 //! | --- | --- | --- |

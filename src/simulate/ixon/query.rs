@@ -48,25 +48,29 @@ impl Query {
     }
 
     /// Gives one page, and the cursor of the next: the publicId with which that begins.
-    pub(super) fn page(
+    ///
+    /// `all` gives each item with its publicId; documents are made only of those that the page may need.
+    pub(super) fn page<'a, T>(
         &self,
-        all: impl Iterator<Item = Value>,
+        all: impl Iterator<Item = (&'a str, T)>,
+        document: impl Fn(T) -> Value,
         faults: &Faults,
     ) -> Result<(Vec<Value>, Option<String>), Problem> {
         let mut begun = self.page_after.is_none() || faults.is_on("cursor-repeats");
         let mut page = Vec::new();
-        for document in all {
+        for (public_id, item) in all {
+            begun = begun || Some(public_id) == self.page_after.as_deref();
+            if !begun {
+                continue;
+            }
+            let document = document(item);
             if !self.holds(&document)? {
                 continue;
             }
-            let public_id = document["publicId"].as_str();
-            begun = begun || public_id == self.page_after.as_deref();
-            if begun && page.len() == self.page_size {
-                return Ok((page, public_id.map(str::to_owned)));
+            if page.len() == self.page_size {
+                return Ok((page, Some(public_id.to_owned())));
             }
-            if begun {
-                page.push(self.cut(&document)?);
-            }
+            page.push(self.cut(&document)?);
         }
         if !begun {
             return Err(Problem::invalid("page-after"));
