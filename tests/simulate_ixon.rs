@@ -1,5 +1,6 @@
 //! Holds the simulated IXON client and cloud to the vendor's documentation, over real TLS.
 
+#![cfg(feature = "simulate")]
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 #[path = "simulate_ixon/bench.rs"]
