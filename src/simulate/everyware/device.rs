@@ -54,11 +54,12 @@ pub(super) struct Fetch {
 
 impl Fetch {
     /// Begins with nothing beside the device.
-    pub(super) fn read(faults: &Faults) -> Self {
-        let now = Timestamp::now();
-        let ago = |hours| date(now.saturating_sub(SignedDuration::from_hours(hours)).unwrap_or(now));
+    pub(super) fn read(faults: &Faults, started: Timestamp) -> Self {
+        let ago = |hours| started.saturating_sub(SignedDuration::from_hours(hours)).unwrap_or(started);
+        // The number of fractional digits varies (section 2, Dates).
+        let went = ago(72).strftime("%Y-%m-%dT%H:%M:%S%.2fZ").to_string();
         let null_display_name = faults.is_on("null-display-name");
-        Self { connection: false, last_event: false, null_display_name, came: ago(2), went: ago(72) }
+        Self { connection: false, last_event: false, null_display_name, came: date(ago(2)), went }
     }
 
     /// Adds one of `fetchAttributes`.

@@ -1,4 +1,5 @@
-//! The simulated Everyware Cloud: its REST API under `/v1`, written from vendors/everyware.md, section 8.
+//! The simulated Everyware Cloud: its REST API under `/v1`, written from section 8 of vendor/everyware.md, which all
+//! sections named in this folder are sections of.
 //!
 //! The account `acme-inc` (id `LgJHjS2jvdE`) holds these devices, and its child account `acme-north` (id `Ai9_3Q`)
 //! the devices `gw-north-01` (VPN up) and `gw-north-02` (VPN down):
@@ -42,6 +43,7 @@
 //! | `disconnect-path=right\|wrong\|both\|neither` | which of `_disconnect` and `_discconect` there is (`right`) |
 //! | `proxy-page=502\|503\|504[@PATH]` | device calls do their work and answer a proxy's HTML page, optionally only for paths that contain PATH |
 //! | `token-ttl=SECONDS` | new tokens live that long (a fraction is allowed) |
+//! | `refresh-ttl=SECONDS` | they can be refreshed that long |
 //! | `token-expired-at-issue` | new tokens say that they expired long ago, as a clock that is behind makes them, and work |
 //! | `invalidate-tokens` | the next call with a bearer finds all tokens invalidated; once, or `*N` times |
 //! | `empty-401` | a refused bearer and a refused refresh answer 401 with an empty body |
@@ -79,6 +81,7 @@ use axum::Router;
 use axum::http::Uri;
 use axum::middleware;
 use axum::response::Response;
+use jiff::Timestamp;
 
 use super::{ConfigPart, Context};
 use accounts::Accounts;
@@ -110,6 +113,8 @@ const BASE: &str = "/v1/";
 #[derive(Debug)]
 pub struct Everyware {
     context: Context,
+    /// When the simulation began: what happened before stays as long ago as it was.
+    started: Timestamp,
     accounts: Accounts,
     logins: Mutex<Logins>,
     tokens: Mutex<Tokens>,
@@ -123,7 +128,14 @@ impl Everyware {
     pub fn new(context: Context) -> Self {
         let accounts = Accounts::new();
         let fleets = roster::fleets(context.devices).into_iter().map(Mutex::new).collect();
-        Self { context, accounts, logins: Mutex::default(), tokens: Mutex::default(), fleets }
+        Self {
+            context,
+            started: Timestamp::now(),
+            accounts,
+            logins: Mutex::default(),
+            tokens: Mutex::default(),
+            fleets,
+        }
     }
 
     /// Gives the routes of its API.

@@ -61,7 +61,8 @@ async fn one(
     let scope = everyware.scope(&session, &scope, "device", "read")?;
     let id = device_id(&device)?;
     let fleet = lock(everyware.fleet(scope));
-    let (bent, fetch) = (Bent::read(&everyware.context.faults), Fetch::read(&everyware.context.faults));
+    let (bent, fetch) =
+        (Bent::read(&everyware.context.faults), Fetch::read(&everyware.context.faults, everyware.started));
     let found = fleet.find(id).and_then(|index| Some((index, fleet.seen(index, &bent)?)));
     let (index, device) = found.ok_or_else(|| answers::entity_not_found("device", id))?;
     answers::document(&DeviceDocument::of(&device, index, &fleet.roster, scope.id, &fetch))
@@ -79,7 +80,7 @@ async fn list(
     let page = Page::read(&params, faults)?;
     let order = Order::read(&params, &ATTRIBUTES)?;
     let filter = Filter::read(&params)?;
-    let mut fetch = Fetch::read(faults);
+    let mut fetch = Fetch::read(faults, everyware.started);
     for name in params.all("fetchAttributes") {
         fetch.add(name).map_err(|()| answers::illegal_argument("fetchAttributes", name))?;
     }
@@ -121,7 +122,7 @@ async fn query(
     let faults = &everyware.context.faults;
     let page = Page::of_query(&query_body(&body)?, faults)?;
     let fleet = lock(everyware.fleet(scope));
-    let (bent, fetch) = (Bent::read(faults), Fetch::read(faults));
+    let (bent, fetch) = (Bent::read(faults), Fetch::read(faults, everyware.started));
     let total = fleet.devices.len();
     let devices: Vec<_> = page.of(total).filter_map(|index| Some((index, fleet.seen(index, &bent)?))).collect();
     let items = devices

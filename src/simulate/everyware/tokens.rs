@@ -67,17 +67,18 @@ impl Tokens {
     /// Issues a token and gives its document.
     pub(super) fn issue(&mut self, user: Id, trust_key: Option<String>, faults: &Faults) -> Value {
         let created = Timestamp::now();
-        let ttl = faults
-            .arg("token-ttl")
-            .and_then(|text| text.parse().ok())
-            .and_then(|seconds: f64| SignedDuration::try_from_secs_f64(seconds).ok());
+        let after = |fault: &str, usual: SignedDuration| {
+            let seconds = faults.arg(fault).and_then(|text| text.parse::<f64>().ok());
+            let span = seconds.and_then(|seconds| SignedDuration::try_from_secs_f64(seconds).ok());
+            created.saturating_add(span.unwrap_or(usual)).unwrap_or(created)
+        };
         let token = Token {
             id: random_id(),
             user,
             created,
-            expires: created.saturating_add(ttl.unwrap_or(TTL)).unwrap_or(created),
+            expires: after("token-ttl", TTL),
             refresh: random_uuid(),
-            refresh_expires: created.saturating_add(REFRESH_TTL).unwrap_or(created),
+            refresh_expires: after("refresh-ttl", REFRESH_TTL),
             trust_key,
             is_invalidated: false,
             shift: if faults.is_on("token-expired-at-issue") { BEHIND } else { SignedDuration::ZERO },
