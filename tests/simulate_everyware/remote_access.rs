@@ -38,6 +38,9 @@ async fn connections_follow_the_devices() {
     cloud.fault("offline=gw-lyon-02");
     assert_eq!(cloud.connected().await, [LYON_DOWN]);
     cloud.heal();
+    cloud.fault("no-bundle=gw-lyon-02");
+    assert_eq!(cloud.connected().await, [LYON_DOWN]);
+    cloud.heal();
     cloud.fault("connect-late=1");
     cloud.vpn(PACKAGING, "/_connect").await.ok();
     assert_eq!(cloud.connected().await, [LYON_UP, LYON_DOWN]);

@@ -157,3 +157,24 @@ pub(super) fn page<T: Serialize>(kind: &str, page: &Page, total: usize, items: V
     let items = if faults.is_on("legacy-items") { Items::Nested { item: items } } else { Items::Flat(items) };
     answers::document(&List { r#type: kind, limit_exceeded, size, items: Some(items), total_count })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Order, Params};
+
+    fn ordered(query: &str) -> Vec<&'static str> {
+        let uri = format!("/?{query}").parse().expect("a query");
+        let order = Order::read(&Params::read(&uri), &["clientId", "displayName"]).expect("an order");
+        let mut items = vec!["b", "A", "C"];
+        order.apply(&mut items, |item, _| Some((*item).to_owned()));
+        items
+    }
+
+    #[test]
+    fn case_counts_for_client_ids_only() {
+        assert_eq!(ordered("sortParam=displayName"), ["A", "b", "C"]);
+        assert_eq!(ordered("sortParam=clientId"), ["A", "C", "b"]);
+        assert_eq!(ordered("sortParam=clientId&sortDir=DESCENDING"), ["b", "C", "A"]);
+        assert_eq!(ordered("colour=red"), ["b", "A", "C"]);
+    }
+}
