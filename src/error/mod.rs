@@ -1,0 +1,276 @@
+//! What can go wrong, said so that a person knows what to do and a script can branch.
+
+pub mod code;
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+pub use code::{Code, EXITS, Exit};
+
+/// The result of everything below the command line.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Names the first layer that failed: contract section 5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layer {
+    /// The command line.
+    Usage,
+    /// The configuration, or the state folder.
+    Config,
+    /// Name resolution.
+    Dns,
+    /// The TCP connection.
+    Tcp,
+    /// The TLS handshake.
+    Tls,
+    /// HTTP: status, time-out, body.
+    Http,
+    /// Login and rights.
+    Auth,
+    /// The vendor's API.
+    Api,
+    /// A remote device behind the API.
+    Device,
+    /// The VPN tunnel itself.
+    Tunnel,
+}
+
+/// Says what happened, to whom, and what to do next.
+#[derive(Debug, Clone)]
+pub struct Error(Box<Details>);
+
+#[derive(Debug, Clone)]
+struct Details {
+    code: Code,
+    layer: Layer,
+    temporary: bool,
+    exit: Option<Exit>,
+    message: String,
+    hint: Option<String>,
+    backend: Option<String>,
+    target: Option<String>,
+    http_status: Option<u16>,
+    vendor_code: Option<String>,
+    retry_after: Option<Duration>,
+    unknown_outcome: bool,
+}
+
+/// The error object of contract section 5.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// Always `error`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The dotted code.
+    pub code: Code,
+    /// The exit code.
+    pub exit: u8,
+    /// The first layer that failed.
+    pub layer: Layer,
+    /// The backend concerned.
+    pub backend: Option<String>,
+    /// The target concerned, as it was named.
+    pub target: Option<String>,
+    /// Whether the same command may succeed later.
+    pub retryable: bool,
+    /// How long the vendor asks to wait, in seconds.
+    pub retry_after_s: Option<f64>,
+    /// The status of the HTTP answer.
+    pub http_status: Option<u16>,
+    /// The vendor's own code.
+    pub vendor_code: Option<String>,
+    /// What happened, in one sentence.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Error {
+    /// Makes an error that is final: the same call would fail again.
+    pub fn new(code: Code, layer: Layer, message: impl Into<String>) -> Self {
+        Self(Box::new(Details {
+            code,
+            layer,
+            temporary: false,
+            exit: None,
+            message: message.into(),
+            hint: None,
+            backend: None,
+            target: None,
+            http_status: None,
+            vendor_code: None,
+            retry_after: None,
+            unknown_outcome: false,
+        }))
+    }
+
+    /// Makes an error of the command line.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Code::Usage, Layer::Usage, message)
+    }
+
+    /// Makes an error of the configuration.
+    pub fn config(message: impl Into<String>) -> Self {
+        Self::new(Code::ConfigInvalid, Layer::Config, message)
+    }
+
+    /// Marks it as temporary: a retry may help.
+    #[must_use]
+    pub fn temporary(mut self) -> Self {
+        self.0.temporary = true;
+        self
+    }
+
+    /// Marks that a write may have been done all the same.
+    #[must_use]
+    pub fn unknown_outcome(mut self) -> Self {
+        self.0.unknown_outcome = true;
+        self
+    }
+
+    /// Adds what to do next; an earlier hint, which knows more, stays.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
+    /// Adds the backend concerned; an earlier one stays.
+    #[must_use]
+    pub fn backend(mut self, backend: impl Into<String>) -> Self {
+        self.0.backend.get_or_insert_with(|| backend.into());
+        self
+    }
+
+    /// Adds the target concerned; an earlier one stays.
+    #[must_use]
+    pub fn target(mut self, target: impl Into<String>) -> Self {
+        self.0.target.get_or_insert_with(|| target.into());
+        self
+    }
+
+    /// Adds the status of the HTTP answer.
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Self {
+        self.0.http_status = Some(status);
+        self
+    }
+
+    /// Adds the vendor's own code.
+    #[must_use]
+    pub fn vendor_code(mut self, code: impl Into<String>) -> Self {
+        self.0.vendor_code = Some(code.into());
+        self
+    }
+
+    /// Adds how long the vendor asks to wait.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.0.retry_after = wait;
+        self
+    }
+
+    /// Ends the process with another code than the table's, for a signal's number.
+    #[must_use]
+    pub fn with_exit(mut self, exit: Exit) -> Self {
+        self.0.exit = Some(exit);
+        self
+    }
+
+    /// Puts the name of what failed in front of the message.
+    #[must_use]
+    pub fn context(mut self, what: &str) -> Self {
+        self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+
+    /// Gives the dotted code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// Gives the exit code.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        self.0.exit.unwrap_or_else(|| self.0.code.exit())
+    }
+
+    /// Tells whether a retry may help.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        self.0.temporary
+    }
+
+    /// Tells whether the write that failed may have been done all the same.
+    #[must_use]
+    pub fn outcome_is_unknown(&self) -> bool {
+        self.0.unknown_outcome
+    }
+
+    /// Gives how long the vendor asks to wait.
+    #[must_use]
+    pub fn wait(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// Gives the message without the hint.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Gives the hint.
+    #[must_use]
+    pub fn hint_text(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// Gives the backend concerned.
+    #[must_use]
+    pub fn backend_name(&self) -> Option<&str> {
+        self.0.backend.as_deref()
+    }
+
+    /// Gives the target concerned.
+    #[must_use]
+    pub fn target_name(&self) -> Option<&str> {
+        self.0.target.as_deref()
+    }
+
+    /// Gives the vendor's own code.
+    #[must_use]
+    pub fn vendor_code_text(&self) -> Option<&str> {
+        self.0.vendor_code.as_deref()
+    }
+
+    /// Gives the error object of contract section 5.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let details = &self.0;
+        Report {
+            kind: "error",
+            code: details.code,
+            exit: self.exit().number(),
+            layer: details.layer,
+            backend: details.backend.clone(),
+            target: details.target.clone(),
+            retryable: details.temporary,
+            retry_after_s: details.retry_after.map(|wait| wait.as_secs_f64()),
+            http_status: details.http_status,
+            vendor_code: details.vendor_code.clone(),
+            message: details.message.clone(),
+            hint: details.hint.clone(),
+        }
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,198 @@
+//! A request that a vendor wants sent, and its answer.
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::unparsable;
+use crate::error::{Error, Result};
+
+/// Says what happens where a request is sent twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Safety {
+    /// It changes nothing; it is repeated where it fails temporarily.
+    Read,
+    /// It changes something; it is sent once, and where its outcome is unknown the state is read.
+    Once,
+}
+
+/// Describes a request.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// What it is for, in the field's words: `status`, `login`.
+    pub operation: &'static str,
+    /// The method.
+    pub method: Method,
+    /// Path and query, relative to the backend's URL; segments from outside are encoded with [`segment`].
+    pub path: String,
+    /// Whether `path` begins at the server's root instead of the backend's URL.
+    pub from_root: bool,
+    /// Headers besides credentials.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Option<Vec<u8>>,
+    /// What happens where it is sent twice.
+    pub safety: Safety,
+    /// Whether it needs credentials.
+    pub authorized: bool,
+    /// How long one attempt may take, where it differs from the backend's.
+    pub timeout: Option<Duration>,
+}
+
+impl Call {
+    /// Describes a GET with credentials.
+    pub fn get(operation: &'static str, path: impl Into<String>) -> Self {
+        Self::new(operation, Method::GET, path, Safety::Read)
+    }
+
+    /// Describes a write with credentials.
+    pub fn write(operation: &'static str, method: Method, path: impl Into<String>) -> Self {
+        Self::new(operation, method, path, Safety::Once)
+    }
+
+    fn new(operation: &'static str, method: Method, path: impl Into<String>, safety: Safety) -> Self {
+        let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+        Self {
+            operation,
+            method,
+            path: path.into(),
+            from_root: false,
+            headers,
+            body: None,
+            safety,
+            authorized: true,
+            timeout: None,
+        }
+    }
+
+    /// Sends it without credentials.
+    #[must_use]
+    pub fn open(mut self) -> Self {
+        self.authorized = false;
+        self
+    }
+
+    /// Begins its path at the server's root.
+    #[must_use]
+    pub fn at_root(mut self) -> Self {
+        self.from_root = true;
+        self
+    }
+
+    /// Gives it a JSON body.
+    ///
+    /// # Errors
+    /// Fails where `body` has no JSON form.
+    pub fn json<T: Serialize>(mut self, body: &T) -> Result<Self> {
+        let bytes = serde_json::to_vec(body).map_err(|error| Error::usage(format!("no JSON: {error}")))?;
+        self.body = Some(bytes);
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(self)
+    }
+
+    /// Gives it an empty body, so that `Content-Length: 0` is sent.
+    #[must_use]
+    pub fn empty(mut self) -> Self {
+        self.body = Some(Vec::new());
+        self
+    }
+
+    /// Adds a header; a value that holds a secret is marked so that nothing prints it.
+    ///
+    /// # Errors
+    /// Fails where the value has characters that no header can carry; the value itself is not shown.
+    pub fn header(mut self, name: &'static str, value: &str, secret: bool) -> Result<Self> {
+        self.headers.insert(HeaderName::from_static(name), header_value(name, value, secret)?);
+        Ok(self)
+    }
+
+    /// Limits one attempt.
+    #[must_use]
+    pub fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+}
+
+/// Makes a header's value; one that holds a secret is marked so that nothing prints it.
+///
+/// # Errors
+/// Fails where the value has characters that no header can carry; the value itself is not shown.
+pub fn header_value(name: &str, value: &str, secret: bool) -> Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(value).map_err(|_| {
+        Error::config(format!("the value for the header {name} has characters that no header can carry"))
+    })?;
+    value.set_sensitive(secret);
+    Ok(value)
+}
+
+/// Encodes a text as one segment of a path.
+#[must_use]
+pub fn segment(text: &str) -> String {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+    const SET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~').remove(b'.');
+    match text {
+        // A URL parser would take these for steps in the path, even encoded.
+        "." => "%252E".to_owned(),
+        ".." => "%252E%252E".to_owned(),
+        _ => utf8_percent_encode(text, SET).to_string(),
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// Reads the body as a JSON document.
+    ///
+    /// # Errors
+    /// Fails with `vendor.protocol`, saying where in the document it is wrong.
+    pub fn json<T: DeserializeOwned>(&self, peer: &str, operation: &str) -> Result<T> {
+        let mut reader = serde_json::Deserializer::from_slice(&self.body);
+        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let path = error.path().to_string();
+            unparsable(peer, operation, self, &format!("{path}: {}", error.inner()))
+        })?;
+        reader.end().map_err(|error| unparsable(peer, operation, self, &error.to_string()))?;
+        Ok(value)
+    }
+
+    /// Reads the body as a JSON document, if it is one.
+    #[must_use]
+    pub fn maybe_json<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// Gives the beginning of the body as text on one line, for a message.
+    #[must_use]
+    pub fn excerpt(&self) -> String {
+        let text = String::from_utf8_lossy(&self.body[..self.body.len().min(400)]).into_owned();
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        line.chars().take(160).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::segment;
+
+    #[test]
+    fn a_segment_stays_one() {
+        assert_eq!(segment("vpn0"), "vpn0");
+        assert_eq!(segment("-_x"), "-_x");
+        assert_eq!(segment("a/../b?c#d"), "a%2F..%2Fb%3Fc%23d");
+        assert_eq!(segment("00:11"), "00%3A11");
+        assert_eq!(segment(".."), "%252E%252E");
+    }
+}

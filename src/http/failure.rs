@@ -1,0 +1,238 @@
+//! Turns what the network and servers do wrong into errors that say so.
+
+use std::error::Error as StdError;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use super::tls::PinChanged;
+use super::{Call, Reply, Settings, retry_after};
+use crate::error::{Code, Error, Layer, Result};
+
+/// Resolves names by the system, and sends `tls.server_name` and `connect_address` to where they belong.
+pub(super) struct Resolver {
+    from: Option<String>,
+    to: String,
+}
+
+#[derive(Debug)]
+struct DnsError(String);
+
+impl std::fmt::Display for DnsError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for DnsError {}
+
+impl Resolver {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let host = settings.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let to = settings.connect_address.clone().unwrap_or_else(|| host.clone());
+        let from = settings.tls.server_name.clone().or_else(|| settings.connect_address.as_ref().map(|_| host));
+        Self { from, to }
+    }
+}
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let wanted = name.as_str().to_owned();
+        let host = if self.from.as_ref() == Some(&wanted) { self.to.clone() } else { wanted };
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((host.as_str(), 0)).await;
+            let addresses: Vec<SocketAddr> = found.map_err(|error| DnsError(format!("{host}: {error}")))?.collect();
+            if addresses.is_empty() {
+                return Err(DnsError(format!("{host}: no address")).into());
+            }
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Finds the first error of a type in a chain; TLS errors hide inside the I/O errors of the stream.
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref)
+            && let Some(found) = find::<T>(inner)
+        {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// Says what the network did wrong.
+pub(super) fn network(settings: &Settings, call: &Call, error: &reqwest::Error) -> Error {
+    let peer = &settings.peer;
+    let place = place(settings);
+    let told = if let Some(dns) = find::<DnsError>(error) {
+        Error::new(Code::NetDns, Layer::Dns, format!("the name of {peer} could not be resolved: {dns}"))
+            .temporary()
+            .hint("check `url` of the backend and this computer's name servers")
+    } else if let Some(tls) = find::<rustls::Error>(error) {
+        tls_failure(settings, tls)
+    } else if let Some(io) = find::<io::Error>(error) {
+        io_failure(settings, &place, io)
+    } else if error.is_timeout() {
+        Error::new(Code::NetTimeout, Layer::Tcp, format!("{peer} did not take the connection to {place} in time"))
+            .temporary()
+            .hint("check that the address is right and that no firewall or VPN is in between")
+    } else {
+        Error::new(Code::NetReset, Layer::Http, format!("the connection to {peer} broke: {}", root(error))).temporary()
+    };
+    tracing::trace!(operation = call.operation, "{error:?}");
+    told.backend(&settings.backend)
+}
+
+fn io_failure(settings: &Settings, place: &str, io: &io::Error) -> Error {
+    let peer = &settings.peer;
+    match io.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            let hint = settings.refused_hint.as_deref().unwrap_or("check that it runs and that `url` has its port");
+            Error::new(Code::NetRefused, Layer::Tcp, format!("nothing listens at {place}, where {peer} should be"))
+                .temporary()
+                .hint(hint)
+        }
+        io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            Error::new(Code::NetTimeout, Layer::Tcp, format!("{peer} at {place} can't be reached: {io}"))
+                .temporary()
+                .hint("check that the address is right and that no firewall or VPN is in between")
+        }
+        _ => Error::new(Code::NetReset, Layer::Tcp, format!("the connection to {peer} at {place} broke: {io}"))
+            .temporary()
+            .hint("try again; where it goes on, something in between closes connections"),
+    }
+}
+
+fn tls_failure(settings: &Settings, error: &rustls::Error) -> Error {
+    let peer = &settings.peer;
+    let place = place(settings);
+    if let Some(PinChanged { seen, pinned }) = PinChanged::find(error) {
+        return Error::new(
+            Code::NetTlsPinChanged,
+            Layer::Tls,
+            format!("the certificate of {peer} at {place} is {seen}, but {pinned} is pinned"),
+        )
+        .hint("if the certificate was renewed on purpose, set `tls.pin` to the new fingerprint");
+    }
+    if let rustls::Error::InvalidCertificate(reason) = error {
+        let hint = settings
+            .untrusted_hint
+            .as_deref()
+            .unwrap_or("name the CA that signed it with `tls.ca_file`, or pin the certificate with `tls.pin`");
+        return Error::new(
+            Code::NetTlsUntrusted,
+            Layer::Tls,
+            format!("the certificate of {peer} at {place} is not trusted: {}", certificate_fault(reason)),
+        )
+        .hint(hint);
+    }
+    Error::new(Code::NetTls, Layer::Tls, format!("the TLS handshake with {peer} at {place} failed: {error}"))
+        .hint("check that `url` names a port that speaks TLS")
+}
+
+fn certificate_fault(reason: &rustls::CertificateError) -> String {
+    use rustls::CertificateError as Fault;
+    match reason {
+        Fault::UnknownIssuer => "nobody that this computer trusts has signed it".to_owned(),
+        Fault::Expired | Fault::ExpiredContext { .. } => "it has expired".to_owned(),
+        Fault::NotValidYet | Fault::NotValidYetContext { .. } => {
+            "it is not valid yet (is this clock right?)".to_owned()
+        }
+        Fault::NotValidForName | Fault::NotValidForNameContext { .. } => "it is for another name".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn place(settings: &Settings) -> String {
+    let host = settings.connect_address.as_deref().or(settings.url.host_str()).unwrap_or("?");
+    format!("{host}:{}", settings.url.port_or_known_default().unwrap_or(0))
+}
+
+fn root(error: &reqwest::Error) -> String {
+    let mut last: &dyn StdError = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
+}
+
+/// Says that one attempt took too long.
+pub(super) fn timed_out(settings: &Settings, call: &Call, limit: Duration) -> Error {
+    Error::new(
+        Code::TimeoutRequest,
+        Layer::Http,
+        format!("{} did not answer within {} s ({})", settings.peer, limit.as_secs_f64(), call.operation),
+    )
+    .temporary()
+    .hint("try again, or give it more time with --request-timeout")
+    .backend(&settings.backend)
+}
+
+/// Says what a status that no vendor's body explains means; `None` for a success.
+#[must_use]
+pub fn server_failure(peer: &str, reply: &Reply) -> Option<Error> {
+    let status = reply.status.as_u16();
+    let error = match status {
+        429 => Error::new(Code::HttpRateLimited, Layer::Http, format!("{peer} asks for fewer requests (429)"))
+            .temporary()
+            .retry_after(retry_after(reply))
+            .hint("wait, and ask less often"),
+        500..=599 => Error::new(
+            Code::HttpServerError,
+            Layer::Http,
+            format!("{peer}, or a proxy before it, could not answer ({})", reply.status),
+        )
+        .temporary()
+        .retry_after(retry_after(reply))
+        .hint("try again later"),
+        200..=299 => return None,
+        _ => Error::new(
+            Code::VendorProtocol,
+            Layer::Http,
+            format!("{peer} answered {} with nothing that explains it: {}", reply.status, reply.excerpt()),
+        )
+        .hint("check that `url` points at the vendor's API"),
+    };
+    Some(error.status(status))
+}
+
+/// Says that an answer is not the document that was expected.
+#[must_use]
+pub fn unparsable(peer: &str, operation: &str, reply: &Reply, fault: &str) -> Error {
+    let excerpt = reply.excerpt();
+    let what = if excerpt.is_empty() { "an empty answer".to_owned() } else { format!("`{excerpt}`") };
+    Error::new(
+        Code::VendorProtocol,
+        Layer::Api,
+        format!("{peer} did not answer with the document that {operation} needs ({fault}): {what}"),
+    )
+    .status(reply.status.as_u16())
+    .hint("check that `url` points at the vendor's API and that no proxy answers in its place")
+}
+
+/// Reads a URL that a backend is configured with.
+///
+/// # Errors
+/// Fails where it is none, has another scheme than http or https, or holds credentials.
+pub fn parse_url(text: &str) -> Result<url::Url> {
+    let url = url::Url::parse(text).map_err(|error| Error::config(format!("`{text}` is no URL: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(Error::config(format!("`{text}`: a backend's URL begins with https:// or http://")));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::config("a backend's URL holds no credentials; use the keys for secrets"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(Error::config(format!("`{text}`: a backend's URL ends with its path")));
+    }
+    Ok(url)
+}

@@ -1,0 +1,288 @@
+//! How a server's certificate is verified: one rustls configuration, for REST and WebSocket alike.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
+use url::{Host, Url};
+
+use crate::error::{Error, Result};
+
+/// Says how a server's certificate is verified.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// Trust this CA and no other.
+    pub ca_file: Option<PathBuf>,
+    /// Trust the certificate with this fingerprint and no other.
+    pub pin: Option<Fingerprint>,
+    /// Trust anything; for loopback only.
+    pub insecure: bool,
+    /// The name to verify instead of the URL's host.
+    pub server_name: Option<String>,
+    /// Roots in PEM to trust beside the system's.
+    pub extra_roots: Option<&'static str>,
+}
+
+/// The SHA-256 of a certificate in DER.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// Takes the fingerprint of a certificate.
+    #[must_use]
+    pub fn of(certificate: &CertificateDer<'_>) -> Self {
+        let digest = ring::digest::digest(&ring::digest::SHA256, certificate);
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest.as_ref());
+        Self(bytes)
+    }
+
+    /// Reads `sha256:` and 64 hexadecimal digits; colons between them are fine.
+    ///
+    /// # Errors
+    /// Fails where the text is anything else.
+    pub fn parse(text: &str) -> Result<Self> {
+        let wrong = || Error::config(format!("`{text}` is no fingerprint: write sha256: and 64 hexadecimal digits"));
+        let digits: String = text.strip_prefix("sha256:").ok_or_else(wrong)?.chars().filter(|c| *c != ':').collect();
+        if digits.len() != 64 || !digits.is_ascii() {
+            return Err(wrong());
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("sha256:")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Tells that a server's certificate is not the pinned one.
+#[derive(Debug, Clone)]
+pub(super) struct PinChanged {
+    pub(super) seen: Fingerprint,
+    pub(super) pinned: Fingerprint,
+}
+
+impl PinChanged {
+    pub(super) fn find(error: &rustls::Error) -> Option<&Self> {
+        match error {
+            rustls::Error::InvalidCertificate(CertificateError::Other(other)) => other.0.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for PinChanged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} instead of the pinned {}", self.seen, self.pinned)
+    }
+}
+
+impl std::error::Error for PinChanged {}
+
+/// Tells whether a URL names this computer.
+#[must_use]
+pub fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::from(address).to_canonical().is_loopback(),
+        None => false,
+    }
+}
+
+/// Makes the configuration; for plain http (`secure` false) one that trusts nobody, for it is never used.
+///
+/// # Errors
+/// Fails where the CA file can't be read or holds no certificate.
+pub(super) fn client_config(trust: &Trust, secure: bool) -> Result<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::config(format!("TLS can't be set up: {error}")))?;
+    let mut config = if !secure {
+        builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()
+    } else if trust.insecure {
+        tracing::warn!("the server's certificate is not verified (tls.insecure)");
+        verified_by(builder, Arc::new(Anything(provider)))
+    } else if let Some(pin) = trust.pin {
+        verified_by(builder, Arc::new(Pinned { pin, provider }))
+    } else if let Some(path) = &trust.ca_file {
+        builder.with_root_certificates(roots_of(path)?).with_no_client_auth()
+    } else {
+        let extra = trust.extra_roots.map(certificates).unwrap_or_default();
+        match rustls_platform_verifier::Verifier::new_with_extra_roots(extra.clone(), provider) {
+            Ok(verifier) => verified_by(builder, Arc::new(verifier)),
+            Err(error) => {
+                tracing::warn!("this system has no certificate store ({error}); the built-in roots are used");
+                builder.with_root_certificates(built_in_roots(extra)).with_no_client_auth()
+            }
+        }
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+type Builder = rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>;
+
+fn verified_by(builder: Builder, verifier: Arc<dyn ServerCertVerifier>) -> ClientConfig {
+    builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+}
+
+fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(std::result::Result::ok).collect()
+}
+
+fn roots_of(path: &std::path::Path) -> Result<RootCertStore> {
+    let wrong = |why: &str| {
+        Error::config(format!("the CA file {} {why}", path.display()))
+            .hint("`tls.ca_file` names a file with one or more certificates in PEM")
+    };
+    let text = std::fs::read(path).map_err(|error| wrong(&format!("can't be read: {error}")))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&text) {
+        let certificate = certificate.map_err(|error| wrong(&format!("is no PEM: {error}")))?;
+        roots.add(certificate).map_err(|error| wrong(&format!("holds a certificate that can't be used: {error}")))?;
+    }
+    if roots.is_empty() {
+        return Err(wrong("holds no certificate"));
+    }
+    Ok(roots)
+}
+
+fn built_in_roots(extra: Vec<CertificateDer<'static>>) -> RootCertStore {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    roots.add_parsable_certificates(extra);
+    roots
+}
+
+/// Accepts the one certificate that is pinned, whatever its names, dates and issuer.
+#[derive(Debug)]
+struct Pinned {
+    pin: Fingerprint,
+    provider: Arc<CryptoProvider>,
+}
+
+/// Accepts any certificate; the configuration allows it for loopback only.
+#[derive(Debug)]
+struct Anything(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let seen = Fingerprint::of(leaf);
+        if seen == self.pin {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let changed = PinChanged { seen, pinned: self.pin };
+        Err(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(changed)))))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+impl ServerCertVerifier for Anything {
+    fn verify_server_cert(
+        &self,
+        _leaf: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use url::Url;
+
+    use super::{Fingerprint, is_local};
+
+    #[test]
+    fn only_loopback_is_local() {
+        for (url, local) in [
+            ("https://localhost:9250", true),
+            ("https://127.0.0.1", true),
+            ("https://127.9.9.9", true),
+            ("https://[::1]:1", true),
+            ("https://localhost.example.org", false),
+            ("https://192.168.1.254", false),
+            ("https://127.0.0.1.example.org", false),
+        ] {
+            assert_eq!(is_local(&Url::parse(url).expect("a URL")), local, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_reads_what_it_writes() {
+        let text = format!("sha256:{}", "0a".repeat(32));
+        let fingerprint = Fingerprint::parse(&text).expect("a fingerprint");
+        assert_eq!(fingerprint.to_string(), text);
+        assert_eq!(Fingerprint::parse(&format!("sha256:{}", ["0A"; 32].join(":"))).expect("colons"), fingerprint);
+        for wrong in ["", "sha256:", "0a", "sha256:zz", "sha1:0a"] {
+            assert!(Fingerprint::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

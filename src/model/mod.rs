@@ -1,0 +1,9 @@
+//! Plain data that every vendor speaks: targets, states, items of output.
+
+pub mod capability;
+pub mod item;
+pub mod status;
+
+pub use capability::{Capabilities, Support};
+pub use item::{Schema, Summary};
+pub use status::{Failure, LastError, Link, Network, Source, State, Status, Target, TargetKind, Traffic, Word};

@@ -1,0 +1,289 @@
+//! What a VPN client is doing.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Names what kind of thing can be connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TargetKind {
+    /// A VPN client configuration kept by a box.
+    Tunnel,
+    /// A router or gateway of a cloud that the local client connects to.
+    Agent,
+    /// A remote gateway that brings its own VPN up.
+    Device,
+}
+
+/// Names something that can be connected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Target {
+    /// What kind of thing it is.
+    pub kind: TargetKind,
+    /// The vendor's id.
+    pub id: String,
+    /// The vendor's name; a target found by its id alone may have none.
+    pub name: Option<String>,
+    /// The vendor's word for its type.
+    #[serde(rename = "type")]
+    pub kind_word: Option<String>,
+}
+
+impl Target {
+    /// Makes a target that is known by its id only.
+    pub fn by_id(kind: TargetKind, id: impl Into<String>) -> Self {
+        Self { kind, id: id.into(), name: None, kind_word: None }
+    }
+
+    /// Gives what to call it in a message: its name, else its id.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(&self.id)
+    }
+}
+
+/// Names a state, without its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Word {
+    /// The tunnel is up.
+    Connected,
+    /// The tunnel is coming up.
+    Connecting,
+    /// The tunnel is going down.
+    Disconnecting,
+    /// No tunnel.
+    Disconnected,
+    /// Waiting for the WAN.
+    Waiting,
+    /// The attempt ended, or is being retried, after an error.
+    Failed,
+    /// The state could not be read, or is a word that this version does not know.
+    Unknown,
+}
+
+impl Word {
+    /// Every state.
+    pub const ALL: [Self; 7] = [
+        Self::Connected,
+        Self::Connecting,
+        Self::Disconnecting,
+        Self::Disconnected,
+        Self::Waiting,
+        Self::Failed,
+        Self::Unknown,
+    ];
+
+    /// Gives the word of the contract.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Connecting => "connecting",
+            Self::Disconnecting => "disconnecting",
+            Self::Disconnected => "disconnected",
+            Self::Waiting => "waiting",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Finds the state that a word names.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|word| word.as_str() == text)
+    }
+}
+
+/// Describes the link that is up.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Link {
+    /// The address that the VPN gave.
+    pub ip_address: Option<String>,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// The network that came with it.
+    pub network: Option<Network>,
+    /// What went through it.
+    pub traffic: Option<Traffic>,
+}
+
+/// Describes the network that a VPN server provided.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Network {
+    /// The netmask.
+    pub mask: Option<String>,
+    /// The gateway.
+    pub gateway: Option<String>,
+    /// The name servers.
+    pub dns: Option<Vec<String>>,
+    /// The domain.
+    pub domain: Option<String>,
+}
+
+/// Counts what went through a tunnel, seen from the VPN client.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Traffic {
+    /// Bytes received.
+    pub rx_bytes: Option<u64>,
+    /// Bytes sent.
+    pub tx_bytes: Option<u64>,
+    /// Bytes per second received now.
+    pub rx_rate: Option<u64>,
+    /// Bytes per second sent now.
+    pub tx_rate: Option<u64>,
+}
+
+/// Tells what a VPN client is doing, with the data that makes sense in that state.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    /// The tunnel is up.
+    Connected(Link),
+    /// The tunnel is coming up.
+    Connecting,
+    /// The tunnel is going down.
+    Disconnecting,
+    /// No tunnel.
+    Disconnected,
+    /// Waiting for the WAN.
+    Waiting,
+    /// The attempt ended, or is being retried, after an error.
+    Failed {
+        /// Whether the vendor still holds the target: it will try again, or has to be told to stop.
+        engaged: bool,
+        /// In how many seconds the vendor tries again.
+        next_retry_s: Option<u64>,
+    },
+    /// A word that this version does not know, shown as `raw_state`; the VPN is in transition.
+    Unknown,
+}
+
+impl State {
+    /// Gives the state without its data.
+    #[must_use]
+    pub fn word(&self) -> Word {
+        match self {
+            Self::Connected(_) => Word::Connected,
+            Self::Connecting => Word::Connecting,
+            Self::Disconnecting => Word::Disconnecting,
+            Self::Disconnected => Word::Disconnected,
+            Self::Waiting => Word::Waiting,
+            Self::Failed { .. } => Word::Failed,
+            Self::Unknown => Word::Unknown,
+        }
+    }
+}
+
+/// Tells the vendor's last error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastError {
+    /// The vendor's own code.
+    pub code: String,
+    /// What it means, in English.
+    pub message: String,
+    /// When it happened, where the vendor says so.
+    pub at: Option<Timestamp>,
+}
+
+/// Names where a state was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// The VPN client itself.
+    Client,
+    /// The remote device, asked through its cloud.
+    Device,
+    /// The VPN server's list.
+    Server,
+    /// Pushed by the client.
+    Push,
+    /// A cache.
+    Cache,
+}
+
+/// Tells the state of one target, or of a backend's one VPN.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// What is connected or being connected.
+    pub target: Option<Target>,
+    /// The state.
+    pub state: State,
+    /// The vendor's own word.
+    pub raw_state: Option<String>,
+    /// The vendor's last error, of whatever attempt.
+    pub last_error: Option<LastError>,
+    /// What `last_error` means, for the error that a failed attempt ends with.
+    pub failure: Option<Failure>,
+    /// When the vendor last tried.
+    pub last_attempt_at: Option<Timestamp>,
+    /// Who tells it.
+    pub source: Source,
+    /// The vendor's document, secrets masked.
+    pub native: Option<serde_json::Value>,
+}
+
+/// Says in our own words why an attempt failed; `backend` turns it into an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The VPN server refused the credentials.
+    Auth,
+    /// The VPN server's name could not be resolved.
+    Resolv,
+    /// The VPN server did not answer.
+    ConnectTimeout,
+    /// The connection failed.
+    ConnectFailed,
+    /// The protocol failed.
+    Protocol,
+    /// The peer closed the tunnel.
+    RemoteClosed,
+    /// The VPN client failed by itself.
+    Internal,
+    /// A step of the connection has an error code.
+    Step,
+}
+
+impl Status {
+    /// Makes a status with a state and nothing else.
+    #[must_use]
+    pub fn new(state: State, source: Source) -> Self {
+        Self {
+            target: None,
+            state,
+            raw_state: None,
+            last_error: None,
+            failure: None,
+            last_attempt_at: None,
+            source,
+            native: None,
+        }
+    }
+
+    /// Gives the state without its data.
+    #[must_use]
+    pub fn word(&self) -> Word {
+        self.state.word()
+    }
+
+    /// Tells whether the VPN is in use or in transition, so that another target can't have it.
+    #[must_use]
+    pub fn is_engaged(&self) -> bool {
+        match self.state {
+            State::Disconnected => false,
+            State::Failed { engaged, .. } => engaged,
+            _ => true,
+        }
+    }
+
+    /// Tells whether it speaks of the target with that id.
+    #[must_use]
+    pub fn is_of(&self, target: &Target) -> bool {
+        self.target.as_ref().is_some_and(|ours| ours.id == target.id)
+    }
+
+    /// Tells whether that target is connected.
+    #[must_use]
+    pub fn is_connected_to(&self, target: &Target) -> bool {
+        self.word() == Word::Connected && self.is_of(target)
+    }
+}

@@ -1,0 +1,135 @@
+//! Where a secret is, and how it is fetched: from the configuration, the environment, a file or a command.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use secrecy::SecretString;
+
+use crate::error::{Error, Result};
+
+/// Says where a secret is; it is fetched when it is needed and not before.
+#[derive(Debug, Clone)]
+pub enum SecretRef {
+    /// It stands in the configuration or in its own `VPNCTL_BACKEND_…` variable.
+    Plain(SecretString),
+    /// It is the value of an environment variable.
+    Env(String),
+    /// It is the content of a file, without the line end.
+    File(PathBuf),
+    /// It is the first line that a command prints.
+    Command(Vec<String>),
+}
+
+impl SecretRef {
+    /// Says where it is, without showing it.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Plain(_) => "***".to_owned(),
+            Self::Env(name) => format!("{{ env = \"{name}\" }}"),
+            Self::File(path) => format!("{{ file = \"{}\" }}", path.display()),
+            Self::Command(words) => format!("{{ command = {words:?} }}"),
+        }
+    }
+
+    /// Fetches the secret; `key` names it in messages.
+    ///
+    /// # Errors
+    /// Fails with `config.invalid` where there is nothing, or the file or command can't be read.
+    pub fn fetch(&self, key: &str) -> Result<SecretString> {
+        let text = match self {
+            Self::Plain(secret) => return Ok(secret.clone()),
+            Self::Env(name) => std::env::var(name).map_err(|_| {
+                Error::config(format!("`{key}`: the environment variable {name} is not set"))
+                    .hint(format!("set {name}, or name another place for the secret in the configuration"))
+            })?,
+            Self::File(path) => read_file(key, path)?,
+            Self::Command(words) => run(key, words)?,
+        };
+        let text = text.trim_end_matches(['\r', '\n']);
+        if text.is_empty() {
+            return Err(Error::config(format!("`{key}`: {} holds nothing", self.describe())));
+        }
+        Ok(SecretString::from(text))
+    }
+}
+
+fn read_file(key: &str, path: &std::path::Path) -> Result<String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Error::config(format!("`{key}`: the file {} can't be read: {error}", path.display())))?;
+    if others_can_read(path) {
+        tracing::warn!("{} holds a secret and others can read it; run: chmod 600 {0}", path.display());
+    }
+    Ok(text)
+}
+
+/// Tells whether others than the owner can read a file; on Windows the profile's own rights keep them out.
+#[must_use]
+pub fn others_can_read(path: &std::path::Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::metadata(path).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o077 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
+fn run(key: &str, words: &[String]) -> Result<String> {
+    let Some((program, arguments)) = words.split_first() else {
+        return Err(Error::config(format!("`{key}`: the command is empty")));
+    };
+    // A password manager may ask on the terminal, so it keeps standard input and standard error.
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::inherit())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| Error::config(format!("`{key}`: the command `{program}` can't be run: {error}")))?;
+    if !output.status.success() {
+        return Err(Error::config(format!("`{key}`: the command `{program}` ended with {}", output.status)));
+    }
+    let text = String::from_utf8(output.stdout)
+        .map_err(|_| Error::config(format!("`{key}`: the command `{program}` printed no text")))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::SecretRef;
+
+    #[test]
+    fn a_file_gives_its_content_without_the_line_end() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), "s3cret\r\n").expect("written");
+        let secret = SecretRef::File(file.path().to_owned()).fetch("token").expect("fetched");
+        assert_eq!(secret.expose_secret(), "s3cret");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_gives_its_first_line() {
+        let words = ["printf", "one\\ntwo\\n"].map(str::to_owned).to_vec();
+        let secret = SecretRef::Command(words).fetch("token").expect("fetched");
+        assert_eq!(secret.expose_secret(), "one");
+    }
+
+    #[test]
+    fn nothing_is_an_error_that_names_the_key_and_the_place() {
+        let error = SecretRef::Env("VPNCTL_TEST_SURELY_NOT_SET".to_owned()).fetch("password").expect_err("nothing");
+        assert!(error.message().contains("`password`"), "{error}");
+        assert!(error.message().contains("VPNCTL_TEST_SURELY_NOT_SET"), "{error}");
+    }
+
+    #[test]
+    fn a_plain_secret_is_never_described() {
+        let reference = SecretRef::Plain("canary".into());
+        assert_eq!(reference.describe(), "***");
+        assert!(!format!("{reference:?}").contains("canary"));
+    }
+}

@@ -1,0 +1,280 @@
+//! What vpnctl remembers between runs: sessions, tokens, ids. Locked, replaced atomically, for its owner only.
+//!
+//! One JSON file and one lock per backend. A file is read without the lock, for it is always replaced as a whole;
+//! who changes it takes the lock, reads it again and writes it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Code, Error, Layer, Result};
+
+/// How often a lock that another process holds is tried.
+const LOCK_POLL: Duration = Duration::from_millis(20);
+/// After which time somebody is told that a lock is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a lock is waited for; a login takes seconds, so more means that its holder hangs.
+const LOCK_LIMIT: Duration = Duration::from_secs(20);
+
+/// The state folder; clones share it.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    path: Option<PathBuf>,
+    told: Arc<AtomicBool>,
+}
+
+impl Folder {
+    /// Names the folder; `None` remembers nothing. Nothing is made before something is written.
+    #[must_use]
+    pub fn new(path: Option<PathBuf>) -> Self {
+        Self { path, told: Arc::default() }
+    }
+
+    /// Gives the store of one backend.
+    #[must_use]
+    pub fn backend(&self, name: &str) -> Store {
+        Store { folder: self.clone(), name: name.to_owned() }
+    }
+
+    /// Says once that state can't be written; the command goes on without.
+    fn tell(&self, error: &std::io::Error) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            let place = self.path.as_deref().unwrap_or(Path::new("?")).display();
+            tracing::warn!("the state folder {place} can't be written ({error}); logins are not kept");
+        }
+    }
+}
+
+/// The state of one backend.
+#[derive(Debug, Clone)]
+pub struct Store {
+    folder: Folder,
+    name: String,
+}
+
+/// Holds the lock of one backend until it is dropped.
+#[derive(Debug)]
+pub struct Guard {
+    store: Store,
+    // The lock ends with the file's handle, also when the process is killed.
+    _lock: Option<File>,
+}
+
+impl Store {
+    fn path(&self, ending: &str) -> Option<PathBuf> {
+        self.folder.path.as_ref().map(|folder| folder.join(format!("{}.{ending}", self.name)))
+    }
+
+    /// Reads the document; where there is none, or it is corrupt, gives the empty one.
+    ///
+    /// A corrupt file is set aside as `NAME.json.corrupt`, so that nothing is lost.
+    #[must_use]
+    pub fn read<T: DeserializeOwned + Default>(&self) -> T {
+        let Some(path) = self.path("json") else { return T::default() };
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return T::default(),
+            Err(error) => {
+                self.folder.tell(&error);
+                return T::default();
+            }
+        };
+        match serde_json::from_slice(&bytes) {
+            Ok(document) => document,
+            Err(error) => {
+                let aside = path.with_extension("json.corrupt");
+                tracing::warn!(
+                    "the state file {} is corrupt ({error}); it is set aside and built anew",
+                    path.display()
+                );
+                // Where it can't be set aside it is overwritten by the next write.
+                let _ = std::fs::rename(&path, &aside);
+                T::default()
+            }
+        }
+    }
+
+    /// Takes the lock, waiting for another process that holds it.
+    ///
+    /// # Errors
+    /// Fails with `conflict.busy` where another process holds it for more than 20 s.
+    pub async fn lock(&self) -> Result<Guard> {
+        let Some(path) = self.path("lock") else {
+            return Ok(Guard { store: self.clone(), _lock: None });
+        };
+        let file = match open_lock(&path) {
+            Ok(file) => file,
+            Err(error) => {
+                self.folder.tell(&error);
+                return Ok(Guard { store: self.clone(), _lock: None });
+            }
+        };
+        let started = Instant::now();
+        let mut told = false;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Guard { store: self.clone(), _lock: Some(file) }),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => {
+                    // A file system without locks: better without than not at all.
+                    self.folder.tell(&error);
+                    return Ok(Guard { store: self.clone(), _lock: None });
+                }
+            }
+            if started.elapsed() > LOCK_LIMIT {
+                return Err(Error::new(
+                    Code::ConflictBusy,
+                    Layer::Config,
+                    format!(
+                        "another vpnctl holds the lock {} for more than {} s",
+                        path.display(),
+                        LOCK_LIMIT.as_secs()
+                    ),
+                )
+                .temporary()
+                .backend(&self.name)
+                .hint("end the process that hangs, then try again"));
+            }
+            if !told && started.elapsed() > LOCK_PATIENCE {
+                told = true;
+                tracing::warn!("waiting for another vpnctl that holds {}", path.display());
+            }
+            tokio::time::sleep(LOCK_POLL).await;
+        }
+    }
+
+    /// Takes the lock, changes the document and writes it.
+    ///
+    /// # Errors
+    /// Fails where the lock can't be had.
+    pub async fn change<T: DeserializeOwned + Default + Serialize>(&self, change: impl FnOnce(&mut T)) -> Result<()> {
+        let guard = self.lock().await?;
+        let mut document = guard.read();
+        change(&mut document);
+        guard.write(&document);
+        Ok(())
+    }
+}
+
+impl Guard {
+    /// Reads the document again, now that nobody else changes it.
+    #[must_use]
+    pub fn read<T: DeserializeOwned + Default>(&self) -> T {
+        self.store.read()
+    }
+
+    /// Replaces the document; where that fails, says so once and goes on.
+    pub fn write<T: Serialize>(&self, document: &T) {
+        let Some(path) = self.store.path("json") else { return };
+        if let Err(error) = replace(&path, document) {
+            self.store.folder.tell(&error);
+        }
+    }
+}
+
+fn open_lock(path: &Path) -> std::io::Result<File> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    make_folder(folder)?;
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
+/// Makes a folder that only its owner can enter; on Windows the profile's own rights do that.
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
+}
+
+fn replace<T: Serialize>(path: &Path, document: &T) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    make_folder(folder)?;
+    // A temporary file is made with mode 0600; renaming it is atomic.
+    let mut file = tempfile::Builder::new().prefix(".").suffix(".tmp").tempfile_in(folder)?;
+    serde_json::to_writer(&mut file, document)?;
+    file.flush()?;
+    file.as_file().sync_data()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use super::Folder;
+
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    struct Document {
+        word: String,
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_is_written_is_read_and_private() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join("deep/state");
+        let store = Folder::new(Some(place.clone())).backend("home");
+        assert_eq!(store.read::<Document>(), Document::default());
+        store.change(|document: &mut Document| document.word = "kept".to_owned()).await.expect("changed");
+        assert_eq!(store.read::<Document>().word, "kept");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = |path: &std::path::Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+            assert_eq!(mode(&place.join("home.json")), 0o600);
+            assert_eq!(mode(&place.join("home.lock")), 0o600);
+            assert_eq!(mode(&place), 0o700);
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_half_written_file_is_set_aside_and_rebuilt() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Folder::new(Some(folder.path().to_owned())).backend("home");
+        std::fs::write(folder.path().join("home.json"), "{\"word\":\"ha").expect("written");
+        assert_eq!(store.read::<Document>(), Document::default());
+        let aside = std::fs::read_to_string(folder.path().join("home.json.corrupt")).expect("set aside");
+        assert_eq!(aside, "{\"word\":\"ha");
+        store.change(|document: &mut Document| document.word = "new".to_owned()).await.expect("changed");
+        assert_eq!(store.read::<Document>().word, "new");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_lock_keeps_others_out_until_it_is_dropped() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Folder::new(Some(folder.path().to_owned())).backend("home");
+        let guard = store.lock().await.expect("locked");
+        let short = std::time::Duration::from_millis(60);
+        assert!(tokio::time::timeout(short, store.lock()).await.is_err(), "taken twice");
+        drop(guard);
+        store.lock().await.expect("free again");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_folder_that_cannot_be_made_is_no_failure() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let store = Folder::new(Some(file.path().join("below"))).backend("home");
+        store.change(|document: &mut Document| document.word = "lost".to_owned()).await.expect("goes on");
+        assert_eq!(store.read::<Document>(), Document::default());
+    }
+}
