@@ -1,5 +1,7 @@
 //! One command line for the VPN clients of several vendors.
 
+pub mod backend;
+pub mod backends;
 pub mod config;
 pub mod error;
 pub mod http;

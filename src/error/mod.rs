@@ -46,6 +46,7 @@ struct Details {
     code: Code,
     layer: Layer,
     temporary: bool,
+    patient: bool,
     exit: Option<Exit>,
     message: String,
     hint: Option<String>,
@@ -94,6 +95,7 @@ impl Error {
             code,
             layer,
             temporary: false,
+            patient: false,
             exit: None,
             message: message.into(),
             hint: None,
@@ -120,6 +122,14 @@ impl Error {
     #[must_use]
     pub fn temporary(mut self) -> Self {
         self.0.temporary = true;
+        self
+    }
+
+    /// Marks it as temporary, but of a kind that a repeat within seconds only makes worse.
+    #[must_use]
+    pub fn later(mut self) -> Self {
+        self.0.temporary = true;
+        self.0.patient = true;
         self
     }
 
@@ -202,6 +212,12 @@ impl Error {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         self.0.temporary
+    }
+
+    /// Tells whether the same request may be repeated at once.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        self.0.temporary && !self.0.patient
     }
 
     /// Tells whether the write that failed may have been done all the same.

@@ -142,7 +142,7 @@ impl Transport {
                 // What broke the earlier attempts says more than that the time is over.
                 return Err(earlier);
             }
-            let repeatable = call.safety == Safety::Read && error.is_temporary();
+            let repeatable = call.safety == Safety::Read && error.is_repeatable();
             let Some(wait) = waits.next().filter(|_| repeatable) else {
                 return Err(self.told(call, error));
             };

@@ -136,7 +136,7 @@ pub fn status(
         _ => None,
     };
     let next_retry = match status.state {
-        State::Failed { next_retry_s, .. } => next_retry_s,
+        State::Failed { next_retry_s } => next_retry_s,
         _ => None,
     };
     let document = json!({

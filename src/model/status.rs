@@ -149,8 +149,6 @@ pub enum State {
     Waiting,
     /// The attempt ended, or is being retried, after an error.
     Failed {
-        /// Whether the vendor still holds the target: it will try again, or has to be told to stop.
-        engaged: bool,
         /// In how many seconds the vendor tries again.
         next_retry_s: Option<u64>,
     },
@@ -208,6 +206,9 @@ pub struct Status {
     pub target: Option<Target>,
     /// The state.
     pub state: State,
+    /// Whether the vendor holds the VPN for a target, so that another can't have it: also one that is down and will
+    /// be tried again.
+    pub engaged: bool,
     /// The vendor's own word.
     pub raw_state: Option<String>,
     /// The vendor's last error, of whatever attempt.
@@ -249,6 +250,7 @@ impl Status {
     pub fn new(state: State, source: Source) -> Self {
         Self {
             target: None,
+            engaged: state.word() != Word::Disconnected,
             state,
             raw_state: None,
             last_error: None,
@@ -263,16 +265,6 @@ impl Status {
     #[must_use]
     pub fn word(&self) -> Word {
         self.state.word()
-    }
-
-    /// Tells whether the VPN is in use or in transition, so that another target can't have it.
-    #[must_use]
-    pub fn is_engaged(&self) -> bool {
-        match self.state {
-            State::Disconnected => false,
-            State::Failed { engaged, .. } => engaged,
-            _ => true,
-        }
     }
 
     /// Tells whether it speaks of the target with that id.

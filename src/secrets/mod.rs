@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::error::{Error, Result};
 
@@ -32,6 +32,18 @@ impl SecretRef {
         }
     }
 
+    /// Marks what a session was opened with, so that it is not used with another secret.
+    ///
+    /// A command is marked by its words: running a password manager just to compare would ask its user each time.
+    #[must_use]
+    pub fn mark(&self, key: &str) -> String {
+        let what = match self {
+            Self::Command(words) => words.join("\0"),
+            _ => self.fetch(key).map(|secret| secret.expose_secret().to_owned()).unwrap_or_default(),
+        };
+        digest(&[&what])
+    }
+
     /// Fetches the secret; `key` names it in messages.
     ///
     /// # Errors
@@ -52,6 +64,17 @@ impl SecretRef {
         }
         Ok(SecretString::from(text))
     }
+}
+
+/// Makes a digest of texts that tells them apart without showing them.
+#[must_use]
+pub fn digest(texts: &[&str]) -> String {
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    for text in texts {
+        context.update(&text.len().to_le_bytes());
+        context.update(text.as_bytes());
+    }
+    context.finish().as_ref().iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn read_file(key: &str, path: &std::path::Path) -> Result<String> {

@@ -1,0 +1,270 @@
+//! The contract that every vendor keeps. The doc comments of [`VpnBackend`] and its facets are the sentences that
+//! `tests/contract` checks against each vendor's simulator.
+
+pub mod naming;
+pub mod registry;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::Serialize;
+
+use crate::config;
+use crate::error::{Code, Error, Layer, Result};
+use crate::http::Deadline;
+use crate::model::{Capabilities, Failure, Status, Support, Target, TargetKind};
+use crate::state::Store;
+
+/// Holds what a vendor needs to open a backend.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// Its settings.
+    pub config: config::Backend,
+    /// Where it remembers sessions and ids.
+    pub store: Store,
+    /// When the command has to be done.
+    pub deadline: Deadline,
+    /// How long one attempt may take; `None` is the vendor's own choice.
+    pub request_timeout: Option<Duration>,
+}
+
+/// Describes an open backend.
+#[derive(Debug, Clone)]
+pub struct Info {
+    /// Its name.
+    pub backend: String,
+    /// Its vendor.
+    pub vendor: &'static str,
+    /// Its URL, without credentials.
+    pub url: String,
+    /// What kind of thing it connects.
+    pub kind: TargetKind,
+    /// Whether it has one VPN, which one target at a time can have.
+    pub one_vpn: bool,
+    /// Its configured labels.
+    pub labels: BTreeMap<String, String>,
+    /// The target that is meant where none is named.
+    pub default_target: Option<String>,
+    /// After how long without a sign of an attempt a `connect` has failed; `None` where the vendor shows no attempts.
+    pub silence_limit: Option<Duration>,
+}
+
+/// Says how a target is connected.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct How {
+    /// Switch on what is asleep first, where the vendor can (IXON routers).
+    pub wake: bool,
+}
+
+/// A VPN client that can be read and told what to do.
+#[async_trait]
+pub trait VpnBackend: Send + Sync {
+    /// Describes the backend; sends no request.
+    fn info(&self) -> &Info;
+
+    /// Reads the state of a target, or without one that of the backend's one VPN; changes nothing.
+    ///
+    /// Of a target that does not have the one VPN it tells `disconnected`, with the target.
+    ///
+    /// # Errors
+    /// Fails with `unsupported` without a target where there is no one VPN, else with what the vendor said.
+    async fn status(&self, target: Option<&Target>) -> Result<Status>;
+
+    /// Tells the vendor to connect a target: one write, sent once, not waited for.
+    ///
+    /// # Errors
+    /// Fails with what the vendor said; [`Error::outcome_is_unknown`] tells whether it may have been done all the same.
+    async fn connect(&self, target: &Target, how: How) -> Result<Status>;
+
+    /// Tells the vendor to disconnect a target: one write, sent once, not waited for.
+    ///
+    /// # Errors
+    /// Fails with what the vendor said; [`Error::outcome_is_unknown`] tells whether it may have been done all the same.
+    async fn disconnect(&self, target: &Target) -> Result<Status>;
+
+    /// Gives the facet for listing and finding targets.
+    fn targets(&self) -> Option<&dyn Targets> {
+        None
+    }
+
+    /// Gives the facet for logins.
+    fn session(&self) -> Option<&dyn Session> {
+        None
+    }
+
+    /// Says why something that no facet gives is not there.
+    fn why_not(&self, capability: &str) -> &'static str;
+}
+
+/// Tells what a backend can do; a claim is a facet that is there, so it can't drift from the code.
+#[must_use]
+pub fn capabilities(backend: &dyn VpnBackend) -> Capabilities {
+    let facet = |there: bool, name: &'static str| {
+        let support = if there { Support::Native } else { Support::No(backend.why_not(name).into()) };
+        (name, support)
+    };
+    vec![
+        ("status", Support::Native),
+        facet(backend.targets().is_some(), "list"),
+        ("connect", Support::Native),
+        ("disconnect", Support::Native),
+        ("reconnect", Support::Emulated("disconnect, then connect".into())),
+        facet(backend.session().is_some(), "auth"),
+    ]
+}
+
+/// Makes the error for something that a backend can't do; no request is sent for it.
+#[must_use]
+pub fn unsupported(backend: &dyn VpnBackend, capability: &str) -> Error {
+    let info = backend.info();
+    Error::new(
+        Code::Unsupported,
+        Layer::Api,
+        format!(
+            "`{capability}` is not to be had on {} ({}): {}",
+            info.backend,
+            info.vendor,
+            backend.why_not(capability)
+        ),
+    )
+    .backend(&info.backend)
+    .hint("what each backend can do: vpnctl backends")
+}
+
+/// Tells one target of a list.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The target.
+    pub target: Target,
+    /// Its state, where knowing it costs no request per target.
+    pub status: Option<Status>,
+    /// Its labels besides those of the backend.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Lists and finds targets.
+#[async_trait]
+pub trait Targets: Send + Sync {
+    /// Gives each target once, as pages come in; an empty list is no error.
+    ///
+    /// # Errors
+    /// Fails with what the vendor said; what was given before holds.
+    async fn list(&self, each: &mut (dyn FnMut(Listed) + Send)) -> Result<()>;
+
+    /// Finds the targets that a name or id fits best: exact ones, else those that differ by case, else by other
+    /// properties that the vendor's users search by. More than one is for the caller to refuse.
+    ///
+    /// # Errors
+    /// Fails with what the vendor said; nothing found is an empty list.
+    async fn find(&self, name: &str) -> Result<Vec<Target>>;
+}
+
+/// Says how a login stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LoginState {
+    /// It works.
+    Ok,
+    /// There is none.
+    Missing,
+    /// It no longer works.
+    Expired,
+    /// It waits for somebody to grant it.
+    Pending,
+}
+
+/// Describes a login.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// How it stands.
+    pub state: LoginState,
+    /// Whose it is.
+    pub account: Option<String>,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+    /// What it may do, in the vendor's words; `None` where that is not told.
+    pub rights: Option<Vec<String>>,
+}
+
+impl Login {
+    /// Makes a login of which only the state is known.
+    #[must_use]
+    pub fn new(state: LoginState) -> Self {
+        Self { state, account: None, expires_at: None, rights: None }
+    }
+}
+
+/// Names a secret that a login asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// A password.
+    Password,
+    /// A one-time password.
+    Otp,
+    /// An API key.
+    ApiKey,
+}
+
+/// Talks with the person who logs in; the only way that a vendor asks or tells something meanwhile.
+pub trait Person: Send + Sync {
+    /// Tells something that has to be done now.
+    fn tell(&self, text: &str);
+
+    /// Asks for a secret, by terminal or standard input as the flags say.
+    ///
+    /// # Errors
+    /// Fails with `usage` where nobody can be asked.
+    fn ask(&self, what: Asked, prompt: &str) -> Result<SecretString>;
+
+    /// Tells whether this secret was announced to come by standard input.
+    fn brings(&self, what: Asked) -> bool;
+}
+
+/// Logs in and out.
+#[async_trait]
+pub trait Session: Send + Sync {
+    /// Makes a login and keeps it; what was refused is not tried again.
+    ///
+    /// # Errors
+    /// Fails with a code of `auth.…`.
+    async fn login(&self, person: &dyn Person) -> Result<Login>;
+
+    /// Ends the login at the vendor and forgets it here; doing so twice is no error.
+    ///
+    /// # Errors
+    /// Fails with what the vendor said; it is forgotten here all the same.
+    async fn logout(&self) -> Result<()>;
+
+    /// Tells how the login stands, as the vendor sees it; a missing one is told, not an error.
+    ///
+    /// # Errors
+    /// Fails where the vendor can't be asked.
+    async fn show(&self) -> Result<Login>;
+}
+
+/// Makes the error of an attempt that failed, from what the vendor told.
+#[must_use]
+pub fn failed_attempt(info: &Info, target: &Target, status: &Status) -> Error {
+    let (code, what) = match status.failure {
+        Some(Failure::Auth) => (Code::TunnelAuthFailed, "the VPN server refused the credentials"),
+        Some(Failure::Resolv) => (Code::TunnelResolvFailed, "the VPN server's name could not be resolved"),
+        Some(Failure::ConnectTimeout) => (Code::TunnelConnectTimeout, "the VPN server did not answer"),
+        Some(Failure::Protocol) => (Code::TunnelProtocol, "the VPN protocol failed"),
+        Some(Failure::RemoteClosed) => (Code::TunnelRemoteClosed, "the VPN server closed the tunnel"),
+        Some(Failure::Internal) => (Code::TunnelInternal, "the VPN client failed"),
+        Some(Failure::Step) => (Code::TunnelStepFailed, "a step failed"),
+        Some(Failure::ConnectFailed) | None => (Code::TunnelConnectFailed, "the connection failed"),
+    };
+    let detail = status.last_error.as_ref().map(|error| format!(": {}", error.message)).unwrap_or_default();
+    let error = Error::new(code, Layer::Tunnel, format!("`{}` did not connect: {what}{detail}", target.label()))
+        .backend(&info.backend)
+        .target(target.label());
+    match &status.last_error {
+        Some(last) => error.vendor_code(&last.code),
+        None => error,
+    }
+    .hint(format!("look closer with: vpnctl status -b {} --native -o json", info.backend))
+}

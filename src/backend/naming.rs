@@ -1,0 +1,100 @@
+//! How names find targets: contract section 1.
+
+use crate::error::{Code, Error, Layer};
+use crate::model::Target;
+
+/// Keeps the targets that a name fits best: exactly by name or id, else without case.
+#[must_use]
+pub fn best<'a>(name: &str, targets: impl IntoIterator<Item = &'a Target>) -> Vec<Target> {
+    let lower = name.to_lowercase();
+    let mut exact = Vec::new();
+    let mut alike = Vec::new();
+    for target in targets {
+        let own = target.name.as_deref().unwrap_or_default();
+        if target.id == name || own == name {
+            exact.push(target.clone());
+        } else if target.id.to_lowercase() == lower || own.to_lowercase() == lower {
+            alike.push(target.clone());
+        }
+    }
+    if exact.is_empty() { alike } else { exact }
+}
+
+/// Tells whether a text is a glob: it holds `*` or `?`.
+#[must_use]
+pub fn is_glob(text: &str) -> bool {
+    text.contains(['*', '?'])
+}
+
+/// Tells whether a glob fits a target's name or id.
+#[must_use]
+pub fn glob_fits(glob: &str, target: &Target) -> bool {
+    let glob = wildmatch::WildMatch::new(glob);
+    glob.matches(&target.id) || target.name.as_deref().is_some_and(|name| glob.matches(name))
+}
+
+/// Makes the error for a name that nothing has.
+#[must_use]
+pub fn not_found(backend: &str, name: &str) -> Error {
+    Error::new(Code::TargetNotFound, Layer::Api, format!("`{backend}` has no target `{name}`"))
+        .backend(backend)
+        .target(name)
+        .hint(format!("list what there is: vpnctl list -b {backend}"))
+}
+
+/// Makes the error for a name that several targets have; it lists them and is never a guess.
+#[must_use]
+pub fn ambiguous(backend: &str, name: &str, candidates: &[Target]) -> Error {
+    let shown: Vec<String> = candidates
+        .iter()
+        .take(10)
+        .map(|target| match &target.name {
+            Some(own) => format!("{} ({own})", target.id),
+            None => target.id.clone(),
+        })
+        .collect();
+    let more = if candidates.len() > 10 { format!(" and {} more", candidates.len() - 10) } else { String::new() };
+    Error::new(
+        Code::UsageAmbiguous,
+        Layer::Usage,
+        format!("`{name}` fits {} targets of `{backend}`: {}{more}", candidates.len(), shown.join(", ")),
+    )
+    .backend(backend)
+    .target(name)
+    .hint("name one by its id: --id ID")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{best, glob_fits};
+    use crate::model::{Target, TargetKind};
+
+    fn target(id: &str, name: &str) -> Target {
+        Target { name: Some(name.to_owned()), ..Target::by_id(TargetKind::Tunnel, id) }
+    }
+
+    fn ids(name: &str) -> Vec<String> {
+        let targets = [target("vpn0", "Office"), target("vpn1", "office"), target("vpn2", "vpn0"), target("VPN3", "x")];
+        best(name, &targets).into_iter().map(|target| target.id).collect()
+    }
+
+    #[test]
+    fn an_exact_name_wins_over_one_that_differs_by_case() {
+        assert_eq!(ids("Office"), ["vpn0"]);
+        assert_eq!(ids("OFFICE"), ["vpn0", "vpn1"]);
+        assert_eq!(ids("vpn3"), ["VPN3"]);
+        assert_eq!(ids("nothing"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_name_that_is_another_ones_id_is_ambiguous() {
+        assert_eq!(ids("vpn0"), ["vpn0", "vpn2"]);
+    }
+
+    #[test]
+    fn globs_fit_names_and_ids() {
+        assert!(glob_fits("vpn?", &target("vpn0", "Office")));
+        assert!(glob_fits("Off*", &target("vpn0", "Office")));
+        assert!(!glob_fits("off*", &target("vpn0", "Office")));
+    }
+}

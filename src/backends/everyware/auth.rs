@@ -1,0 +1,348 @@
+//! Logins: by user and password or by API key, kept until they end, refreshed under the lock.
+//!
+//! Kapua locks a user for three hours after three refusals, so a refused login is remembered and not tried again.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use reqwest::Method;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::config::Config;
+use super::devices;
+use super::failure::PEER;
+use super::wire::{AccessToken, KeyLogin, Refresh, UserLogin};
+use crate::backend::Opening;
+use crate::error::{Code, Error, Layer, Result};
+use crate::http::{Call, Transport};
+use crate::model::Target;
+use crate::secrets::digest;
+use crate::state::{Guard, Store};
+
+/// How long before its end a token is no longer used, in seconds.
+const MARGIN: i64 = 60;
+/// How long a refused login is not tried again, in seconds: Kapua forgets a refusal after an hour.
+const REFUSAL_HOLDS: i64 = 3700;
+
+/// A token and what renews it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Token {
+    pub(super) token: String,
+    pub(super) expires_on: Option<Timestamp>,
+    pub(super) refresh: Option<String>,
+    pub(super) refresh_expires_on: Option<Timestamp>,
+}
+
+/// A login that was refused.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Refusal {
+    pub(super) login: String,
+    pub(super) at: i64,
+}
+
+/// The document in the state folder.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Memory {
+    /// What the rest belongs to.
+    pub(super) owner: String,
+    pub(super) token: Option<Token>,
+    pub(super) refusal: Option<Refusal>,
+    /// An API key given to `auth login`.
+    pub(super) api_key: Option<String>,
+    /// Lets this computer log in without a one-time code.
+    pub(super) trust_key: Option<String>,
+    /// Client id and id of each device that a name was resolved to.
+    pub(super) devices: BTreeMap<String, (String, String)>,
+}
+
+/// Keeps the login to one account.
+pub(super) struct Auth {
+    pub(super) transport: Transport,
+    pub(super) config: Config,
+    pub(super) store: Store,
+    memory: Mutex<Memory>,
+    generation: Mutex<u64>,
+    pub(super) renewing: tokio::sync::Mutex<()>,
+    logged_in: AtomicBool,
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Auth").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// What a login is made with.
+pub(super) enum Credentials {
+    /// An API key.
+    Key(SecretString),
+    /// A user and a password.
+    User(String, SecretString),
+}
+
+impl Auth {
+    pub(super) fn new(opening: &Opening, config: Config, transport: Transport) -> Self {
+        let auth = Self {
+            transport,
+            config,
+            store: opening.store.clone(),
+            memory: Mutex::default(),
+            generation: Mutex::new(0),
+            renewing: tokio::sync::Mutex::default(),
+            logged_in: AtomicBool::new(false),
+        };
+        let memory = auth.owned(auth.store.read());
+        auth.set(memory);
+        auth
+    }
+
+    pub(super) fn backend(&self) -> &str {
+        &self.config.source.name
+    }
+
+    /// Names what a token belongs to: it is sent nowhere else and used with no other login.
+    fn owner(&self) -> String {
+        let mark = |key: &str, secret: &Option<crate::secrets::SecretRef>| {
+            secret.as_ref().map(|secret| secret.mark(key)).unwrap_or_default()
+        };
+        digest(&[
+            &self.config.url,
+            &self.config.scope,
+            self.config.username.as_deref().unwrap_or_default(),
+            &mark("api_key", &self.config.api_key),
+            &mark("password", &self.config.password),
+        ])
+    }
+
+    pub(super) fn owned(&self, memory: Memory) -> Memory {
+        let owner = self.owner();
+        if memory.owner == owner { memory } else { Memory { owner, ..Memory::default() } }
+    }
+
+    pub(super) fn get(&self) -> Memory {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set(&self, memory: Memory) {
+        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = memory;
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        *self.generation.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn next_generation(&self) {
+        *self.generation.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+    }
+
+    pub(super) async fn change(&self, change: impl FnOnce(&mut Memory)) -> Result<()> {
+        let guard = self.store.lock().await?;
+        let mut memory = self.owned(guard.read());
+        change(&mut memory);
+        self.keep(&guard, memory);
+        Ok(())
+    }
+
+    fn keep(&self, guard: &Guard, memory: Memory) {
+        guard.write(&memory);
+        self.set(memory);
+    }
+
+    /// Tells whether a token still serves. One that was past its end when it was made belongs to a cloud whose clock
+    /// is off; it serves the command that made it, so that nothing goes round for ever.
+    pub(super) fn serves(&self, token: &Token) -> bool {
+        let fresh = self.logged_in.load(Ordering::SeqCst);
+        fresh || token.expires_on.is_none_or(|at| at.as_second() - Timestamp::now().as_second() > MARGIN)
+    }
+
+    /// Gets a token: another process's, else by refresh, else by a login. Holds the lock all the while.
+    ///
+    /// `ended` is a token that the cloud no longer accepts, where that is why a new one is needed.
+    pub(super) async fn acquire(&self, ended: Option<&Token>) -> Result<Token> {
+        let guard = self.store.lock().await?;
+        let mut memory = self.owned(guard.read());
+        if let Some(token) = memory.token.clone().filter(|token| Some(token) != ended && self.serves(token)) {
+            self.set(memory);
+            return Ok(token);
+        }
+        // A token that the cloud refuses was invalidated, so its refresh token is of no use either.
+        let refreshable = memory.token.clone().filter(|_| ended.is_none());
+        let token = match self.refreshed(refreshable).await? {
+            Some(token) => token,
+            None => self.logged_in_anew(&guard, &mut memory).await?,
+        };
+        memory.token = Some(token.clone());
+        memory.refusal = None;
+        self.keep(&guard, memory);
+        self.logged_in.store(true, Ordering::SeqCst);
+        Ok(token)
+    }
+
+    async fn refreshed(&self, old: Option<Token>) -> Result<Option<Token>> {
+        let Some(old) = old else { return Ok(None) };
+        let now = Timestamp::now();
+        let Some(refresh) = old.refresh.as_deref().filter(|_| old.refresh_expires_on.is_none_or(|at| at > now)) else {
+            return Ok(None);
+        };
+        let body = Refresh { refresh_token: refresh, token_id: &old.token };
+        match self.authenticate("refresh", "authentication/refresh", &body).await {
+            Ok((token, _)) => Ok(Some(token)),
+            // Refused: somebody else has refreshed it, or it has ended. Logging in is another thing.
+            Err(error) if matches!(error.code(), Code::AuthExpired | Code::AuthRejected | Code::AuthForbidden) => {
+                tracing::debug!("the token could not be refreshed: {error}");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn logged_in_anew(&self, guard: &Guard, memory: &mut Memory) -> Result<Token> {
+        let credentials = self.credentials(memory)?;
+        let login = credentials.digest();
+        let now = Timestamp::now().as_second();
+        if let Some(refusal) = memory.refusal.as_ref().filter(|refusal| refusal.login == login)
+            && (0..REFUSAL_HOLDS).contains(&(now - refusal.at))
+        {
+            return Err(self.still_refused(now - refusal.at));
+        }
+        match self.send_login(&credentials, None, memory.trust_key.as_deref()).await {
+            Ok((token, _)) => Ok(token),
+            Err(error) => {
+                if error.code() == Code::AuthRejected {
+                    memory.refusal = Some(Refusal { login, at: now });
+                    memory.token = None;
+                    self.keep(guard, memory.clone());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn still_refused(&self, ago: i64) -> Error {
+        let backend = self.backend();
+        Error::new(
+            Code::AuthRejected,
+            Layer::Auth,
+            format!("{PEER} refused this login {} min ago, so it is not tried again", ago / 60),
+        )
+        .backend(backend)
+        .hint(format!(
+            "three refusals lock a user for three hours; correct the secret, or try once more: vpnctl auth login -b {backend}"
+        ))
+    }
+
+    /// Gives what to log in with.
+    pub(super) fn credentials(&self, memory: &Memory) -> Result<Credentials> {
+        if let Some(key) = &self.config.api_key {
+            return Ok(Credentials::Key(key.fetch("api_key")?));
+        }
+        if let Some(key) = &memory.api_key {
+            return Ok(Credentials::Key(SecretString::from(key.clone())));
+        }
+        if let (Some(user), Some(password)) = (&self.config.username, &self.config.password) {
+            return Ok(Credentials::User(user.clone(), password.fetch("password")?));
+        }
+        let backend = self.backend();
+        let (code, what) = match memory.token {
+            Some(_) => (Code::AuthExpired, "has expired and can't be renewed"),
+            None => (Code::AuthRequired, "is missing"),
+        };
+        Err(Error::new(code, Layer::Auth, format!("the login to {PEER} {what}")).backend(backend).hint(format!(
+            "run: vpnctl auth login -b {backend}, or set `api_key` or `username` and `password` in [backend.{backend}]"
+        )))
+    }
+
+    /// Sends a login, once.
+    pub(super) async fn send_login(
+        &self,
+        credentials: &Credentials,
+        code: Option<&str>,
+        trust_key: Option<&str>,
+    ) -> Result<(Token, Option<String>)> {
+        let answer = match credentials {
+            Credentials::Key(key) => {
+                self.authenticate("login", "authentication/apikey", &KeyLogin { api_key: key.expose_secret() }).await
+            }
+            Credentials::User(username, password) => {
+                let body = UserLogin {
+                    username,
+                    password: password.expose_secret(),
+                    authentication_code: code,
+                    trust_key: trust_key.filter(|_| code.is_none()),
+                    trust_me: code.map(|_| true),
+                };
+                self.authenticate("login", "authentication/user", &body).await
+            }
+        };
+        answer.map_err(|error| match error.code() {
+            Code::AuthExpired => Error::new(
+                Code::AuthRejected,
+                Layer::Auth,
+                format!("{PEER} refused the login; it never says whether secret, user or a lock is the reason"),
+            )
+            .backend(self.backend())
+            .status(401)
+            .hint("check user and secret before the next try: three refusals lock a user for three hours"),
+            _ => error,
+        })
+    }
+
+    async fn authenticate<T: Serialize>(
+        &self,
+        operation: &'static str,
+        path: &str,
+        body: &T,
+    ) -> Result<(Token, Option<String>)> {
+        let call = Call::write(operation, Method::POST, path).open().json(body)?;
+        let reply = self.transport.call(self, &call).await?;
+        let made: AccessToken = reply.json(PEER, operation).map_err(|error| error.backend(self.backend()))?;
+        let time = |at: Option<String>| at.and_then(|at| at.parse().ok());
+        let token = Token {
+            token: made.token_id,
+            expires_on: time(made.expires_on),
+            refresh: made.refresh_token,
+            refresh_expires_on: time(made.refresh_expires_on),
+        };
+        Ok((token, made.trust_key))
+    }
+
+    /// Gives the device that a name was resolved to before.
+    pub(super) fn remembered(&self, name: &str) -> Option<Target> {
+        let (client_id, id) = self.get().devices.get(name).cloned()?;
+        Some(devices::remembered(&client_id, &id))
+    }
+
+    pub(super) async fn remember_device(&self, name: &str, target: &Target) -> Result<()> {
+        let client_id = target.name.clone().unwrap_or_default();
+        let id = target.id.clone();
+        self.change(|memory| {
+            memory.devices.insert(name.to_owned(), (client_id, id));
+        })
+        .await
+    }
+
+    pub(super) async fn forget_device(&self, name: &str) -> Result<bool> {
+        let mut known = false;
+        self.change(|memory| {
+            let before = memory.devices.len();
+            memory.devices.retain(|key, (client_id, _)| key != name && client_id != name);
+            known = memory.devices.len() < before;
+        })
+        .await?;
+        Ok(known)
+    }
+}
+
+impl Credentials {
+    /// Tells logins apart without showing them.
+    pub(super) fn digest(&self) -> String {
+        match self {
+            Self::Key(key) => digest(&["key", key.expose_secret()]),
+            Self::User(user, password) => digest(&["user", user, password.expose_secret()]),
+        }
+    }
+}

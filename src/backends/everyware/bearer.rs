@@ -1,0 +1,165 @@
+//! How a login is used, shown, begun and ended.
+
+use async_trait::async_trait;
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use secrecy::ExposeSecret as _;
+
+use super::auth::{Auth, Credentials, Refusal};
+use super::failure;
+use super::failure::PEER;
+use super::wire::LoginInfo;
+use crate::backend::{Asked, Login, LoginState, Person};
+use crate::error::{Code, Error, Result};
+use crate::http::call::header_value;
+use crate::http::{Call, Protocol, Reply, Verdict};
+
+#[async_trait]
+impl Protocol for Auth {
+    async fn authorize(&self, headers: &mut HeaderMap) -> Result<u64> {
+        let kept = || self.get().token.filter(|token| self.serves(token));
+        let token = match kept() {
+            Some(token) => token,
+            None => {
+                let _one = self.renewing.lock().await;
+                match kept() {
+                    Some(token) => token,
+                    None => self.acquire(None).await?,
+                }
+            }
+        };
+        headers.insert(AUTHORIZATION, header_value("authorization", &format!("Bearer {}", token.token), true)?);
+        Ok(self.generation())
+    }
+
+    async fn renew(&self, stale: u64) -> Result<()> {
+        let _one = self.renewing.lock().await;
+        if self.generation() != stale {
+            return Ok(());
+        }
+        let ended = self.get().token;
+        self.acquire(ended.as_ref()).await?;
+        self.next_generation();
+        Ok(())
+    }
+
+    fn verdict(&self, call: &Call, reply: &Reply) -> Verdict {
+        match failure::of(call, reply) {
+            None => Verdict::Done,
+            Some(error) if reply.status.as_u16() == 401 && call.authorized => {
+                Verdict::Stale(error.hint(format!("run: vpnctl auth login -b {}", self.backend())))
+            }
+            Some(error) => Verdict::Failed(error),
+        }
+    }
+}
+
+impl Auth {
+    /// Logs in with what is configured, or with what the person brings; this once also what was refused before.
+    pub(super) async fn log_in(&self, person: &dyn Person) -> Result<Login> {
+        let credentials = self.asked(person)?;
+        let trust_key = self.get().trust_key;
+        let code = if person.brings(Asked::Otp) { Some(person.ask(Asked::Otp, "One-time code: ")?) } else { None };
+        let first =
+            self.send_login(&credentials, code.as_ref().map(|code| code.expose_secret()), trust_key.as_deref()).await;
+        let made = match first {
+            Err(error) if error.code() == Code::AuthMfaRequired && code.is_none() => {
+                let code = person.ask(Asked::Otp, "One-time code: ").map_err(|_| error)?;
+                self.send_login(&credentials, Some(code.expose_secret()), None).await
+            }
+            made => made,
+        };
+        let (token, trusted) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                if error.code() == Code::AuthRejected {
+                    let refusal = Refusal { login: credentials.digest(), at: jiff::Timestamp::now().as_second() };
+                    self.change(|memory| memory.refusal = Some(refusal)).await?;
+                }
+                return Err(error);
+            }
+        };
+        let brought_key = match &credentials {
+            Credentials::Key(key) if self.config.api_key.is_none() => Some(key.expose_secret().to_owned()),
+            _ => None,
+        };
+        let expires_at = token.expires_on;
+        self.change(|memory| {
+            memory.token = Some(token);
+            memory.refusal = None;
+            memory.api_key = brought_key;
+            memory.trust_key = trusted.or(trust_key);
+        })
+        .await?;
+        Ok(Login { account: self.account(), expires_at, ..Login::new(LoginState::Ok) })
+    }
+
+    fn asked(&self, person: &dyn Person) -> Result<Credentials> {
+        if person.brings(Asked::ApiKey) {
+            return Ok(Credentials::Key(person.ask(Asked::ApiKey, "API key: ")?));
+        }
+        if let Some(key) = &self.config.api_key {
+            return Ok(Credentials::Key(key.fetch("api_key")?));
+        }
+        let Some(user) = &self.config.username else {
+            return Err(self
+                .config
+                .source
+                .wrong("username", "is not set, nor is `api_key`")
+                .hint("set one of them, or give an API key: vpnctl auth login --api-key-stdin"));
+        };
+        let password = match &self.config.password {
+            Some(password) if !person.brings(Asked::Password) => password.fetch("password")?,
+            _ => person.ask(Asked::Password, &format!("Password of {user} at {PEER}: "))?,
+        };
+        Ok(Credentials::User(user.clone(), password))
+    }
+
+    fn account(&self) -> Option<String> {
+        match &self.config.api_key {
+            Some(_) => None,
+            None => self.config.username.clone(),
+        }
+    }
+
+    /// Asks the cloud what the login may do; makes one first where it can.
+    pub(super) async fn login_state(&self) -> Result<Login> {
+        let call = Call::get("info", "authentication/info");
+        let reply = match self.transport.call(self, &call).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                return match error.code() {
+                    Code::AuthRequired => Ok(Login::new(LoginState::Missing)),
+                    Code::AuthExpired | Code::AuthRejected => Ok(Login::new(LoginState::Expired)),
+                    Code::AuthMfaRequired => Ok(Login::new(LoginState::Pending)),
+                    _ => Err(error),
+                };
+            }
+        };
+        let info: LoginInfo = reply.json(PEER, "info").map_err(|error: Error| error.backend(self.backend()))?;
+        let lists = [info.access_permission, info.access_permissions, info.role_permission, info.role_permissions];
+        let mut rights: Vec<String> = lists.iter().flatten().map(|granted| granted.permission.text()).collect();
+        rights.sort();
+        rights.dedup();
+        Ok(Login {
+            account: self.account(),
+            expires_at: self.get().token.and_then(|token| token.expires_on),
+            rights: Some(rights),
+            ..Login::new(LoginState::Ok)
+        })
+    }
+
+    /// Ends the token at the cloud and forgets everything that was kept.
+    pub(super) async fn log_out(&self) -> Result<()> {
+        let token = self.get().token;
+        self.change(|memory| *memory = super::auth::Memory { owner: memory.owner.clone(), ..Default::default() })
+            .await?;
+        let Some(token) = token else { return Ok(()) };
+        let mut call = Call::write("logout", Method::POST, "authentication/logout").open().empty();
+        call.headers.insert(AUTHORIZATION, header_value("authorization", &format!("Bearer {}", token.token), true)?);
+        match self.transport.call(self, &call).await {
+            Err(error) if error.code() != Code::AuthExpired => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

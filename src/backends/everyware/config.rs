@@ -1,0 +1,68 @@
+//! Everyware Cloud's keys of the configuration.
+
+use crate::backend::Opening;
+use crate::config::{Key, Kind};
+use crate::error::Result;
+use crate::secrets::SecretRef;
+
+/// Everyware Cloud's keys besides the common ones.
+pub const KEYS: &[Key] = &[
+    Key::new("scope", Kind::Text).or("_"),
+    Key::new("username", Kind::Text),
+    Key::new("password", Kind::Secret),
+    Key::new("api_key", Kind::Secret),
+    Key::new("disconnect_path", Kind::Text),
+];
+
+/// Everyware Cloud's settings.
+#[derive(Debug, Clone)]
+pub(super) struct Config {
+    pub(super) url: String,
+    pub(super) scope: String,
+    pub(super) username: Option<String>,
+    pub(super) password: Option<SecretRef>,
+    pub(super) api_key: Option<SecretRef>,
+    pub(super) disconnect_path: Option<String>,
+    pub(super) source: crate::config::Backend,
+}
+
+impl Config {
+    pub(super) fn read(opening: &Opening) -> Result<Self> {
+        let config = &opening.config;
+        let text = |key: &str| config.text(key).map(str::to_owned);
+        let url = config.text("url").ok_or_else(|| {
+            config.wrong("url", "is not set; Everyware Cloud has no address of its own").hint(format!(
+                "set `url` in [backend.{}], or {}=https://api-INSTANCE.everyware.io/v1",
+                config.name,
+                config.variable("url")
+            ))
+        })?;
+        Ok(Self {
+            url: normal(url),
+            scope: text("scope").unwrap_or_else(|| "_".to_owned()),
+            username: text("username"),
+            password: config.secret("password").cloned(),
+            api_key: config.secret("api_key").cloned(),
+            disconnect_path: text("disconnect_path"),
+            source: config.clone(),
+        })
+    }
+}
+
+/// Strips a slash at the end and adds `/v1` where it is missing.
+fn normal(url: &str) -> String {
+    let url = url.trim_end_matches('/');
+    if url.ends_with("/v1") { url.to_owned() } else { format!("{url}/v1") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::normal;
+
+    #[test]
+    fn the_version_is_added_once() {
+        for url in ["https://h", "https://h/", "https://h/v1", "https://h/v1/"] {
+            assert_eq!(normal(url), "https://h/v1");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+#![doc = include_str!("docs.md")]
+
+mod api;
+mod auth;
+mod bearer;
+pub mod config;
+pub mod convert;
+mod devices;
+mod failure;
+pub mod wire;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use self::api::{Api, Verb};
+use crate::backend::registry::Vendor;
+use crate::backend::{How, Info, Listed, Login, Opening, Person, Session, Targets, VpnBackend};
+use crate::error::{Code, Error, Layer, Result};
+use crate::model::{Source, Status, Target, TargetKind};
+
+/// Everyware Cloud's entry in the registry.
+pub const VENDOR: Vendor =
+    Vendor { name: "everyware", title: "Everyware Cloud", keys: config::KEYS, asks_devices: true, open };
+
+/// An account of Everyware Cloud.
+#[derive(Debug)]
+pub struct Everyware {
+    info: Info,
+    api: Api,
+}
+
+fn open(opening: Opening) -> Result<Box<dyn VpnBackend>> {
+    let config = config::Config::read(&opening)?;
+    let info = Info {
+        backend: opening.config.name.clone(),
+        vendor: VENDOR.name,
+        url: config.url.clone(),
+        kind: TargetKind::Device,
+        one_vpn: false,
+        labels: opening.config.labels(),
+        default_target: None,
+        // The API tells connected or not, and nothing of attempts: only the deadline ends a wait.
+        silence_limit: None,
+    };
+    Ok(Box::new(Everyware { info, api: Api::new(&opening, config)? }))
+}
+
+impl Everyware {
+    /// Runs a call on a device; where its remembered id is gone, finds the name's new one and tries once more.
+    async fn on_device(&self, target: &Target, verb: Verb) -> Result<Status> {
+        let told = |status: wire::VpnClientStatus, target: &Target| Status {
+            target: Some(target.clone()),
+            ..convert::device(&status)
+        };
+        let error = match self.api.device(verb, &target.id).await {
+            Ok(status) => return Ok(told(status, target)),
+            Err(error) => error.target(target.label()),
+        };
+        let Some(name) = target.name.as_deref().filter(|_| error.code() == Code::TargetNotFound) else {
+            return Err(error);
+        };
+        if !self.api.forget(name).await? {
+            return Err(error);
+        }
+        match self.api.find(name).await?.as_slice() {
+            [now] if now.id != target.id => self.api.device(verb, &now.id).await.map(|status| told(status, now)),
+            _ => Err(error),
+        }
+    }
+}
+
+#[async_trait]
+impl VpnBackend for Everyware {
+    fn info(&self) -> &Info {
+        &self.info
+    }
+
+    async fn status(&self, target: Option<&Target>) -> Result<Status> {
+        let Some(target) = target else {
+            return Err(Error::new(Code::Unsupported, Layer::Api, "an account has no one VPN; name a device")
+                .backend(&self.info.backend));
+        };
+        self.on_device(target, Verb::Status).await
+    }
+
+    async fn connect(&self, target: &Target, _how: How) -> Result<Status> {
+        self.on_device(target, Verb::Connect).await
+    }
+
+    async fn disconnect(&self, target: &Target) -> Result<Status> {
+        self.on_device(target, Verb::Disconnect).await
+    }
+
+    fn targets(&self) -> Option<&dyn Targets> {
+        Some(self)
+    }
+
+    fn session(&self) -> Option<&dyn Session> {
+        Some(self)
+    }
+
+    fn why_not(&self, _capability: &str) -> &'static str {
+        "the cloud's API has nothing for it"
+    }
+}
+
+#[async_trait]
+impl Targets for Everyware {
+    async fn list(&self, each: &mut (dyn FnMut(Listed) + Send)) -> Result<()> {
+        let connections = match self.api.connections().await {
+            Ok(connections) => Some(connections),
+            // Without the right or the service the devices are still worth a list; each can be asked by itself.
+            Err(error) if matches!(error.code(), Code::AuthForbidden | Code::TargetNotFound | Code::Unsupported) => {
+                tracing::warn!("the VPN server's list can't be read, so states are left out: {error}");
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        self.api
+            .devices(&mut |device| {
+                let target = convert::target(&device);
+                let status = connections.as_ref().map(|connections| Status {
+                    target: Some(target.clone()),
+                    ..convert::server(connections.get(&target.id), Source::Server)
+                });
+                each(Listed { target, status, labels: BTreeMap::new() });
+            })
+            .await
+    }
+
+    async fn find(&self, name: &str) -> Result<Vec<Target>> {
+        self.api.find(name).await
+    }
+}
+
+#[async_trait]
+impl Session for Everyware {
+    async fn login(&self, person: &dyn Person) -> Result<Login> {
+        self.api.auth.log_in(person).await
+    }
+
+    async fn logout(&self) -> Result<()> {
+        self.api.auth.log_out().await
+    }
+
+    async fn show(&self) -> Result<Login> {
+        self.api.auth.login_state().await
+    }
+}

@@ -1,0 +1,196 @@
+//! The box's calls.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::auth::{Auth, Memory, Place};
+use super::config::Config;
+use super::wire::{Active, ApiVersion, Envelope, VpnConfig, VpnStatus};
+use super::{convert, no_tunnel};
+use crate::backend::Opening;
+use crate::backends::shared;
+use crate::error::{Code, Error, Layer, Result};
+use crate::http::{Call, Reply, Transport};
+use crate::model::{Target, TargetKind};
+
+/// What the box is called in messages.
+pub(super) const PEER: &str = "the Freebox";
+
+/// Calls one box.
+#[derive(Debug)]
+pub(super) struct Api {
+    pub(super) auth: Auth,
+}
+
+impl Api {
+    pub(super) fn new(opening: &Opening, config: Config) -> Result<Self> {
+        let mut settings = shared::settings(
+            opening,
+            shared::Place {
+                url: config.url.clone(),
+                peer: PEER,
+                extra_roots: Some(include_str!("roots.pem")),
+                refused_hint: Some("check that `url` is the box; from outside its network use its own name and port"),
+                untrusted_hint: Some(
+                    "use the box's local name, https://mafreebox.freebox.fr, with `connect_address` where its address \
+                     differs; or pin the certificate with `tls.pin`",
+                ),
+            },
+        )?;
+        settings.connect_address.clone_from(&config.connect_address);
+        Ok(Self { auth: Auth::new(opening, config, Transport::new(settings)) })
+    }
+
+    fn backend(&self) -> &str {
+        &self.auth.transport.settings().backend
+    }
+
+    /// Reads the status, decoded and as it came.
+    pub(super) async fn status(&self) -> Result<(VpnStatus, Value)> {
+        let result = self.get("status", "vpn_client/status").await?.unwrap_or(Value::Null);
+        let status = decode(result.clone(), "status")?;
+        Ok((status, result))
+    }
+
+    /// Lists the tunnels and remembers their names.
+    pub(super) async fn tunnels(&self) -> Result<Vec<Target>> {
+        // An empty list is answered without `result`, with null or with an empty array.
+        let configs: Vec<VpnConfig> = match self.get("list", "vpn_client/config/").await? {
+            None | Some(Value::Null) => Vec::new(),
+            Some(result) => decode(result, "list")?,
+        };
+        let targets: Vec<Target> = configs.into_iter().map(convert::target).collect();
+        let ids: BTreeMap<String, (Option<String>, Option<String>)> =
+            targets.iter().map(|target| (target.id.clone(), (target.name.clone(), target.kind_word.clone()))).collect();
+        if self.auth.memory().ids != ids {
+            self.auth.remember(|memory| memory.ids = ids).await?;
+        }
+        Ok(targets)
+    }
+
+    /// Gives the tunnels that an earlier list named; they hold as long as the session does.
+    pub(super) fn remembered(&self) -> Vec<Target> {
+        let memory = self.auth.memory();
+        memory
+            .ids
+            .into_iter()
+            .map(|(id, (name, kind_word))| Target { kind: TargetKind::Tunnel, id, name, kind_word })
+            .collect()
+    }
+
+    pub(super) async fn forget_ids(&self) -> Result<()> {
+        self.auth.remember(|memory: &mut Memory| memory.ids.clear()).await
+    }
+
+    /// Switches a tunnel on or off; the box answers with its configuration, or with nothing.
+    pub(super) async fn activate(&self, id: &str, active: bool) -> Result<Option<VpnConfig>> {
+        let operation = if active { "connect" } else { "disconnect" };
+        let path = format!("vpn_client/config/{}", crate::http::call::segment(id));
+        let call = Call::write(operation, Method::PUT, path).json(&Active { active })?;
+        let result = match self.call(call).await {
+            Err(error) if error.code() == Code::TargetNotFound => {
+                self.forget_ids().await?;
+                return Err(no_tunnel(self.backend(), id));
+            }
+            result => result?,
+        };
+        Ok(result.and_then(|result| serde_json::from_value(result).ok()))
+    }
+
+    async fn get(&self, operation: &'static str, path: &str) -> Result<Option<Value>> {
+        self.call(Call::get(operation, path)).await
+    }
+
+    /// Sends a call below the box's versioned base; where that has moved, finds it anew and sends it once more.
+    pub(super) async fn call(&self, call: Call) -> Result<Option<Value>> {
+        let (place, remembered) = self.place().await?;
+        let first = self.call_at(&place, call.clone()).await;
+        let Err(error) = &first else { return first };
+        // An unknown path was not carried out, so even a write may be sent again.
+        if error.code() != Code::Unsupported || !remembered {
+            return first;
+        }
+        let now = self.find_place().await?;
+        if now == place { first } else { self.call_at(&now, call).await }
+    }
+
+    async fn call_at(&self, place: &Place, mut call: Call) -> Result<Option<Value>> {
+        call.path = format!("{}{}", place.path, call.path);
+        let operation = call.operation;
+        let reply = self.auth.transport.call(&self.auth, &call.at_root()).await?;
+        Ok(envelope(&reply, operation)?.result)
+    }
+
+    /// Gives the versioned base, and whether it was remembered from an earlier run.
+    async fn place(&self) -> Result<(Place, bool)> {
+        if let Some(version) = self.auth.config.api_version {
+            return Ok((Place { path: format!("api/v{version}/"), uid: None }, false));
+        }
+        match self.auth.memory().place {
+            Some(place) => Ok((place, true)),
+            None => Ok((self.find_place().await?, false)),
+        }
+    }
+
+    async fn find_place(&self) -> Result<Place> {
+        let call = Call::get("api_version", "api_version").open().at_root();
+        let reply = self.auth.transport.call(&self.auth, &call).await?;
+        let found: ApiVersion = reply.json(PEER, "api_version").map_err(|error| error.backend(self.backend()))?;
+        let place = Place { path: base_path(&found)?, uid: found.uid };
+        self.auth.set_place(place.clone());
+        Ok(place)
+    }
+}
+
+/// Builds `api/v16/` from `/api/` and `16.0`: the major is the whole number before the dot.
+fn base_path(found: &ApiVersion) -> Result<String> {
+    let major: u32 =
+        found.api_version.split('.').next().and_then(|major| major.trim().parse().ok()).ok_or_else(|| {
+            Error::new(
+                Code::VendorProtocol,
+                Layer::Api,
+                format!("{PEER} calls its API version `{}`", found.api_version),
+            )
+            .hint("set `api_version` of the backend to the number that the box supports")
+        })?;
+    let base = found.api_base_url.trim_matches('/');
+    Ok(if base.is_empty() { format!("v{major}/") } else { format!("{base}/v{major}/") })
+}
+
+/// Decodes a result, saying where in the document it is wrong.
+pub(super) fn decode<T: DeserializeOwned>(result: Value, operation: &str) -> Result<T> {
+    serde_path_to_error::deserialize(result).map_err(|error| {
+        Error::new(
+            Code::VendorProtocol,
+            Layer::Api,
+            format!("{PEER} did not answer {operation} as documented: {}: {}", error.path(), error.inner()),
+        )
+        .hint("please report this with the box's model and firmware")
+    })
+}
+
+/// Reads the envelope of an answer that the verdict has accepted.
+pub(super) fn envelope(reply: &Reply, operation: &str) -> Result<Envelope> {
+    reply.json(PEER, operation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base_path;
+    use crate::backends::freebox::wire::ApiVersion;
+
+    #[test]
+    fn the_base_is_built_from_the_whole_major() {
+        for (base, version, expected) in
+            [("/api/", "16.0", "api/v16/"), ("/api/", "4.0", "api/v4/"), ("api", "8", "api/v8/"), ("/", "9.1", "v9/")]
+        {
+            let found = ApiVersion { api_version: version.to_owned(), api_base_url: base.to_owned(), uid: None };
+            assert_eq!(base_path(&found).expect("a base"), expected);
+        }
+        let odd = ApiVersion { api_version: "latest".to_owned(), api_base_url: "/api/".to_owned(), uid: None };
+        assert!(base_path(&odd).is_err());
+    }
+}

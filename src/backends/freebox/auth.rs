@@ -1,0 +1,293 @@
+//! Sessions with the box: a challenge signed by HMAC-SHA1 with the app token, <https://dev.freebox.fr/sdk/os/login/>.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use ring::hmac;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::api::{PEER, decode, envelope};
+use super::config::Config;
+use super::failure;
+use super::wire::{Challenge, Envelope, Open, Opened};
+use crate::backend::Opening;
+use crate::error::{Code, Error, Layer, Result};
+use crate::http::call::header_value;
+use crate::http::{Call, Protocol, Reply, Transport, Verdict};
+use crate::secrets::digest;
+use crate::state::{Guard, Store};
+
+/// The header that carries the session.
+const SESSION_HEADER: &str = "x-fbx-app-auth";
+
+/// Where the box's API begins, below its root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Place {
+    pub(super) path: String,
+    pub(super) uid: Option<String>,
+}
+
+/// A session that was opened.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Token {
+    pub(super) token: String,
+    pub(super) rights: BTreeMap<String, bool>,
+}
+
+/// What is remembered of a box.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Memory {
+    /// What the rest belongs to: URL, app and app token. Of another one nothing is used.
+    pub(super) owner: String,
+    /// The token of a pairing made by `auth login`; it is never sent, only signed with.
+    pub(super) app_token: Option<String>,
+    pub(super) place: Option<Place>,
+    pub(super) session: Option<Token>,
+    /// Name and type of each tunnel.
+    pub(super) ids: BTreeMap<String, (Option<String>, Option<String>)>,
+}
+
+/// Keeps the session with one box.
+pub(super) struct Auth {
+    pub(super) transport: Transport,
+    pub(super) config: Config,
+    pub(super) store: Store,
+    memory: Mutex<Memory>,
+    generation: Mutex<u64>,
+    renewing: tokio::sync::Mutex<()>,
+    fresh: AtomicBool,
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Auth").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Auth {
+    pub(super) fn new(opening: &Opening, config: Config, transport: Transport) -> Self {
+        let auth = Self {
+            transport,
+            config,
+            store: opening.store.clone(),
+            memory: Mutex::default(),
+            generation: Mutex::new(0),
+            renewing: tokio::sync::Mutex::default(),
+            fresh: AtomicBool::new(false),
+        };
+        let memory = auth.owned(auth.store.read());
+        auth.set_memory(memory);
+        auth
+    }
+
+    /// Names what a session belongs to, so that none is sent elsewhere or used with another token.
+    fn owner(&self, memory: &Memory) -> String {
+        let token = match &self.config.app_token {
+            Some(secret) => secret.mark("app_token"),
+            None => memory.app_token.as_deref().map(|token| digest(&[token])).unwrap_or_default(),
+        };
+        let address = self.config.connect_address.as_deref().unwrap_or_default();
+        digest(&[&self.config.url, address, &self.config.app_id, &token])
+    }
+
+    /// Keeps of a memory what belongs to this configuration.
+    pub(super) fn owned(&self, memory: Memory) -> Memory {
+        let owner = self.owner(&memory);
+        if memory.owner == owner {
+            return memory;
+        }
+        Memory { owner, app_token: memory.app_token, ..Memory::default() }
+    }
+
+    pub(super) fn memory(&self) -> Memory {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_memory(&self, memory: Memory) {
+        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = memory;
+    }
+
+    fn generation(&self) -> u64 {
+        *self.generation.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers where the API begins; it is written with the session that follows.
+    pub(super) fn set_place(&self, place: Place) {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).place = Some(place);
+    }
+
+    /// Changes what is remembered, here and in the state folder.
+    pub(super) async fn remember(&self, change: impl FnOnce(&mut Memory)) -> Result<()> {
+        let guard = self.store.lock().await?;
+        let mut memory = self.owned(guard.read());
+        change(&mut memory);
+        memory.owner = self.owner(&memory);
+        guard.write(&memory);
+        self.set_memory(memory);
+        Ok(())
+    }
+
+    /// Gives the app token, from the configuration or from an earlier pairing.
+    fn app_token(&self, memory: &Memory) -> Result<SecretString> {
+        if let Some(secret) = &self.config.app_token {
+            return secret.fetch("app_token");
+        }
+        memory.app_token.clone().map(SecretString::from).ok_or_else(|| {
+            let backend = &self.transport.settings().backend;
+            Error::new(Code::AuthRequired, Layer::Auth, format!("vpnctl is not paired with the box of `{backend}`"))
+                .backend(backend)
+                .hint(format!("run: vpnctl auth login -b {backend}"))
+        })
+    }
+
+    /// Makes a session, or takes the one that another process has made meanwhile. Holds the lock all the while, so
+    /// that many processes make one.
+    pub(super) async fn open_session(&self, stale: Option<&Token>) -> Result<Token> {
+        let guard = self.store.lock().await?;
+        let mut memory = self.owned(guard.read());
+        if let Some(session) = memory.session.clone().filter(|session| Some(session) != stale) {
+            self.set_memory(Memory { place: self.memory().place.or(memory.place.clone()), ..memory });
+            return Ok(session);
+        }
+        memory.place = self.memory().place.or(memory.place);
+        let app_token = self.app_token(&memory)?;
+        let session = self.sign_in(&app_token, &memory).await?;
+        memory.session = Some(session.clone());
+        // Names of tunnels hold as long as the session does.
+        memory.ids.clear();
+        memory.owner = self.owner(&memory);
+        guard.write(&memory);
+        self.set_memory(memory);
+        self.fresh.store(true, Ordering::SeqCst);
+        Ok(session)
+    }
+
+    async fn sign_in(&self, app_token: &SecretString, memory: &Memory) -> Result<Token> {
+        let base = self.base(memory);
+        let reply = self.transport.call(self, &Call::get("login", format!("{base}login/")).open().at_root()).await?;
+        let offered: Challenge = result_of(&reply, "login")?;
+        let challenge = text_challenge(offered)?;
+        let password = sign(app_token, &challenge);
+        let body = Open { app_id: &self.config.app_id, password: &password };
+        // A session that nobody learns of does no harm, but a refusal must not be repeated: sent once.
+        let call = Call::write("session", Method::POST, format!("{base}login/session/")).json(&body)?.open().at_root();
+        let reply = self.transport.call(self, &call).await?;
+        let opened: Opened = result_of(&reply, "session")?;
+        Ok(Token { token: opened.session_token, rights: opened.permissions })
+    }
+
+    /// Gives the versioned base; `api/latest/` serves where it is not known yet.
+    pub(super) fn base(&self, memory: &Memory) -> String {
+        match (self.config.api_version, &memory.place) {
+            (Some(version), _) => format!("api/v{version}/"),
+            (None, Some(place)) => place.path.clone(),
+            (None, None) => "api/latest/".to_owned(),
+        }
+    }
+
+    /// Forgets session and pairing.
+    pub(super) fn forget(&self, guard: &Guard) {
+        let memory = Memory::default();
+        guard.write(&memory);
+        self.set_memory(memory);
+    }
+}
+
+/// Signs a challenge: lower-case hexadecimal HMAC-SHA1, keyed with the app token.
+fn sign(app_token: &SecretString, challenge: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, app_token.expose_secret().as_bytes());
+    let tag = hmac::sign(&key, challenge.as_bytes());
+    tag.as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn text_challenge(offered: Challenge) -> Result<String> {
+    match offered.challenge {
+        Some(serde_json::Value::String(challenge)) => Ok(challenge),
+        _ => Err(Error::new(
+            Code::VendorProtocol,
+            Layer::Auth,
+            format!("{PEER} offers the login of its web interface, not the one for applications"),
+        )
+        .hint("check that `url` is the box itself and nothing that logs in by cookie in between")),
+    }
+}
+
+/// Decodes the result of an answer that has one.
+pub(super) fn result_of<T: serde::de::DeserializeOwned>(reply: &Reply, operation: &str) -> Result<T> {
+    decode(envelope(reply, operation)?.result.unwrap_or(serde_json::Value::Null), operation)
+}
+
+#[async_trait]
+impl Protocol for Auth {
+    async fn authorize(&self, headers: &mut HeaderMap) -> Result<u64> {
+        let session = match self.memory().session {
+            Some(session) => session,
+            None => {
+                let _one = self.renewing.lock().await;
+                match self.memory().session {
+                    Some(session) => session,
+                    None => self.open_session(None).await?,
+                }
+            }
+        };
+        headers.insert(SESSION_HEADER, header_value(SESSION_HEADER, &session.token, true)?);
+        Ok(self.generation())
+    }
+
+    async fn renew(&self, stale: u64) -> Result<()> {
+        let _one = self.renewing.lock().await;
+        if self.generation() != stale {
+            return Ok(());
+        }
+        let ended = self.memory().session;
+        self.open_session(ended.as_ref()).await?;
+        *self.generation.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Ok(())
+    }
+
+    fn verdict(&self, call: &Call, reply: &Reply) -> Verdict {
+        if call.operation == "api_version" && reply.status.is_success() {
+            return Verdict::Done;
+        }
+        // The box fails with HTTP 200, and explains 403 and 404 in its envelope: the body comes first.
+        let backend = &self.transport.settings().backend;
+        match reply.maybe_json::<Envelope>() {
+            Some(answer) if answer.success => Verdict::Done,
+            Some(answer) => {
+                let error = failure::of(backend, &self.config.app_id, &answer, reply);
+                match answer.error_code.as_deref() {
+                    Some("auth_required" | "invalid_session") => Verdict::Stale(error),
+                    // A right that was ticked meanwhile counts from the next session on.
+                    Some("insufficient_rights") if !self.fresh.load(Ordering::SeqCst) => Verdict::Stale(error),
+                    _ => Verdict::Failed(error),
+                }
+            }
+            None => Verdict::Failed(
+                crate::http::server_failure(PEER, reply)
+                    .unwrap_or_else(|| crate::http::unparsable(PEER, call.operation, reply, "no envelope")),
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sign;
+
+    #[test]
+    fn passwords_are_those_of_the_verified_vectors() {
+        let documented = "dyNYgfK0Ya6FWGqq83sBHa7TwzWo+pg4fDFUJHShcjVYzTfaRrZzm93p7OTAfH/0";
+        for (token, challenge, expected) in [
+            ("app_token_xyz", "challenge_abc", "be7b5e38f88c5c286deaa71b6de3c38f11765f3e"),
+            (documented, "VzhbtpR4r8CLaJle2QgJBEkyd8JPb0zL", "f93f2942420bcfbf33dad8febd0370be567544af"),
+        ] {
+            assert_eq!(sign(&token.into(), challenge), expected);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The Freebox's keys of the configuration.
+
+use crate::backend::Opening;
+use crate::config::{Key, Kind};
+use crate::error::Result;
+use crate::secrets::SecretRef;
+
+/// The Freebox's keys besides the common ones.
+pub const KEYS: &[Key] = &[
+    Key::new("app_id", Kind::Text).or("vpnctl"),
+    Key::new("api_version", Kind::Integer),
+    Key::new("connect_address", Kind::Text),
+    Key::new("app_token", Kind::Secret),
+];
+
+/// Where a Freebox answers on its own network; an Iliadbox is `https://myiliadbox.iliad.it`.
+const URL: &str = "https://mafreebox.freebox.fr";
+
+/// A Freebox's settings.
+#[derive(Debug, Clone)]
+pub(super) struct Config {
+    pub(super) url: String,
+    pub(super) app_id: String,
+    pub(super) api_version: Option<u64>,
+    pub(super) connect_address: Option<String>,
+    pub(super) app_token: Option<SecretRef>,
+}
+
+impl Config {
+    pub(super) fn read(opening: &Opening) -> Result<Self> {
+        let config = &opening.config;
+        Ok(Self {
+            url: config.text("url").unwrap_or(URL).to_owned(),
+            app_id: config.text("app_id").unwrap_or("vpnctl").to_owned(),
+            api_version: config.integer("api_version"),
+            connect_address: config.text("connect_address").map(str::to_owned),
+            app_token: config.secret("app_token").cloned(),
+        })
+    }
+}

@@ -1,0 +1,123 @@
+//! From the box's documents to the model; pure, and what the case folders test.
+
+use jiff::Timestamp;
+
+use super::wire::{IpInfo, Stats, VpnConfig, VpnStatus};
+use crate::backends::shared::meaningful;
+use crate::model::{Failure, LastError, Link, Network, Source, State, Status, Target, TargetKind, Traffic};
+
+/// Turns the answer of `vpn_client/status` into a status.
+#[must_use]
+pub fn status(document: VpnStatus) -> Status {
+    let enabled = document.enabled.unwrap_or(document.active_vpn.is_some());
+    if !enabled {
+        return Status::new(State::Disconnected, Source::Client);
+    }
+    let error = document.last_error.as_deref().filter(|code| !matches!(*code, "none" | ""));
+    let down = document.state.as_deref() == Some("down");
+    let last_error = error.map(|code| LastError {
+        code: code.to_owned(),
+        message: meaning(code).to_owned(),
+        // The box tells when it last tried; the error is of that attempt only while the tunnel is down.
+        at: if down { document.last_try.and_then(instant) } else { None },
+    });
+    let failure = error.map(failure);
+    let state = match document.state.as_deref() {
+        Some("up") => State::Connected(link(&document)),
+        Some("going_up") => State::Connecting,
+        Some("going_down") => State::Disconnecting,
+        Some("waiting_wan") => State::Waiting,
+        Some("down") if error.is_some() => {
+            let next = document.next_try.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0);
+            State::Failed { next_retry_s: next }
+        }
+        Some("down") => State::Disconnected,
+        _ => State::Unknown,
+    };
+    let target = document.active_vpn.clone().map(|id| Target {
+        kind: TargetKind::Tunnel,
+        id,
+        name: meaningful(document.active_vpn_description.clone()),
+        kind_word: document.kind.clone(),
+    });
+    Status {
+        target,
+        // An active configuration holds the VPN also while it is down: the box tries again by itself.
+        engaged: true,
+        raw_state: document.state,
+        last_error,
+        failure,
+        last_attempt_at: document.last_try.and_then(instant),
+        ..Status::new(state, Source::Client)
+    }
+}
+
+/// Turns a VPN client configuration into a target.
+pub(super) fn target(config: VpnConfig) -> Target {
+    Target { kind: TargetKind::Tunnel, id: config.id, name: meaningful(config.description), kind_word: config.kind }
+}
+
+fn link(document: &VpnStatus) -> Link {
+    let ipv4 = document.ipv4.as_ref().or(document.documented_ipv4.as_ref());
+    Link {
+        ip_address: ipv4.and_then(|info| info.ip_mask.as_ref()).and_then(|ip| meaningful(ip.ip.clone())),
+        since: document.last_up.and_then(instant),
+        network: ipv4.map(network),
+        traffic: document.stats.as_ref().map(traffic),
+    }
+}
+
+fn network(info: &IpInfo) -> Network {
+    let dns: Vec<String> =
+        info.dns.clone().unwrap_or_default().into_iter().filter_map(|a| meaningful(Some(a))).collect();
+    Network {
+        mask: info.ip_mask.as_ref().and_then(|ip| meaningful(ip.mask.clone())),
+        gateway: meaningful(info.gateway.clone()),
+        dns: Some(dns).filter(|dns| !dns.is_empty()),
+        domain: meaningful(info.domain.clone()),
+    }
+}
+
+/// Turns the box's counters around: what came down to the box is what the VPN client received.
+fn traffic(stats: &Stats) -> Traffic {
+    let count = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
+    Traffic {
+        rx_bytes: count(stats.bytes_down),
+        tx_bytes: count(stats.bytes_up),
+        rx_rate: count(stats.rate_down),
+        tx_rate: count(stats.rate_up),
+    }
+}
+
+/// Reads a unix time; 0 means never.
+fn instant(seconds: i64) -> Option<Timestamp> {
+    Timestamp::from_second(seconds).ok().filter(|_| seconds > 0)
+}
+
+/// Sorts the box's `last_error` words; two of them exist in two spellings.
+fn failure(code: &str) -> Failure {
+    match code {
+        "authentication_failed" | "auth_failed" => Failure::Auth,
+        "resolv_failed" => Failure::Resolv,
+        "connect_timeout" => Failure::ConnectTimeout,
+        "protocol" | "setup_control_failed" | "setup_call_failed" => Failure::Protocol,
+        "remote_terminated" | "remote_disconnect" => Failure::RemoteClosed,
+        "internal" => Failure::Internal,
+        _ => Failure::ConnectFailed,
+    }
+}
+
+fn meaning(code: &str) -> &str {
+    match code {
+        "internal" => "internal error",
+        "authentication_failed" | "auth_failed" => "wrong credentials",
+        "resolv_failed" => "invalid host name",
+        "connect_timeout" => "connection timeout",
+        "connect_failed" => "connection failed",
+        "setup_control_failed" => "PPTP session negotiation failure",
+        "setup_call_failed" => "PPTP session failure",
+        "protocol" => "protocol error",
+        "remote_terminated" | "remote_disconnect" => "closed by the remote peer",
+        other => other,
+    }
+}

@@ -1,0 +1,144 @@
+#![doc = include_str!("docs.md")]
+
+mod api;
+mod auth;
+pub mod config;
+pub mod convert;
+mod failure;
+mod pairing;
+mod wire;
+
+use async_trait::async_trait;
+
+use self::api::Api;
+use crate::backend::registry::Vendor;
+use crate::backend::{How, Info, Listed, Login, Opening, Person, Session, Targets, VpnBackend, naming};
+use crate::error::{Code, Error, Layer, Result};
+use crate::model::{Source, State, Status, Target, TargetKind};
+
+/// The Freebox's entry in the registry.
+pub const VENDOR: Vendor =
+    Vendor { name: "freebox", title: "Freebox OS", keys: config::KEYS, asks_devices: false, open };
+
+/// The VPN client of a Freebox or an Iliadbox.
+#[derive(Debug)]
+pub struct Freebox {
+    info: Info,
+    api: Api,
+}
+
+fn open(opening: Opening) -> Result<Box<dyn VpnBackend>> {
+    let config = config::Config::read(&opening)?;
+    let info = Info {
+        backend: opening.config.name.clone(),
+        vendor: VENDOR.name,
+        url: config.url.clone(),
+        kind: TargetKind::Tunnel,
+        one_vpn: true,
+        labels: opening.config.labels(),
+        default_target: None,
+        // The box begins an attempt within a second or so; ten without a sign of one mean that it does not.
+        silence_limit: Some(std::time::Duration::from_secs(10)),
+    };
+    Ok(Box::new(Freebox { info, api: Api::new(&opening, config)? }))
+}
+
+#[async_trait]
+impl VpnBackend for Freebox {
+    fn info(&self) -> &Info {
+        &self.info
+    }
+
+    async fn status(&self, target: Option<&Target>) -> Result<Status> {
+        let (document, native) = self.api.status().await?;
+        let status = Status { native: Some(native), ..convert::status(document) };
+        Ok(match target {
+            Some(target) if !status.is_of(target) => {
+                Status { target: Some(target.clone()), ..Status::new(State::Disconnected, Source::Client) }
+            }
+            _ => status,
+        })
+    }
+
+    async fn connect(&self, target: &Target, _how: How) -> Result<Status> {
+        let told = self.api.activate(&target.id, true).await?;
+        if let Some(changed) = told.and_then(|config| renamed(target, config.description.as_deref())) {
+            // The name was remembered and meanwhile belongs to another tunnel: that one must not stay up.
+            self.api.forget_ids().await?;
+            self.api.activate(&target.id, false).await?;
+            return Err(naming::not_found(&self.info.backend, target.label())
+                .context(&format!("`{}` is called `{changed}` now", target.id)));
+        }
+        Ok(Status { target: Some(target.clone()), ..Status::new(State::Connecting, Source::Client) })
+    }
+
+    async fn disconnect(&self, target: &Target) -> Result<Status> {
+        self.api.activate(&target.id, false).await?;
+        Ok(Status { target: Some(target.clone()), ..Status::new(State::Disconnecting, Source::Client) })
+    }
+
+    fn targets(&self) -> Option<&dyn Targets> {
+        Some(self)
+    }
+
+    fn session(&self) -> Option<&dyn Session> {
+        Some(self)
+    }
+
+    fn why_not(&self, _capability: &str) -> &'static str {
+        "the box's API has nothing for it"
+    }
+}
+
+fn renamed(target: &Target, now: Option<&str>) -> Option<String> {
+    let before = target.name.as_deref()?;
+    now.filter(|now| *now != before).map(str::to_owned)
+}
+
+#[async_trait]
+impl Targets for Freebox {
+    async fn list(&self, each: &mut (dyn FnMut(Listed) + Send)) -> Result<()> {
+        let targets = self.api.tunnels().await?;
+        let active = convert::status(self.api.status().await?.0);
+        for target in targets {
+            let status = if active.is_of(&target) {
+                active.clone()
+            } else {
+                Status { target: Some(target.clone()), ..Status::new(State::Disconnected, Source::Client) }
+            };
+            each(Listed { target, status: Some(status), labels: std::collections::BTreeMap::new() });
+        }
+        Ok(())
+    }
+
+    async fn find(&self, name: &str) -> Result<Vec<Target>> {
+        let known = naming::best(name, &self.api.remembered());
+        if known.len() == 1 {
+            return Ok(known);
+        }
+        Ok(naming::best(name, &self.api.tunnels().await?))
+    }
+}
+
+#[async_trait]
+impl Session for Freebox {
+    async fn login(&self, person: &dyn Person) -> Result<Login> {
+        self.api.pair(person).await
+    }
+
+    async fn logout(&self) -> Result<()> {
+        self.api.logout().await
+    }
+
+    async fn show(&self) -> Result<Login> {
+        self.api.login_state().await
+    }
+}
+
+/// Makes the error for an unknown tunnel.
+fn no_tunnel(backend: &str, id: &str) -> Error {
+    Error::new(Code::TargetNotFound, Layer::Api, format!("the box has no VPN tunnel `{id}`"))
+        .backend(backend)
+        .target(id)
+        .hint(format!("list what there is: vpnctl list -b {backend}"))
+}

@@ -1,0 +1,156 @@
+//! Pairing on the box's display, and what is left of it.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::api::Api;
+use super::auth::{Memory, Token, result_of};
+use super::failure::RIGHTS_PATH;
+use super::wire::{Authorize, Authorizing, Challenge, Tracking};
+use crate::backend::{Login, LoginState, Person};
+use crate::error::{Code, Error, Layer, Result};
+use crate::http::Call;
+
+/// How often the box is asked whether somebody has pressed the button; an unpolled request becomes invalid.
+const POLL: Duration = Duration::from_secs(1);
+/// The right that writes need.
+const WRITE_RIGHT: &str = "settings";
+
+impl Api {
+    /// Pairs with the box: asks it, waits until somebody presses the button, and opens the first session.
+    pub(super) async fn pair(&self, person: &dyn Person) -> Result<Login> {
+        if self.auth.config.app_token.is_some() {
+            // The token is the user's own, so there is nothing to pair: a session proves it.
+            let session = self.auth.open_session(self.auth.memory().session.as_ref()).await?;
+            return Ok(self.told(&session, person));
+        }
+        let call = Call::write("authorize", Method::POST, "login/authorize/").open().json(&Authorize {
+            app_id: &self.auth.config.app_id,
+            app_name: "vpnctl",
+            app_version: env!("CARGO_PKG_VERSION"),
+            device_name: &device_name(),
+        })?;
+        let asked: Authorizing = super::api::decode(self.call(call).await?.unwrap_or(Value::Null), "authorize")?;
+        let track = match &asked.track_id {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        person.tell("The box asks on its display whether vpnctl may have access: press ▶ or ✓ there now.");
+        self.wait_for_grant(&track).await?;
+        self.auth
+            .remember(|memory: &mut Memory| {
+                memory.app_token = Some(asked.app_token);
+                memory.session = None;
+            })
+            .await?;
+        let session = self.auth.open_session(None).await?;
+        Ok(self.told(&session, person))
+    }
+
+    async fn wait_for_grant(&self, track: &str) -> Result<()> {
+        let path = format!("login/authorize/{}", crate::http::call::segment(track));
+        let backend = &self.auth.transport.settings().backend;
+        let again = format!("start again: vpnctl auth login -b {backend}");
+        loop {
+            let result = self.call(Call::get("authorize", path.as_str()).open()).await?;
+            let tracking: Tracking = super::api::decode(result.unwrap_or(Value::Null), "authorize")?;
+            let (code, what) = match tracking.status.as_str() {
+                "granted" => return Ok(()),
+                "pending" => {
+                    let deadline = self.auth.transport.settings().deadline;
+                    if deadline.limit(POLL).is_none_or(|left| left < POLL) {
+                        return Err(Error::new(
+                            Code::AuthPending,
+                            Layer::Auth,
+                            "nobody has pressed the button on the box in the time given",
+                        )
+                        .backend(backend)
+                        .hint(again));
+                    }
+                    tokio::time::sleep(POLL).await;
+                    continue;
+                }
+                "denied" => (Code::AuthDenied, "somebody has denied the pairing on the box".to_owned()),
+                "timeout" => (Code::AuthDenied, "nobody has pressed the button before the box gave up".to_owned()),
+                word => (Code::AuthDenied, format!("the box ended the pairing with `{word}`")),
+            };
+            return Err(Error::new(code, Layer::Auth, what).backend(backend).vendor_code(&tracking.status).hint(again));
+        }
+    }
+
+    fn told(&self, session: &Token, person: &dyn Person) -> Login {
+        if !session.rights.get(WRITE_RIGHT).copied().unwrap_or(false) {
+            person.tell(&format!(
+                "The right `{WRITE_RIGHT}` is still missing: reading works, connecting does not. To grant it, {RIGHTS_PATH}."
+            ));
+        }
+        self.login_of(session)
+    }
+
+    fn login_of(&self, session: &Token) -> Login {
+        let rights = session.rights.iter().filter(|(_, granted)| **granted).map(|(name, _)| name.clone()).collect();
+        Login { account: Some(self.auth.config.app_id.clone()), rights: Some(rights), ..Login::new(LoginState::Ok) }
+    }
+
+    /// Asks the box whether the session holds; where it does not, whether a new one can be had.
+    pub(super) async fn login_state(&self) -> Result<Login> {
+        let memory = self.auth.memory();
+        if self.auth.config.app_token.is_none() && memory.app_token.is_none() {
+            return Ok(Login::new(LoginState::Missing));
+        }
+        let outcome = async {
+            let reply = self.call(Call::get("login", "login/")).await?;
+            let told: Challenge = super::api::decode(reply.unwrap_or(Value::Null), "login")?;
+            let session = self.auth.memory().session;
+            match session {
+                Some(session) if told.logged_in != Some(false) => Ok(session),
+                ended => self.auth.open_session(ended.as_ref()).await,
+            }
+        };
+        match outcome.await {
+            Ok(session) => Ok(self.login_of(&session)),
+            Err(error) => match error.code() {
+                Code::AuthRejected | Code::AuthExpired | Code::AuthDenied => Ok(Login::new(LoginState::Expired)),
+                Code::AuthPending => Ok(Login::new(LoginState::Pending)),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Ends the session at the box, and forgets it and a pairing that vpnctl keeps.
+    pub(super) async fn logout(&self) -> Result<()> {
+        let ended = match self.auth.memory().session {
+            Some(_) => {
+                let call = Call::write("logout", Method::POST, "login/logout/").empty();
+                self.end_session(call).await
+            }
+            None => Ok(()),
+        };
+        let guard = self.auth.store.lock().await?;
+        self.auth.forget(&guard);
+        ended
+    }
+
+    /// Ends the session without renewing it first: one that has ended is what was asked for.
+    async fn end_session(&self, call: Call) -> Result<()> {
+        let memory = self.auth.memory();
+        let Some(session) = &memory.session else { return Ok(()) };
+        let mut call = call.open().at_root().header("x-fbx-app-auth", &session.token, true)?;
+        call.path = format!("{}{}", self.auth.base(&memory), call.path);
+        match self.auth.transport.call(&self.auth, &call).await {
+            Ok(reply) => result_of::<Value>(&reply, "logout").map(|_| ()),
+            Err(error) if error.code() == Code::AuthExpired => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Names this computer as the box's display will show it.
+fn device_name() -> String {
+    let named = ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let kernel = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = named.or_else(kernel).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    name.unwrap_or_else(|| "computer".to_owned())
+}

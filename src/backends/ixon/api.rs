@@ -1,0 +1,216 @@
+//! The calls of the VPN client on this computer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use reqwest::Method;
+use reqwest::header::{HeaderMap, SERVER};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+
+use super::config::Config;
+use super::memory::Remembered;
+use super::wire::{ClientStatus, Connect, Discovery};
+use super::{failure, version};
+use crate::backend::Opening;
+use crate::backends::shared::{self, Place};
+use crate::error::{Code, Error, Layer, Result};
+use crate::http::tls::is_local;
+use crate::http::{Call, Protocol, Reply, Transport, Verdict};
+
+/// What the client is called in messages.
+pub(super) const PEER: &str = "the IXON VPN Client";
+
+/// Calls the client.
+#[derive(Debug)]
+pub(super) struct Local {
+    transport: Transport,
+    memory: Arc<Remembered>,
+    legacy_headers: bool,
+    warned: AtomicBool,
+}
+
+impl Local {
+    pub(super) fn new(opening: &Opening, config: &Config, memory: Arc<Remembered>) -> Result<Self> {
+        let place = Place {
+            url: config.url.clone(),
+            peer: PEER,
+            extra_roots: None,
+            refused_hint: Some(
+                "install the IXON VPN Client, or start it: its service is `ixon_vpn_client`; its port is 9250",
+            ),
+            untrusted_hint: Some(
+                "on Linux the client's certificate is in no system store: name its CA with `tls.ca_file`, pin it with \
+                 `tls.pin`, or, on this computer only, set `tls.insecure = true`",
+            ),
+        };
+        let transport = shared::transport(opening, place)?;
+        Ok(Self { transport, memory, legacy_headers: config.legacy_headers, warned: AtomicBool::new(false) })
+    }
+
+    /// Reads the status, decoded and as it came.
+    pub(super) async fn status(&self) -> Result<(ClientStatus, Value)> {
+        let reply = self.call("Status", Call::get("status", "").open()).await?;
+        let document: Value = reply.json(PEER, "status").map_err(|error| self.own(error))?;
+        let status = serde_path_to_error::deserialize(&document).map_err(|error| {
+            let fault = format!("{}: {}", error.path(), error.inner());
+            self.own(crate::http::unparsable(PEER, "status", &reply, &fault))
+        })?;
+        Ok((status, document))
+    }
+
+    /// Starts a connection. Only this call carries the token.
+    pub(super) async fn connect(
+        &self,
+        agent: &str,
+        company: &str,
+        token: &SecretString,
+        sector: Option<&str>,
+    ) -> Result<()> {
+        let controller = self.controller().await?;
+        let token = token.expose_secret();
+        let mut call = Call::write("connect", Method::POST, "")
+            .open()
+            .json(&Connect { agent_id: agent, company_id: company })?
+            .header("api-version", "2", false)?
+            .header("api-access-token", token, true)?
+            .header("vpn-client-controller-identifier", &controller, false)?;
+        if let Some(sector) = sector {
+            call = call.header("api-sector", sector, false)?;
+        }
+        if self.legacy_headers {
+            call = call
+                .header("ixplatform-access-token", token, true)?
+                .header("ixclient-controller-identifier", &controller, false)?
+                .header("ixapi-version", "2", false)?;
+        }
+        self.call("Connect", call).await.map(|_| ())
+    }
+
+    /// Ends the connection, whoever started it; needs no credentials.
+    pub(super) async fn disconnect(&self) -> Result<()> {
+        self.call("Disconnect", Call::write("disconnect", Method::POST, "").open().empty()).await.map(|_| ())
+    }
+
+    /// Gives the one stable id of this controller, by which the client tells who started a connection.
+    async fn controller(&self) -> Result<String> {
+        if let Some(controller) = self.memory.get().controller {
+            return Ok(controller);
+        }
+        let mut bytes = [0; 16];
+        ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
+            .map_err(|_| Error::new(Code::Internal, Layer::Config, "the system gives no randomness"))?;
+        let made = uuid::Builder::from_random_bytes(bytes).into_uuid().to_string();
+        let mut kept = made.clone();
+        self.memory.change(|memory| kept = memory.controller.get_or_insert(made).clone()).await?;
+        Ok(kept)
+    }
+
+    /// Sends a call to what a rel names; a remembered link that is gone is looked up once more.
+    async fn call(&self, rel: &str, call: Call) -> Result<Reply> {
+        let remembered = self.memory.get().links;
+        let known = remembered.contains_key(rel);
+        let links = if known { remembered } else { self.discover().await? };
+        let first = self.call_at(&links, rel, call.clone()).await;
+        match &first {
+            Err(error) if known && error.code() == Code::ApiNotFound => {
+                let now = self.discover().await?;
+                if now == links { first } else { self.call_at(&now, rel, call).await }
+            }
+            _ => first,
+        }
+        .map_err(|error| match error.code() {
+            // Not a path that the user gave, so not the user's mistake.
+            Code::ApiNotFound => self.own(
+                Error::new(Code::VendorProtocol, Layer::Api, error.message().to_owned())
+                    .status(404)
+                    .hint("check that `url` is the IXON VPN Client"),
+            ),
+            _ => error,
+        })
+    }
+
+    async fn call_at(&self, links: &BTreeMap<String, String>, rel: &str, mut call: Call) -> Result<Reply> {
+        call.path = links.get(rel).cloned().ok_or_else(|| {
+            self.own(
+                Error::new(Code::Unsupported, Layer::Api, format!("{PEER} does not offer `{rel}`"))
+                    .hint("update the IXON VPN Client"),
+            )
+        })?;
+        let reply = self.transport.call(self, &call.at_root()).await?;
+        self.look_at_version(&reply);
+        Ok(reply)
+    }
+
+    /// Reads the links and remembers their paths; one that leaves the configured place is refused, for a token is
+    /// sent to one of them.
+    async fn discover(&self) -> Result<BTreeMap<String, String>> {
+        let call = Call::get("discovery", "/").open().at_root();
+        let reply = self.transport.call(self, &call).await?;
+        self.look_at_version(&reply);
+        let found: Discovery = reply.json(PEER, "discovery").map_err(|error| self.own(error))?;
+        let mut links = BTreeMap::new();
+        for entry in found.links {
+            links.insert(entry.rel, self.path_of(&entry.href)?);
+        }
+        let kept = links.clone();
+        self.memory.change(|memory| memory.links = kept).await?;
+        Ok(links)
+    }
+
+    fn path_of(&self, href: &str) -> Result<String> {
+        let base = &self.transport.settings().url;
+        let foreign = || {
+            self.own(
+                Error::new(
+                    Code::VendorProtocol,
+                    Layer::Api,
+                    format!("{PEER} names a link that leaves {}: {href}", base.origin().ascii_serialization()),
+                )
+                .hint("check that `url` is the IXON VPN Client on this computer; nothing was sent to that link"),
+            )
+        };
+        let url = base.join(href).map_err(|_| foreign())?;
+        let same_host = url.host() == base.host() || (is_local(&url) && is_local(base));
+        let same_port = url.port_or_known_default() == base.port_or_known_default();
+        let same_scheme = url.scheme().replace("ws", "http") == base.scheme();
+        if !(same_host && same_port && same_scheme) {
+            return Err(foreign());
+        }
+        Ok(match url.query() {
+            Some(query) => format!("{}?{query}", url.path()),
+            None => url.path().to_owned(),
+        })
+    }
+
+    /// Warns once about a version that the cloud refuses; this comes before every write, for each reads first.
+    fn look_at_version(&self, reply: &Reply) {
+        let server = reply.headers.get(SERVER).and_then(|server| server.to_str().ok());
+        if let Some(text) = server.and_then(version::parse).and_then(version::advisory)
+            && !self.warned.swap(true, Ordering::SeqCst)
+        {
+            tracing::warn!("{text}");
+        }
+    }
+
+    fn own(&self, error: Error) -> Error {
+        error.backend(&self.transport.settings().backend)
+    }
+}
+
+#[async_trait]
+impl Protocol for Local {
+    async fn authorize(&self, _headers: &mut HeaderMap) -> Result<u64> {
+        Ok(0)
+    }
+
+    async fn renew(&self, _stale: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn verdict(&self, call: &Call, reply: &Reply) -> Verdict {
+        if reply.status.is_success() { Verdict::Done } else { Verdict::Failed(failure::of_client(call, reply)) }
+    }
+}

@@ -1,0 +1,206 @@
+//! Tokens of the cloud: <https://developer.ixon.cloud/docs/ixon-api-authentication-headers>.
+
+use std::sync::PoisonError;
+
+use base64::Engine as _;
+use jiff::Timestamp;
+use reqwest::Method;
+use reqwest::header::AUTHORIZATION;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::cloud::{CLOUD, Cloud};
+use super::memory::Token;
+use super::wire::{AccessToken, TokenRequest};
+use crate::backend::{Asked, Login, LoginState, Person};
+use crate::error::{Code, Error, Layer, Result};
+use crate::http::Call;
+use crate::http::call::header_value;
+
+/// How long a token made by `auth login` lives, in seconds: 30 days, as the vendor's own tools ask for.
+const LIFETIME: u32 = 2_592_000;
+
+impl Cloud {
+    pub(super) fn generation(&self) -> u64 {
+        *self.generation.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the token: the configured one, else a kept one that still holds, else a new one where e-mail and
+    /// password are configured.
+    pub(super) async fn token(&self) -> Result<SecretString> {
+        if let Some(secret) = &self.config.token {
+            return secret.fetch("token");
+        }
+        let holds = |token: &Token| token.expires_on.is_none_or(|at| at > Timestamp::now());
+        let kept = self.memory.get().token;
+        match kept {
+            Some(token) if holds(&token) => Ok(SecretString::from(token.secret)),
+            kept => {
+                let _one = self.renewing.lock().await;
+                match self.memory.get().token.filter(holds) {
+                    Some(token) => Ok(SecretString::from(token.secret)),
+                    None => self.log_in_by_config(kept.is_some()).await,
+                }
+            }
+        }
+    }
+
+    /// Makes a token from the configured e-mail and password, under the lock, once.
+    async fn log_in_by_config(&self, expired: bool) -> Result<SecretString> {
+        let (Some(email), Some(password)) = (&self.config.email, &self.config.password) else {
+            return Err(self.no_login(expired));
+        };
+        let guard = self.memory.store.lock().await?;
+        let mut memory = self.memory.owned(guard.read());
+        let ended = self.memory.get().token.map(|token| token.secret);
+        if let Some(token) = memory.token.clone().filter(|token| Some(&token.secret) != ended.as_ref()) {
+            self.memory.set(memory);
+            return Ok(SecretString::from(token.secret));
+        }
+        let token = self.make_token(email, "", &password.fetch("password")?).await?;
+        memory.token = Some(token.clone());
+        guard.write(&memory);
+        self.memory.set(memory);
+        Ok(SecretString::from(token.secret))
+    }
+
+    fn no_login(&self, expired: bool) -> Error {
+        let backend = self.backend();
+        let (code, what) = if expired {
+            (Code::AuthExpired, "the login to the IXON cloud has expired")
+        } else {
+            (Code::AuthRequired, "there is no login to the IXON cloud")
+        };
+        Error::new(code, Layer::Auth, what).backend(backend).hint(format!(
+            "run: vpnctl auth login -b {backend}, or set `token` in [backend.{backend}] or {}",
+            self.config.source.variable("token")
+        ))
+    }
+
+    pub(super) async fn renew_token(&self, stale: u64) -> Result<()> {
+        let _one = self.renewing.lock().await;
+        if self.generation() != stale {
+            return Ok(());
+        }
+        if self.config.token.is_some() {
+            return Err(Error::new(
+                Code::AuthExpired,
+                Layer::Auth,
+                format!("{CLOUD} does not accept the configured token"),
+            )
+            .backend(self.backend())
+            .hint("make a new token in the portal and put it where `token` names it"));
+        }
+        self.log_in_by_config(true).await?;
+        *self.generation.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Ok(())
+    }
+
+    /// Makes a token. `otp` is empty on the first try.
+    async fn make_token(&self, email: &str, otp: &str, password: &SecretString) -> Result<Token> {
+        // Standard base64: with the URL-safe alphabet the cloud refuses some passwords.
+        let credentials = SecretString::from(format!("{email}:{otp}:{}", password.expose_secret()));
+        let encoded = base64::engine::general_purpose::STANDARD.encode(credentials.expose_secret());
+        let call =
+            Call::write("login", Method::POST, "access-tokens?fields=secretId,expiresOn,user(name,emailAddress)")
+                .open()
+                .json(&TokenRequest { expires_in: LIFETIME })?;
+        let mut call = self.scoped(call, None)?;
+        call.headers.insert(AUTHORIZATION, header_value("authorization", &format!("Basic {encoded}"), true)?);
+        let made = self.list::<AccessToken>(&call).await.map_err(refused)?.0.into_iter().next();
+        let made = made.filter(|token| token.secret_id.is_some()).ok_or_else(|| {
+            Error::new(Code::VendorProtocol, Layer::Auth, format!("{CLOUD} accepted the login but gave no token"))
+                .backend(self.backend())
+        })?;
+        let user = made.user.unwrap_or_default();
+        Ok(Token {
+            secret: made.secret_id.unwrap_or_default(),
+            expires_on: made.expires_on.and_then(|at| at.parse().ok()),
+            account: user.email_address.or(user.name).or_else(|| Some(email.to_owned())),
+        })
+    }
+
+    /// Logs in with e-mail and password, and asks for a one-time password where the cloud wants one.
+    pub(super) async fn log_in(&self, person: &dyn Person) -> Result<Login> {
+        if self.config.token.is_some() {
+            return self.checked().await;
+        }
+        let email = self.config.email.clone().ok_or_else(|| {
+            super::missing(&self.config.source, "email", "it is whom `auth login` logs in; or set `token`")
+        })?;
+        let password = match &self.config.password {
+            Some(secret) if !person.brings(Asked::Password) => secret.fetch("password")?,
+            _ => person.ask(Asked::Password, &format!("Password of {email} at the IXON cloud: "))?,
+        };
+        let first = if person.brings(Asked::Otp) {
+            person.ask(Asked::Otp, "One-time password: ").map(|otp| otp.expose_secret().to_owned())?
+        } else {
+            String::new()
+        };
+        let token = match self.make_token(&email, &first, &password).await {
+            Err(error) if error.code() == Code::AuthMfaRequired && first.is_empty() => {
+                let otp = person.ask(Asked::Otp, "One-time password: ").map_err(|_| error)?;
+                self.make_token(&email, otp.expose_secret(), &password).await?
+            }
+            made => made?,
+        };
+        let login = login_of(&token);
+        self.memory
+            .change(|memory| {
+                memory.token = Some(token);
+                memory.agents.clear();
+            })
+            .await?;
+        Ok(login)
+    }
+
+    /// Asks the cloud about the token.
+    async fn checked(&self) -> Result<Login> {
+        let path = "access-tokens/me?fields=publicId,expiresOn,user(name,emailAddress)";
+        let call = self.scoped(Call::get("token", path), None)?;
+        let found = self.list::<AccessToken>(&call).await?.0.into_iter().next();
+        let user = found.as_ref().and_then(|token| token.user.as_ref());
+        Ok(Login {
+            account: user.and_then(|user| user.email_address.clone().or_else(|| user.name.clone())),
+            expires_at: found.as_ref().and_then(|token| token.expires_on.as_deref()?.parse().ok()),
+            ..Login::new(LoginState::Ok)
+        })
+    }
+
+    pub(super) async fn login_state(&self) -> Result<Login> {
+        match self.checked().await {
+            Err(error) => match error.code() {
+                Code::AuthRequired => Ok(Login::new(LoginState::Missing)),
+                Code::AuthExpired | Code::AuthRejected => Ok(Login::new(LoginState::Expired)),
+                _ => Err(error),
+            },
+            login => login,
+        }
+    }
+
+    /// Ends the kept token at the cloud and forgets it; a configured one belongs to the user and stays.
+    pub(super) async fn log_out(&self) -> Result<()> {
+        let Some(token) = self.memory.get().token else { return Ok(()) };
+        let call = self.scoped(Call::write("logout", Method::DELETE, "access-tokens/me").open(), None);
+        self.memory.change(|memory| memory.token = None).await?;
+        let mut call = call?;
+        let bearer = format!("Bearer {}", token.secret);
+        call.headers.insert(AUTHORIZATION, header_value("authorization", &bearer, true)?);
+        match self.transport.call(self, &call).await {
+            Err(error) if error.code() != Code::AuthExpired => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A login that is refused was refused, whatever the words: the token that it asks for can't have expired.
+fn refused(error: Error) -> Error {
+    if error.code() != Code::AuthExpired {
+        return error;
+    }
+    Error::new(Code::AuthRejected, Layer::Auth, error.message().to_owned())
+        .hint("check e-mail and password; a refused login is not repeated")
+}
+
+fn login_of(token: &Token) -> Login {
+    Login { account: token.account.clone(), expires_at: token.expires_on, ..Login::new(LoginState::Ok) }
+}

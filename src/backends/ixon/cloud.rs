@@ -1,0 +1,219 @@
+//! The cloud's calls: companies, agents, sector. Vendor pages: developer.ixon.cloud/docs, `APIv2`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+
+use super::config::Config;
+use super::memory::{Agent, Remembered};
+use super::{failure, missing, wire};
+use crate::backend::Opening;
+use crate::backends::shared::meaningful;
+use crate::error::{Error, Result};
+use crate::http::call::{header_value, segment};
+use crate::http::{Call, Protocol, Reply, Settings, Transport, Verdict, parse_url, tls};
+
+/// What the cloud is called in messages.
+pub(super) const CLOUD: &str = "the IXON cloud";
+/// How many agents a page has; third parties use up to 1,000.
+const PAGE: usize = 1000;
+/// What is asked of an agent: what users search by.
+const FIELDS: &str = "publicId,name,deviceId,serialNumber,macAddress";
+
+/// Calls the cloud.
+#[derive(Debug)]
+pub(super) struct Cloud {
+    pub(super) transport: Transport,
+    pub(super) config: Config,
+    pub(super) memory: Arc<Remembered>,
+    pub(super) generation: std::sync::Mutex<u64>,
+    pub(super) renewing: tokio::sync::Mutex<()>,
+}
+
+impl Cloud {
+    pub(super) fn new(opening: &Opening, config: Config, memory: Arc<Remembered>) -> Result<Self> {
+        let transport = Transport::new(settings(opening, &config)?);
+        Ok(Self {
+            transport,
+            config,
+            memory,
+            generation: std::sync::Mutex::new(0),
+            renewing: tokio::sync::Mutex::default(),
+        })
+    }
+
+    pub(super) fn backend(&self) -> &str {
+        &self.config.source.name
+    }
+
+    /// Gives the configured company.
+    pub(super) fn company(&self) -> Result<String> {
+        self.config.company_id.clone().ok_or_else(|| {
+            missing(&self.config.source, "company_id", "an agent named by its id alone belongs to an unknown company")
+        })
+    }
+
+    /// Lists the agents of the configured company, or of all that the account has, and remembers their names.
+    pub(super) async fn agents(&self) -> Result<Vec<Agent>> {
+        let companies = match &self.config.company_id {
+            Some(company) => vec![company.clone()],
+            None => self.companies().await?,
+        };
+        let mut agents = Vec::new();
+        for company in companies {
+            self.agents_of(&company, &mut agents).await?;
+        }
+        let kept = agents.clone();
+        self.memory
+            .change(|memory| {
+                memory.agents = kept;
+                memory.agents_at = jiff::Timestamp::now().as_second();
+            })
+            .await?;
+        Ok(agents)
+    }
+
+    async fn companies(&self) -> Result<Vec<String>> {
+        let call = self.scoped(Call::get("companies", "companies?fields=publicId,name"), None)?;
+        let (companies, _) = self.list::<wire::Identified>(&call).await?;
+        Ok(companies.into_iter().map(|company| company.public_id).collect())
+    }
+
+    async fn agents_of(&self, company: &str, agents: &mut Vec<Agent>) -> Result<()> {
+        let mut after: Option<String> = None;
+        loop {
+            let cursor = after.as_deref().map(|cursor| format!("&page-after={}", segment(cursor))).unwrap_or_default();
+            let path = format!("agents?fields={FIELDS}&page-size={PAGE}{cursor}");
+            let call = self.scoped(Call::get("agents", path), Some(company))?;
+            let (page, more) = self.list::<wire::Agent>(&call).await?;
+            agents.extend(page.into_iter().map(|agent| {
+                Agent {
+                    id: agent.public_id,
+                    name: meaningful(agent.name),
+                    company: Some(company.to_owned()),
+                    also: [agent.device_id, agent.serial_number, agent.mac_address]
+                        .into_iter()
+                        .filter_map(meaningful)
+                        .collect(),
+                }
+            }));
+            // A cursor that repeats would go round for ever.
+            match more {
+                Some(more) if after.as_ref() != Some(&more) => after = Some(more),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Gives the sector's id where it can be had; the documentation asks for it, real clients go without.
+    pub(super) async fn sector(&self) -> Option<String> {
+        if let Some(sector) = self.memory.get().sector {
+            return meaningful(Some(sector));
+        }
+        self.config.application_id.as_ref()?;
+        let call = self.scoped(Call::get("sector", "sectors/me").open(), None).ok()?;
+        let found = match self.list::<wire::Identified>(&call).await {
+            Ok((sectors, _)) => sectors.into_iter().next().map(|sector| sector.public_id),
+            Err(error) => {
+                tracing::debug!("no sector: {error}");
+                return None;
+            }
+        };
+        let kept = found.clone().unwrap_or_default();
+        if let Err(error) = self.memory.change(|memory| memory.sector = Some(kept)).await {
+            tracing::debug!("the sector is not kept: {error}");
+        }
+        found
+    }
+
+    /// Asks the agent's router to bring its own VPN up.
+    pub(super) async fn wake(&self, agent: &str, company: &str) -> Result<()> {
+        let path = format!("agents/{}/connection/openvpn", segment(agent));
+        let call = Call::write("wake", Method::POST, path).json(&wire::Wake { action: "connect" })?;
+        self.transport.call(self, &self.scoped(call, Some(company))?).await.map(|_| ())
+    }
+
+    /// Adds the headers that every call but the discovery needs.
+    pub(super) fn scoped(&self, call: Call, company: Option<&str>) -> Result<Call> {
+        let application = self.config.application_id.as_deref().ok_or_else(|| {
+            missing(&self.config.source, "application_id", "it comes with a service account, or from IXON's sales")
+        })?;
+        let call = call.header("api-version", "2", false)?.header("api-application", application, false)?;
+        match company {
+            Some(company) => call.header("api-company", company, false),
+            None => Ok(call),
+        }
+    }
+
+    /// Sends a call and decodes its values and the cursor of the next page.
+    pub(super) async fn list<T: DeserializeOwned>(&self, call: &Call) -> Result<(Vec<T>, Option<String>)> {
+        let reply = self.transport.call(self, call).await?;
+        let own = |error: Error| error.backend(self.backend());
+        let envelope: wire::Envelope = reply.json(CLOUD, call.operation).map_err(own)?;
+        let more = meaningful(envelope.more_after.clone());
+        let values = envelope.values().into_iter().map(|value| {
+            serde_path_to_error::deserialize(value).map_err(|error| {
+                let fault = format!("{}: {}", error.path(), error.inner());
+                own(crate::http::unparsable(CLOUD, call.operation, &reply, &fault))
+            })
+        });
+        Ok((values.collect::<Result<_>>()?, more))
+    }
+}
+
+/// Says how the cloud is reached. A pin and a CA are those of the client on this computer; they serve the cloud only
+/// where that is on this computer too, as a simulator's is.
+fn settings(opening: &Opening, config: &Config) -> Result<Settings> {
+    let wrong = |error: Error| opening.config.wrong("cloud_url", &format!("is wrong: {}", error.message()));
+    let mut url = parse_url(&config.cloud_url).map_err(wrong)?;
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    let local = tls::is_local(&url);
+    let trust = tls::Trust {
+        ca_file: opening.config.path("tls.ca_file").filter(|_| local),
+        insecure: local && opening.config.is_on("tls.insecure"),
+        ..tls::Trust::default()
+    };
+    Ok(Settings {
+        backend: opening.config.name.clone(),
+        peer: CLOUD.to_owned(),
+        url,
+        connect_address: None,
+        tls: trust,
+        request_timeout: opening
+            .request_timeout
+            .or(opening.config.duration("request_timeout"))
+            .unwrap_or(crate::backends::shared::REQUEST_TIMEOUT),
+        deadline: opening.deadline,
+        refused_hint: Some("check `cloud_url`".to_owned()),
+        untrusted_hint: None,
+    })
+}
+
+#[async_trait]
+impl Protocol for Cloud {
+    async fn authorize(&self, headers: &mut HeaderMap) -> Result<u64> {
+        use secrecy::ExposeSecret as _;
+        let token: SecretString = self.token().await?;
+        let value = format!("Bearer {}", token.expose_secret());
+        headers.insert(reqwest::header::AUTHORIZATION, header_value("authorization", &value, true)?);
+        Ok(self.generation())
+    }
+
+    async fn renew(&self, stale: u64) -> Result<()> {
+        self.renew_token(stale).await
+    }
+
+    fn verdict(&self, _call: &Call, reply: &Reply) -> Verdict {
+        match failure::of_cloud(self.backend(), reply) {
+            None => Verdict::Done,
+            Some(error) if error.code() == crate::error::Code::AuthExpired => Verdict::Stale(error),
+            Some(error) => Verdict::Failed(error),
+        }
+    }
+}

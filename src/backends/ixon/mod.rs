@@ -1,0 +1,188 @@
+#![doc = include_str!("docs.md")]
+
+mod api;
+mod auth;
+mod cloud;
+pub mod config;
+pub mod convert;
+mod failure;
+mod memory;
+mod version;
+pub mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use self::api::Local;
+use self::cloud::Cloud;
+use self::memory::Remembered;
+use crate::backend::registry::Vendor;
+use crate::backend::{How, Info, Listed, Login, Opening, Person, Session, Targets, VpnBackend, naming};
+use crate::error::{Error, Result};
+use crate::model::{Source, State, Status, Target, TargetKind};
+
+/// IXON's entry in the registry.
+pub const VENDOR: Vendor =
+    Vendor { name: "ixon", title: "IXON VPN Client", keys: config::KEYS, asks_devices: false, open };
+
+/// The IXON VPN client on this computer.
+#[derive(Debug)]
+pub struct Ixon {
+    info: Info,
+    local: Local,
+    cloud: Cloud,
+    memory: Arc<Remembered>,
+    sector: Option<String>,
+}
+
+fn open(opening: Opening) -> Result<Box<dyn VpnBackend>> {
+    let config = config::Config::read(&opening);
+    let memory = Arc::new(Remembered::open(&opening, &config));
+    let info = Info {
+        backend: opening.config.name.clone(),
+        vendor: VENDOR.name,
+        url: config.url.clone(),
+        kind: TargetKind::Agent,
+        one_vpn: true,
+        labels: opening.config.labels(),
+        default_target: config.agent.clone(),
+        // The client starts at once; it may also fail and be idle again before it is first asked.
+        silence_limit: Some(std::time::Duration::from_secs(10)),
+    };
+    let local = Local::new(&opening, &config, Arc::clone(&memory))?;
+    let sector = config.sector_id.clone();
+    let cloud = Cloud::new(&opening, config, Arc::clone(&memory))?;
+    Ok(Box::new(Ixon { info, local, cloud, memory, sector }))
+}
+
+impl Ixon {
+    /// Gives a target the name that an earlier list gave it.
+    fn named(&self, mut status: Status) -> Status {
+        if let Some(target) = &mut status.target {
+            target.name = self.memory.agent(&target.id).and_then(|agent| agent.name);
+        }
+        status
+    }
+}
+
+#[async_trait]
+impl VpnBackend for Ixon {
+    fn info(&self) -> &Info {
+        &self.info
+    }
+
+    async fn status(&self, target: Option<&Target>) -> Result<Status> {
+        let (document, native) = self.local.status().await?;
+        let status = self.named(Status { native: Some(native), ..convert::status(document) });
+        Ok(match target {
+            Some(target) if !status.is_of(target) => {
+                Status { target: Some(target.clone()), ..Status::new(State::Disconnected, Source::Client) }
+            }
+            Some(target) => Status { target: Some(target.clone()), ..status },
+            None => status,
+        })
+    }
+
+    async fn connect(&self, target: &Target, how: How) -> Result<Status> {
+        let company = match self.memory.agent(&target.id).and_then(|agent| agent.company) {
+            Some(company) => company,
+            None => self.cloud.company()?,
+        };
+        if how.wake {
+            self.cloud.wake(&target.id, &company).await?;
+        }
+        let sector = match &self.sector {
+            Some(sector) => Some(sector.clone()),
+            None => self.cloud.sector().await,
+        };
+        let token = self.cloud.token().await?;
+        self.local.connect(&target.id, &company, &token, sector.as_deref()).await?;
+        Ok(Status { target: Some(target.clone()), ..Status::new(State::Connecting, Source::Client) })
+    }
+
+    async fn disconnect(&self, target: &Target) -> Result<Status> {
+        self.local.disconnect().await?;
+        Ok(Status { target: Some(target.clone()), ..Status::new(State::Disconnecting, Source::Client) })
+    }
+
+    fn targets(&self) -> Option<&dyn Targets> {
+        Some(self)
+    }
+
+    fn session(&self) -> Option<&dyn Session> {
+        Some(self)
+    }
+
+    fn why_not(&self, _capability: &str) -> &'static str {
+        "the VPN client's API has nothing for it"
+    }
+}
+
+#[async_trait]
+impl Targets for Ixon {
+    async fn list(&self, each: &mut (dyn FnMut(Listed) + Send)) -> Result<()> {
+        let agents = self.cloud.agents().await?;
+        // The agents are known by the cloud; whether one is connected is known by the client on this computer, which
+        // may not run. Then its state is not known, and the list is still worth having.
+        let active = match self.local.status().await {
+            Ok((document, _)) => Some(self.named(convert::status(document))),
+            Err(error) => {
+                tracing::warn!("the states are left out: {error}");
+                None
+            }
+        };
+        for agent in agents {
+            let target = agent.target();
+            let status = active.as_ref().map(|active| {
+                if active.is_of(&target) {
+                    active.clone()
+                } else {
+                    Status { target: Some(target.clone()), ..Status::new(State::Disconnected, Source::Client) }
+                }
+            });
+            each(Listed { target, status, labels: BTreeMap::new() });
+        }
+        Ok(())
+    }
+
+    async fn find(&self, name: &str) -> Result<Vec<Target>> {
+        let known = naming::best(name, &self.memory.targets());
+        if known.len() == 1 {
+            return Ok(known);
+        }
+        let agents = self.cloud.agents().await?;
+        let targets: Vec<Target> = agents.iter().map(memory::Agent::target).collect();
+        let best = naming::best(name, &targets);
+        if !best.is_empty() {
+            return Ok(best);
+        }
+        let other = |agent: &&memory::Agent| agent.also.iter().any(|value| value.eq_ignore_ascii_case(name));
+        Ok(agents.iter().filter(other).map(memory::Agent::target).collect())
+    }
+}
+
+#[async_trait]
+impl Session for Ixon {
+    async fn login(&self, person: &dyn Person) -> Result<Login> {
+        self.cloud.log_in(person).await
+    }
+
+    async fn logout(&self) -> Result<()> {
+        self.cloud.log_out().await
+    }
+
+    async fn show(&self) -> Result<Login> {
+        self.cloud.login_state().await
+    }
+}
+
+/// Makes the error for a setting that the cloud needs.
+fn missing(config: &crate::config::Backend, key: &str, what: &str) -> Error {
+    config.wrong(key, &format!("is not set, and the IXON cloud needs it: {what}")).hint(format!(
+        "set `{key}` in [backend.{}], or {}",
+        config.name,
+        config.variable(key)
+    ))
+}

@@ -1,0 +1,72 @@
+//! What the vendors' modules have in common: opening a transport, reading values that stand for nothing.
+
+use std::time::Duration;
+
+use crate::backend::Opening;
+use crate::error::Result;
+use crate::http::tls::{Fingerprint, Trust, is_local};
+use crate::http::{Settings, Transport, parse_url};
+
+/// How long one attempt may take where nothing else is said: contract section 3.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Says how a vendor's server is reached, besides what the configuration says.
+pub(super) struct Place {
+    /// The URL, already checked to be there.
+    pub(super) url: String,
+    /// What the server is called in messages.
+    pub(super) peer: &'static str,
+    /// Roots in PEM to trust beside the system's.
+    pub(super) extra_roots: Option<&'static str>,
+    /// What to do when nothing listens there.
+    pub(super) refused_hint: Option<&'static str>,
+    /// What to do when its certificate is not trusted.
+    pub(super) untrusted_hint: Option<&'static str>,
+}
+
+/// Reads the settings of a backend's transport.
+pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
+    let config = &opening.config;
+    let mut url =
+        parse_url(&place.url).map_err(|error| config.wrong("url", &format!("is wrong: {}", error.message())))?;
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    let insecure = config.is_on("tls.insecure");
+    if insecure && !is_local(&url) {
+        return Err(config
+            .wrong("tls.insecure", "is for this computer only, and its URL is elsewhere")
+            .hint("use `tls.ca_file` or `tls.pin`"));
+    }
+    let pin = match config.text("tls.pin") {
+        Some(text) => Some(Fingerprint::parse(text).map_err(|error| config.wrong("tls.pin", error.message()))?),
+        None => None,
+    };
+    Ok(Settings {
+        backend: config.name.clone(),
+        peer: place.peer.to_owned(),
+        url,
+        connect_address: None,
+        tls: Trust {
+            ca_file: config.path("tls.ca_file"),
+            pin,
+            insecure,
+            server_name: config.text("tls.server_name").map(str::to_owned),
+            extra_roots: place.extra_roots,
+        },
+        request_timeout: opening.request_timeout.or(config.duration("request_timeout")).unwrap_or(REQUEST_TIMEOUT),
+        deadline: opening.deadline,
+        refused_hint: place.refused_hint.map(str::to_owned),
+        untrusted_hint: place.untrusted_hint.map(str::to_owned),
+    })
+}
+
+/// Makes a transport.
+pub(super) fn transport(opening: &Opening, place: Place) -> Result<Transport> {
+    Ok(Transport::new(settings(opening, place)?))
+}
+
+/// Takes a text that means something: not empty, and not an address that stands for none.
+pub(super) fn meaningful(text: Option<String>) -> Option<String> {
+    text.filter(|text| !matches!(text.trim(), "" | "0.0.0.0" | "::"))
+}
