@@ -29,6 +29,8 @@ pub struct Opening {
     pub deadline: Deadline,
     /// How long one attempt may take; `None` is the vendor's own choice.
     pub request_timeout: Option<Duration>,
+    /// How many requests may start in a second; `None` is what the configuration says.
+    pub rate: Option<f64>,
 }
 
 /// Describes an open backend.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::backend::Opening;
+use crate::config::schema::read_rate;
 use crate::error::Result;
 use crate::http::tls::{Fingerprint, Trust, is_local};
 use crate::http::{Settings, Transport, parse_url};
@@ -55,10 +56,19 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
             extra_roots: place.extra_roots,
         },
         request_timeout: opening.request_timeout.or(config.duration("request_timeout")).unwrap_or(REQUEST_TIMEOUT),
+        rate: rate(opening)?,
         deadline: opening.deadline,
         refused_hint: place.refused_hint.map(str::to_owned),
         untrusted_hint: place.untrusted_hint.map(str::to_owned),
     })
+}
+
+/// Gives the rate of requests, from the flag or the configuration.
+pub(super) fn rate(opening: &Opening) -> Result<Option<f64>> {
+    match (opening.rate, opening.config.text("rate")) {
+        (None, Some(text)) => read_rate(text).map(Some).map_err(|why| opening.config.wrong("rate", &why)),
+        (flag, _) => Ok(flag),
+    }
 }
 
 /// Makes a transport.

@@ -150,6 +150,16 @@ fn read_labels(text: &str) -> Result<BTreeMap<String, String>, String> {
         .collect()
 }
 
+/// Reads a rate, `10/s` or `0.5/s`, as requests a second.
+///
+/// # Errors
+/// Fails with what was expected.
+pub fn read_rate(text: &str) -> Result<f64, String> {
+    let wrong = || format!("is no rate: `{text}` (write 10/s)");
+    let rate: f64 = text.trim().strip_suffix("/s").and_then(|number| number.trim().parse().ok()).ok_or_else(wrong)?;
+    if rate.is_finite() && rate >= 0.001 { Ok(rate) } else { Err(wrong()) }
+}
+
 /// Finds the known word that is nearest to a mistyped one, if one is near.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -9,7 +9,7 @@ mod failure;
 pub mod tls;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -49,6 +49,8 @@ pub struct Settings {
     pub tls: tls::Trust,
     /// How long one attempt may take.
     pub request_timeout: Duration,
+    /// How many requests may start in a second, evenly spaced; `None` is no limit.
+    pub rate: Option<f64>,
     /// When the whole command has to be done.
     pub deadline: Deadline,
     /// What to do when nothing listens there.
@@ -94,7 +96,7 @@ pub struct Transport {
     settings: Settings,
     client: OnceCell<reqwest::Client>,
     warm: OnceCell<()>,
-    http1_noted: AtomicBool,
+    next_start: Mutex<Option<Instant>>,
 }
 
 impl std::fmt::Debug for Transport {
@@ -107,7 +109,7 @@ impl Transport {
     /// Makes a transport; nothing is built or connected before the first call.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, client: OnceCell::new(), warm: OnceCell::new(), http1_noted: AtomicBool::new(false) }
+        Self { settings, client: OnceCell::new(), warm: OnceCell::new(), next_start: Mutex::new(None) }
     }
 
     /// Gives what it was made from.
@@ -208,6 +210,7 @@ impl Transport {
     async fn exchange(&self, call: &Call, headers: HeaderMap) -> Result<Reply> {
         let client = self.client.get_or_try_init(|| async { self.build() }).await?;
         let url = self.address(call)?;
+        self.take_turn().await;
         let attempt = call.timeout.unwrap_or(self.settings.request_timeout);
         let Some(limit) = self.settings.deadline.limit(attempt) else {
             return Err(self.deadline_passed(call));
@@ -220,9 +223,6 @@ impl Transport {
         let work = async {
             let response = request.send().await.map_err(|error| failure::network(&self.settings, call, &error))?;
             let (status, headers) = (response.status(), response.headers().clone());
-            if response.version() < reqwest::Version::HTTP_2 && !self.http1_noted.swap(true, Ordering::Relaxed) {
-                tracing::trace!("the server speaks HTTP/1.1");
-            }
             let body = read_capped(response, &self.settings, call).await?;
             Ok(Reply { status, headers, body })
         };
@@ -233,6 +233,19 @@ impl Transport {
         };
         trace(call, &url, &result, started.elapsed());
         result
+    }
+
+    /// Waits for the next start that the rate allows.
+    async fn take_turn(&self) {
+        let Some(rate) = self.settings.rate else { return };
+        let gap = Duration::from_secs_f64(1.0 / rate);
+        let start = {
+            let mut next = self.next_start.lock().unwrap_or_else(PoisonError::into_inner);
+            let start = next.map_or_else(Instant::now, |next| next.max(Instant::now()));
+            *next = Some(start + gap);
+            start
+        };
+        tokio::time::sleep_until(start.into()).await;
     }
 
     fn deadline_passed(&self, call: &Call) -> Error {

@@ -189,6 +189,7 @@ fn settings(opening: &Opening, config: &Config) -> Result<Settings> {
             .request_timeout
             .or(opening.config.duration("request_timeout"))
             .unwrap_or(crate::backends::shared::REQUEST_TIMEOUT),
+        rate: crate::backends::shared::rate(opening)?,
         deadline: opening.deadline,
         refused_hint: Some("check `cloud_url`".to_owned()),
         untrusted_hint: None,

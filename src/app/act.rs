@@ -1,0 +1,419 @@
+//! `connect`, `disconnect` and `reconnect`: idempotent, truthful about what was done, and at an end when it is over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
+
+use super::attempt::{self, Before};
+use super::selection::{self, Job, Plan, Selection};
+use super::{Emit, Open, Setup, emit, emit_failed, status, with_error};
+use crate::backend::How;
+use crate::error::{Code, Error, Layer, Result};
+use crate::model::{Source, State, Status, Target, Word};
+use crate::render::Item;
+
+/// Names what is done to a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Bring it up.
+    Connect,
+    /// Take it down.
+    Disconnect,
+    /// Take it down, then bring it up.
+    Reconnect,
+}
+
+impl Verb {
+    /// Gives its name on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Disconnect => "disconnect",
+            Self::Reconnect => "reconnect",
+        }
+    }
+}
+
+/// Says what is done and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Act {
+    /// What is done.
+    pub verb: Verb,
+    /// Whether its end is waited for.
+    pub wait: bool,
+    /// Whether another target that has the one VPN is disconnected first.
+    pub switch: bool,
+    /// Whether nothing is written.
+    pub dry_run: bool,
+    /// How a target is connected.
+    pub how: How,
+    /// How often the state is polled.
+    pub interval: Option<Duration>,
+}
+
+/// What came of it: the last state that was read, and whether something was written.
+struct Done {
+    status: Status,
+    changed: bool,
+}
+
+/// What came of it where it failed.
+struct Undone {
+    status: Option<Status>,
+    changed: bool,
+    error: Error,
+}
+
+impl From<Error> for Box<Undone> {
+    fn from(error: Error) -> Self {
+        Self::new(Undone { status: None, changed: false, error })
+    }
+}
+
+type Acted = Result<Done, Box<Undone>>;
+
+/// Refuses changes where a guard forbids them, before any request.
+///
+/// # Errors
+/// Fails with `conflict.guard`.
+pub fn guard(setup: &Setup, read_only: bool, backends: &[String]) -> Result<()> {
+    let by_config = backends.iter().find(|name| setup.config.backends.get(*name).is_some_and(|b| b.is_on("read_only")));
+    let who = match (read_only, by_config) {
+        (true, _) => "--read-only (or VPNCTL_READ_ONLY)".to_owned(),
+        (false, Some(name)) => format!("`read_only` of the backend `{name}`"),
+        (false, None) => return Ok(()),
+    };
+    Err(Error::new(Code::ConflictGuard, Layer::Usage, format!("{who} forbids changes"))
+        .hint("leave it out, if the change is wanted"))
+}
+
+/// Replaces jobs without a target by the one target that can be meant.
+///
+/// # Errors
+/// Fails with `usage` where several can be meant.
+pub async fn fill_in(plan: &mut Plan, verb: Verb, selection: &Selection) -> Result<()> {
+    let mut jobs = Vec::new();
+    for job in std::mem::take(&mut plan.jobs) {
+        if job.target.is_some() || job.error.is_some() {
+            jobs.push(job);
+        } else if job.open.info().one_vpn {
+            jobs.push(meant(job, verb).await);
+        } else if selection.all {
+            jobs.extend(whole(job).await);
+        } else {
+            return Err(Error::usage(format!(
+                "which target? `{}` has many, and {} acts on one",
+                job.open.info().backend,
+                verb.as_str()
+            ))
+            .backend(&job.open.info().backend)
+            .hint("name one, or select several with a glob, -l or --state"));
+        }
+    }
+    plan.jobs = jobs;
+    Ok(())
+}
+
+async fn whole(job: Job) -> Vec<Job> {
+    let Some(targets) = job.open.backend.targets() else { return Vec::new() };
+    let mut all = Vec::new();
+    match targets.list(&mut |listed| all.push(listed.target)).await {
+        Ok(()) => all
+            .into_iter()
+            .map(|target| Job { open: Arc::clone(&job.open), target: Some(target), error: None })
+            .collect(),
+        Err(error) => vec![Job { error: Some(error), ..job }],
+    }
+}
+
+/// Finds the one target of a one-VPN backend that can be meant: the active one to disconnect, else the configured
+/// one, else the only one.
+async fn meant(job: Job, verb: Verb) -> Job {
+    match meant_target(&job.open, verb).await {
+        Ok(target) => Job { target, ..job },
+        Err(error) => Job { error: Some(error.backend(&job.open.info().backend)), ..job },
+    }
+}
+
+async fn meant_target(open: &Open, verb: Verb) -> Result<Option<Target>> {
+    let info = open.info();
+    if verb == Verb::Disconnect {
+        // Which one is active is read by the verb itself; no target means that one.
+        return Ok(None);
+    }
+    if verb == Verb::Reconnect {
+        let status = open.backend.status(None).await?;
+        if let Some(target) = status.target.filter(|_| status.engaged) {
+            return Ok(Some(target));
+        }
+    }
+    if let Some(name) = &info.default_target {
+        return selection::one(open, name).await.map(Some);
+    }
+    let facet = open.backend.targets().ok_or_else(|| crate::backend::unsupported(&*open.backend, "list"))?;
+    let mut all = Vec::new();
+    facet.list(&mut |listed| all.push(listed.target)).await?;
+    if all.len() == 1 {
+        return Ok(all.pop());
+    }
+    let names: Vec<&str> = all.iter().take(10).map(Target::label).collect();
+    let which = if names.is_empty() { "there is none".to_owned() } else { format!("there are {}", names.join(", ")) };
+    Err(Error::usage(format!("which target? {which}")).hint(format!("write: vpnctl {} NAME", verb.as_str())))
+}
+
+/// Does it to everything in the plan: targets of one VPN one after the other, devices side by side.
+pub async fn run(plan: Plan, act: Act, out: &Emit) {
+    for (backend, vendor, error) in plan.unopened {
+        let unread = crate::model::item::unread(&backend, vendor, None, jiff::Timestamp::now());
+        emit_failed(out, Some(marked(with_error(unread, &error), act.verb, false)), error);
+    }
+    let groups = status::by_backend(plan.jobs);
+    join_all(groups.into_iter().map(|(open, jobs)| async move {
+        let width = if open.info().one_vpn { 1 } else { open.jobs };
+        stream::iter(jobs).for_each_concurrent(width, |job| one(job, act, out)).await;
+    }))
+    .await;
+}
+
+async fn one(job: Job, act: Act, out: &Emit) {
+    let open = &job.open;
+    let target = job.target;
+    let acted = match job.error {
+        Some(error) => Err(error.into()),
+        None => perform(open, act, target.as_ref()).await,
+    };
+    match acted {
+        Ok(done) => emit(out, marked(open.item(&done.status, false), act.verb, done.changed)),
+        Err(undone) => {
+            let item = match undone.status {
+                Some(status) => with_error(open.item(&status, false), &undone.error),
+                None => open.failed_item(target.as_ref(), &undone.error),
+            };
+            emit_failed(out, Some(marked(item, act.verb, undone.changed)), undone.error);
+        }
+    }
+}
+
+fn marked(mut item: Item, verb: Verb, changed: bool) -> Item {
+    item.insert("action".to_owned(), verb.as_str().into());
+    item.insert("changed".to_owned(), changed.into());
+    item
+}
+
+async fn perform(open: &Open, act: Act, target: Option<&Target>) -> Acted {
+    match (act.verb, target) {
+        (Verb::Disconnect, target) => disconnect(open, act, target).await,
+        (Verb::Connect, Some(target)) => {
+            let before = attempt::read(open, target).await?;
+            connect(open, act, target, before).await
+        }
+        (Verb::Reconnect, Some(target)) => reconnect(open, act, target).await,
+        (_, None) => Err(Error::usage("no target is named").into()),
+    }
+}
+
+async fn reconnect(open: &Open, act: Act, target: &Target) -> Acted {
+    let before = attempt::read(open, target).await?;
+    let own = !open.info().one_vpn || before.is_of(target);
+    if act.dry_run || !(before.engaged && own) {
+        return connect(open, act, target, before).await;
+    }
+    // The end of the first half is waited for also with --no-wait: the second can't begin before.
+    let down = take_down(open, Act { wait: true, ..act }, target, &before).await?;
+    connect(open, act, target, down.status)
+        .await
+        .map(|done| Done { changed: true, ..done })
+        .map_err(|undone| Box::new(Undone { changed: true, ..*undone }))
+}
+
+async fn connect(open: &Open, act: Act, target: &Target, before: Status) -> Acted {
+    let own = !open.info().one_vpn || before.is_of(target);
+    if own && before.word() == Word::Connected {
+        return Ok(Done { status: shown(before, target), changed: false });
+    }
+    if own && matches!(before.word(), Word::Connecting | Word::Waiting) {
+        if !act.wait || act.dry_run {
+            return Ok(Done { status: shown(before, target), changed: false });
+        }
+        let joined = Before::note(before, true);
+        return finished(attempt::connected(open, target, joined, act.interval).await, false);
+    }
+    let mut before = before;
+    let mut switched = false;
+    if !own && before.engaged {
+        before = make_room(open, act, target, before).await?;
+        switched = !act.dry_run;
+    } else if own && before.word() == Word::Disconnecting && !act.dry_run {
+        before = attempt::disconnected(open, target, act.interval).await.map_err(|failed| undone(failed, false))?;
+    }
+    if act.dry_run {
+        tracing::warn!("dry run: would connect `{}`", target.label());
+        return Ok(Done { status: own_state(before, target), changed: false });
+    }
+    let told = match open.backend.connect(target, act.how).await {
+        Ok(status) => status,
+        Err(error) if error.outcome_is_unknown() => {
+            let now = after_doubt(open, target, &error, "connect", |status| {
+                matches!(status.word(), Word::Connected | Word::Connecting | Word::Waiting)
+            });
+            now.await?
+        }
+        Err(error) => {
+            let status = switched.then(|| own_state(before, target));
+            let error = error.target(target.label());
+            return Err(Box::new(Undone { status, changed: switched, error }));
+        }
+    };
+    if !act.wait || told.word() == Word::Connected {
+        return Ok(Done { status: told, changed: true });
+    }
+    finished(attempt::connected(open, target, Before::note(before, false), act.interval).await, true)
+}
+
+/// Takes another target down that has the one VPN, where that was allowed.
+async fn make_room(open: &Open, act: Act, target: &Target, before: Status) -> Result<Status, Box<Undone>> {
+    let unnamed = Target::by_id(open.info().kind, "?");
+    let other = before.target.clone().unwrap_or(unnamed);
+    if !act.switch {
+        let error = Error::new(
+            Code::ConflictActive,
+            Layer::Tunnel,
+            format!(
+                "`{}` is {} and has the one VPN of `{}`",
+                other.label(),
+                before.word().as_str(),
+                open.info().backend
+            ),
+        )
+        .backend(&open.info().backend)
+        .target(target.label())
+        .hint(format!("disconnect it first, or add --switch to do so: vpnctl connect --switch {}", target.label()));
+        return Err(Box::new(Undone { status: Some(before), changed: false, error }));
+    }
+    if act.dry_run {
+        tracing::warn!("dry run: would disconnect `{}`", other.label());
+        return Ok(before);
+    }
+    let done = take_down(open, Act { wait: true, ..act }, &other, &before).await?;
+    Ok(done.status)
+}
+
+async fn disconnect(open: &Open, act: Act, target: Option<&Target>) -> Acted {
+    let before = match target {
+        Some(target) => attempt::read(open, target).await?,
+        None => open.backend.status(None).await?,
+    };
+    let unnamed = Target::by_id(open.info().kind, "?");
+    let meant = target.cloned().or_else(|| before.target.clone());
+    let own = !open.info().one_vpn || target.is_none() || target.is_some_and(|target| before.is_of(target));
+    if !own || !before.engaged {
+        let status = match target {
+            Some(target) => own_state(before, target),
+            None => before,
+        };
+        return Ok(Done { status, changed: false });
+    }
+    if act.dry_run {
+        tracing::warn!("dry run: would disconnect `{}`", meant.as_ref().unwrap_or(&unnamed).label());
+        return Ok(Done { status: before, changed: false });
+    }
+    take_down(open, act, &meant.unwrap_or(unnamed), &before).await
+}
+
+/// Sends the write, unless it is going down already, and waits for the end.
+async fn take_down(open: &Open, act: Act, target: &Target, before: &Status) -> Acted {
+    let mut changed = false;
+    if before.word() != Word::Disconnecting {
+        changed = true;
+        let told = match open.backend.disconnect(target).await {
+            Ok(status) => status,
+            Err(error) if error.outcome_is_unknown() => {
+                after_doubt(open, target, &error, "disconnect", |status| {
+                    !status.engaged || status.word() == Word::Disconnecting
+                })
+                .await?
+            }
+            Err(error) => return Err(error.target(target.label()).into()),
+        };
+        if !act.wait || told.word() == Word::Disconnected {
+            return Ok(Done { status: told, changed });
+        }
+    } else if !act.wait {
+        return Ok(Done { status: before.clone(), changed });
+    }
+    let result = attempt::disconnected(open, target, act.interval).await;
+    finished(result.map(|status| own_state(status, target)), changed)
+}
+
+/// Reads the state after a write whose outcome is unknown: it is not sent again.
+async fn after_doubt(
+    open: &Open,
+    target: &Target,
+    error: &Error,
+    verb: &str,
+    done: impl Fn(&Status) -> bool,
+) -> Result<Status, Box<Undone>> {
+    let own = |status: &Status| !open.info().one_vpn || status.is_of(target) || !status.engaged;
+    let (status, now) = match attempt::read(open, target).await {
+        Ok(status) if own(&status) && done(&status) => {
+            tracing::info!("the answer to {verb} was lost, but it was carried out: {error}");
+            return Ok(status);
+        }
+        Ok(status) => {
+            let word = status.word().as_str();
+            (Some(own_state(status, target)), format!("its state is {word}"))
+        }
+        Err(again) => (None, format!("its state can't be read ({again})")),
+    };
+    let info = open.info();
+    let error = Error::new(
+        Code::TimeoutUnknownOutcome,
+        Layer::Http,
+        format!("whether `{}` will {verb} is not known: {}; {now}", target.label(), error.message()),
+    )
+    .temporary()
+    .backend(&info.backend)
+    .target(target.label())
+    .hint(format!(
+        "the request was not repeated; look again in a minute: vpnctl status {}/{}",
+        info.backend,
+        target.label()
+    ));
+    Err(Box::new(Undone { status, changed: true, error }))
+}
+
+fn finished(result: Result<Status, (Option<Status>, Error)>, changed: bool) -> Acted {
+    match result {
+        Ok(status) => Ok(Done { status, changed }),
+        Err(failed) => Err(undone(failed, changed)),
+    }
+}
+
+fn undone((status, error): (Option<Status>, Error), changed: bool) -> Box<Undone> {
+    Box::new(Undone { status, changed, error })
+}
+
+/// Names the target as the user knows it.
+fn shown(status: Status, target: &Target) -> Status {
+    let name = status.target.as_ref().and_then(|own| own.name.clone()).or_else(|| target.name.clone());
+    let kind_word = status.target.as_ref().and_then(|own| own.kind_word.clone()).or_else(|| target.kind_word.clone());
+    Status { target: Some(Target { name, kind_word, ..target.clone() }), ..status }
+}
+
+/// Tells the target's own state from that of a one VPN that another one may have.
+fn own_state(status: Status, target: &Target) -> Status {
+    if status.is_of(target) {
+        return shown(status, target);
+    }
+    if status.engaged && status.target.is_none() {
+        return status;
+    }
+    let source = status.source;
+    Status {
+        target: Some(target.clone()),
+        ..Status::new(State::Disconnected, if source == Source::Push { Source::Client } else { source })
+    }
+}

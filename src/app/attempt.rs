@@ -1,0 +1,271 @@
+//! Waiting for an attempt to end, and telling a new failure from an old one: contract section 6.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::Open;
+use crate::backend::failed_attempt;
+use crate::error::{Code, Error, Layer, Result};
+use crate::model::{State, Status, Target, Word};
+
+/// The first wait between two polls; each is half as long again as the one before.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// The longest wait between two polls.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How far a vendor's clock may be off, in seconds, where a time of its is compared with ours.
+const CLOCK_TOLERANCE: i64 = 5;
+
+/// Gives the waits between polls: as asked for, else growing.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    fixed: Option<Duration>,
+    next: Duration,
+}
+
+impl Pace {
+    /// Begins anew.
+    #[must_use]
+    pub fn new(fixed: Option<Duration>) -> Self {
+        Self { fixed, next: FIRST_WAIT }
+    }
+
+    fn next(&mut self) -> Duration {
+        let now = self.next;
+        self.next = (now * 3 / 2).min(LONGEST_WAIT);
+        self.fixed.unwrap_or(now)
+    }
+}
+
+/// What was known when a change was asked for.
+#[derive(Debug)]
+pub struct Before {
+    status: Status,
+    at: Instant,
+    clock: i64,
+    in_progress: bool,
+}
+
+impl Before {
+    /// Notes the state before a change; `in_progress` tells that an attempt is running already.
+    #[must_use]
+    pub fn note(status: Status, in_progress: bool) -> Self {
+        Self { status, at: Instant::now(), clock: Timestamp::now().as_second(), in_progress }
+    }
+
+    /// Tells whether a failure belongs to the new attempt. The same error of the same time is the old one's.
+    fn is_new(&self, now: &Status) -> bool {
+        if self.in_progress {
+            return true;
+        }
+        match (self.status.last_attempt_at, now.last_attempt_at) {
+            (Some(before), Some(now_at)) => now_at != before || self.status.last_error != now.last_error,
+            (None, Some(now_at)) => now_at.as_second() >= self.clock - CLOCK_TOLERANCE,
+            // The vendor tells no times: what was not there before is new.
+            (_, None) => self.status.last_error != now.last_error || self.status.target != now.target,
+        }
+    }
+}
+
+/// Reads the state that matters for a target: of the one VPN, or of the target itself.
+///
+/// # Errors
+/// Fails with what the vendor said.
+pub async fn read(open: &Open, target: &Target) -> Result<Status> {
+    let target = if open.info().one_vpn { None } else { Some(target) };
+    open.backend.status(target).await
+}
+
+/// Waits until a target is connected; ends at once where it can't be any more.
+///
+/// # Errors
+/// Fails with a code of `tunnel.…` where the attempt failed, with `timeout.deadline` at the deadline.
+pub async fn connected(
+    open: &Open,
+    target: &Target,
+    mut before: Before,
+    interval: Option<Duration>,
+) -> Result<Status, (Option<Status>, Error)> {
+    let mut poll = Poll::new(open, target, interval, "connected");
+    loop {
+        let status = poll.next().await?;
+        match &status.state {
+            State::Connected(_) if owns(open, &status, target) => return Ok(status),
+            State::Connected(_) => {
+                let other = status.target.as_ref().map_or("another VPN", Target::label);
+                let error = Error::new(
+                    Code::TunnelConnectFailed,
+                    Layer::Tunnel,
+                    format!("`{}` did not connect: `{other}` was connected instead", target.label()),
+                );
+                return Err(poll.failed(status, error));
+            }
+            State::Connecting | State::Waiting => before.in_progress = true,
+            State::Failed { .. } if before.is_new(&status) => {
+                let error = failed_attempt(open.info(), target, &status);
+                return Err(poll.failed(status, error));
+            }
+            State::Failed { .. } | State::Disconnected => {
+                if let Some(error) = silent(open, target, &before, &status) {
+                    return Err(poll.failed(status, error));
+                }
+            }
+            State::Disconnecting | State::Unknown => {}
+        }
+        poll.last = Some(status);
+    }
+}
+
+/// Tells that an attempt ended without a word, or never began, where the vendor would show one.
+fn silent(open: &Open, target: &Target, before: &Before, status: &Status) -> Option<Error> {
+    let limit = open.info().silence_limit?;
+    let ended = before.in_progress && status.word() == Word::Disconnected;
+    if !ended && before.at.elapsed() < limit {
+        return None;
+    }
+    let what = if ended { "the attempt ended" } else { "no attempt was begun" };
+    Some(
+        Error::new(
+            Code::TunnelConnectFailed,
+            Layer::Tunnel,
+            format!("`{}` did not connect: {what}, and the vendor gives no reason", target.label()),
+        )
+        .hint(format!("look closer with: vpnctl status -b {} --native -o json", open.info().backend)),
+    )
+}
+
+fn owns(open: &Open, status: &Status, target: &Target) -> bool {
+    // The state of a named device is its own; of a one-VPN client it may be another target's.
+    !open.info().one_vpn || status.is_of(target)
+}
+
+/// Waits until nothing is connected.
+///
+/// # Errors
+/// Fails with `timeout.deadline` at the deadline.
+pub async fn disconnected(
+    open: &Open,
+    target: &Target,
+    interval: Option<Duration>,
+) -> Result<Status, (Option<Status>, Error)> {
+    let mut poll = Poll::new(open, target, interval, "disconnected");
+    loop {
+        let status = poll.next().await?;
+        if !status.engaged || (open.info().one_vpn && status.target.is_some() && !status.is_of(target)) {
+            return Ok(status);
+        }
+        poll.last = Some(status);
+    }
+}
+
+/// Reads a state again and again, within the deadline.
+struct Poll<'a> {
+    open: &'a Open,
+    target: &'a Target,
+    pace: Pace,
+    goal: &'static str,
+    last: Option<Status>,
+    trouble: Option<Error>,
+}
+
+impl<'a> Poll<'a> {
+    fn new(open: &'a Open, target: &'a Target, interval: Option<Duration>, goal: &'static str) -> Self {
+        Self { open, target, pace: Pace::new(interval), goal, last: None, trouble: None }
+    }
+
+    /// Waits, then reads. A read that fails temporarily is no end: the deadline is.
+    async fn next(&mut self) -> Result<Status, (Option<Status>, Error)> {
+        loop {
+            let wait = self.pace.next();
+            if self.open.deadline.left().is_some_and(|left| left <= wait) {
+                // The rest of the time is still worth one last look.
+                tokio::time::sleep(self.open.deadline.left().unwrap_or_default() / 2).await;
+                return match read(self.open, self.target).await {
+                    Ok(status) if self.is_goal(&status) => Ok(status),
+                    _ => Err(self.too_late()),
+                };
+            }
+            tokio::time::sleep(wait).await;
+            match read(self.open, self.target).await {
+                Ok(status) => {
+                    self.trouble = None;
+                    return Ok(status);
+                }
+                Err(error) if error.code() == Code::TimeoutDeadline => return Err(self.too_late()),
+                Err(error) if error.is_temporary() => {
+                    tracing::debug!("the state could not be read, and is asked again: {error}");
+                    self.trouble = Some(error);
+                }
+                Err(error) => return Err((self.last.take(), error)),
+            }
+        }
+    }
+
+    fn is_goal(&self, status: &Status) -> bool {
+        match self.goal {
+            "connected" => status.word() == Word::Connected && owns(self.open, status, self.target),
+            _ => !status.engaged,
+        }
+    }
+
+    fn too_late(&mut self) -> (Option<Status>, Error) {
+        let now = self.last.as_ref().map_or("unknown", |status| status.word().as_str());
+        let trouble = self.trouble.as_ref().map(|error| format!("; last: {error}")).unwrap_or_default();
+        let info = self.open.info();
+        let error = Error::new(
+            Code::TimeoutDeadline,
+            Layer::Tunnel,
+            format!("`{}` was not {} in the time given; its state is {now}{trouble}", self.target.label(), self.goal),
+        )
+        .temporary()
+        .backend(&info.backend)
+        .target(self.target.label())
+        .hint("the attempt goes on; look again with `vpnctl status`, or give it more time with --timeout");
+        (self.last.take(), error)
+    }
+
+    fn failed(&self, status: Status, error: Error) -> (Option<Status>, Error) {
+        (Some(status), error.backend(&self.open.info().backend).target(self.target.label()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Before;
+    use crate::model::{LastError, Source, State, Status};
+
+    fn failed(at: Option<i64>, code: &str) -> Status {
+        Status {
+            last_attempt_at: at.and_then(|at| jiff::Timestamp::from_second(at).ok()),
+            last_error: Some(LastError { code: code.to_owned(), message: String::new(), at: None }),
+            ..Status::new(State::Failed { next_retry_s: None }, Source::Client)
+        }
+    }
+
+    fn idle() -> Status {
+        Status::new(State::Disconnected, Source::Client)
+    }
+
+    #[test]
+    fn an_old_error_is_not_the_new_attempts() {
+        let old = Before::note(failed(Some(1000), "auth_failed"), false);
+        assert!(!old.is_new(&failed(Some(1000), "auth_failed")));
+        assert!(old.is_new(&failed(Some(1001), "auth_failed")));
+        assert!(old.is_new(&failed(Some(1000), "connect_failed")));
+    }
+
+    #[test]
+    fn where_nothing_was_known_the_time_decides() {
+        let before = Before::note(idle(), false);
+        let now = jiff::Timestamp::now().as_second();
+        assert!(!before.is_new(&failed(Some(now - 3600), "auth_failed")));
+        assert!(before.is_new(&failed(Some(now), "auth_failed")));
+        assert!(before.is_new(&failed(None, "010")));
+    }
+
+    #[test]
+    fn an_attempt_that_was_seen_running_has_failed_now() {
+        let before = Before::note(failed(Some(1000), "auth_failed"), true);
+        assert!(before.is_new(&failed(Some(1000), "auth_failed")));
+    }
+}

@@ -1,0 +1,75 @@
+//! `auth login`, `auth logout`, `auth status`.
+
+use serde_json::json;
+
+use super::selection::Plan;
+use super::{Emit, Open, emit, emit_failed};
+use crate::backend::{Login, LoginState, Person, unsupported};
+use crate::error::{Code, Error, Layer};
+use crate::model::item;
+use crate::render::Item;
+
+/// Names what is done to a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Make it.
+    Login,
+    /// End it.
+    Logout,
+    /// Show it.
+    Status,
+}
+
+/// Does it for every backend of the plan, one after the other, for a person may be asked.
+pub async fn run(plan: Plan, verb: Verb, person: &dyn Person, out: &Emit) {
+    for (_, _, error) in plan.unopened {
+        emit_failed(out, None, error);
+    }
+    for job in &plan.jobs {
+        one(&job.open, verb, person, out).await;
+    }
+}
+
+async fn one(open: &Open, verb: Verb, person: &dyn Person, out: &Emit) {
+    let name = &open.info().backend;
+    let Some(session) = open.backend.session() else {
+        emit_failed(out, None, unsupported(&*open.backend, "auth"));
+        return;
+    };
+    let login = match verb {
+        Verb::Login => session.login(person).await,
+        Verb::Logout => session.logout().await.map(|()| Login::new(LoginState::Missing)),
+        Verb::Status => session.show().await,
+    };
+    match login {
+        Err(error) => emit_failed(out, None, error.backend(name)),
+        Ok(login) if verb == Verb::Status && login.state != LoginState::Ok => {
+            let error = wanting(name, login.state);
+            emit_failed(out, Some(told(open, &login)), error);
+        }
+        Ok(login) => emit(out, told(open, &login)),
+    }
+}
+
+fn told(open: &Open, login: &Login) -> Item {
+    let info = open.info();
+    item::object(json!({
+        "backend": info.backend,
+        "vendor": info.vendor,
+        "login": login.state,
+        "account": login.account,
+        "expires_at": login.expires_at.map(item::time),
+        "rights": login.rights,
+    }))
+}
+
+fn wanting(backend: &str, state: LoginState) -> Error {
+    let (code, what) = match state {
+        LoginState::Pending => (Code::AuthPending, "is not granted yet"),
+        LoginState::Expired => (Code::AuthExpired, "no longer works"),
+        LoginState::Missing | LoginState::Ok => (Code::AuthRequired, "is missing"),
+    };
+    Error::new(code, Layer::Auth, format!("the login {what}"))
+        .backend(backend)
+        .hint(format!("run: vpnctl auth login -b {backend}"))
+}

@@ -1,0 +1,166 @@
+//! What the verbs do, one file each. A verb asks backends and emits items; it never prints.
+
+pub mod act;
+pub mod attempt;
+pub mod auth;
+pub mod backends;
+pub mod list;
+pub mod outcome;
+pub mod selection;
+pub mod settings;
+pub mod status;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::backend::{Info, Opening, VpnBackend, registry};
+use crate::config::{self, Config};
+use crate::error::{Error, Result};
+use crate::http::Deadline;
+use crate::model::{Status, Target, item};
+use crate::render::Item;
+use crate::state::Folder;
+
+pub use outcome::Outcome;
+pub use selection::{Choice, Selection};
+
+/// Bounds of a command, from flags and environment; `None` is the backend's or the built-in value.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// How long the whole command may take; zero means for ever.
+    pub timeout: Option<Duration>,
+    /// How long one HTTP attempt may take.
+    pub request_timeout: Option<Duration>,
+    /// How often a state is polled.
+    pub interval: Option<Duration>,
+    /// How many targets of a backend are asked at once.
+    pub jobs: Option<usize>,
+    /// How many requests to a backend may start in a second.
+    pub rate: Option<f64>,
+}
+
+/// What a command works with.
+#[derive(Debug)]
+pub struct Setup {
+    /// The configuration.
+    pub config: Config,
+    /// Where backends remember things.
+    pub folder: Folder,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+/// A backend that is open.
+pub struct Open {
+    /// The vendor's implementation.
+    pub backend: Box<dyn VpnBackend>,
+    /// When the command has to be done.
+    pub deadline: Deadline,
+    /// How many of its targets are asked at once.
+    pub jobs: usize,
+    /// Whether its configuration forbids changes.
+    pub read_only: bool,
+}
+
+impl std::fmt::Debug for Open {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Open").field("info", self.info()).finish_non_exhaustive()
+    }
+}
+
+impl Open {
+    /// Describes the backend.
+    #[must_use]
+    pub fn info(&self) -> &Info {
+        self.backend.info()
+    }
+
+    /// Makes the status item of something that was read now.
+    #[must_use]
+    pub fn item(&self, status: &Status, native: bool) -> Item {
+        let info = self.info();
+        item::status(&info.backend, info.vendor, status, Timestamp::now(), native)
+    }
+
+    /// Makes the status item of something that could not be read.
+    #[must_use]
+    pub fn failed_item(&self, target: Option<&Target>, error: &Error) -> Item {
+        let info = self.info();
+        with_error(item::unread(&info.backend, info.vendor, target, Timestamp::now()), error)
+    }
+}
+
+/// Puts an error into an item.
+#[must_use]
+pub fn with_error(mut item: Item, error: &Error) -> Item {
+    let report = serde_json::to_value(error.report()).unwrap_or_default();
+    item.insert("error".to_owned(), report);
+    item
+}
+
+/// The default bound of a verb: contract section 3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Reads: 30 s, or 90 s where devices are asked.
+    Read,
+    /// Changes: 60 s.
+    Change,
+    /// Pairing waits for somebody to press a button: 120 s, more than a box gives them.
+    Login,
+    /// Fleets take as long as they take.
+    Fleet,
+}
+
+impl Setup {
+    /// Opens a backend; sends no request.
+    ///
+    /// # Errors
+    /// Fails where its settings are wrong.
+    pub fn open(&self, settings: &config::Backend, patience: Patience) -> Result<Open> {
+        let Some(vendor) = registry::find(settings.vendor) else {
+            return Err(Error::config(format!("there is no vendor `{}`", settings.vendor)));
+        };
+        let usual = match patience {
+            Patience::Read if vendor.asks_devices => Some(Duration::from_secs(90)),
+            Patience::Read => Some(Duration::from_secs(30)),
+            Patience::Change => Some(Duration::from_secs(60)),
+            Patience::Login => Some(Duration::from_secs(120)),
+            Patience::Fleet => None,
+        };
+        let deadline = Deadline::after(self.limits.timeout.or(settings.duration("timeout")).or(usual));
+        let jobs = self.limits.jobs.or_else(|| settings.integer("jobs").and_then(|jobs| usize::try_from(jobs).ok()));
+        let backend = (vendor.open)(Opening {
+            config: settings.clone(),
+            store: self.folder.backend(&settings.name),
+            deadline,
+            request_timeout: self.limits.request_timeout,
+            rate: self.limits.rate,
+        })?;
+        Ok(Open { backend, deadline, jobs: jobs.unwrap_or(8).max(1), read_only: settings.is_on("read_only") })
+    }
+}
+
+/// Where items go as they become known, each with the error that it holds.
+pub type Emit = UnboundedSender<(Option<Item>, Option<Error>)>;
+
+/// Emits an item; where nobody reads any more, the command is ending anyway.
+pub(crate) fn emit(out: &Emit, item: Item) {
+    let _ = out.send((Some(item), None));
+}
+
+/// Emits an item that failed.
+pub(crate) fn emit_failed(out: &Emit, item: Option<Item>, error: Error) {
+    let _ = out.send((item, Some(error)));
+}
+
+/// Emits that something went well which has no item of its own.
+pub(crate) fn emit_nothing(out: &Emit) {
+    let _ = out.send((None, None));
+}
+
+/// Keeps backends that are open by name.
+pub type Opened = BTreeMap<String, Arc<Open>>;

@@ -1,0 +1,91 @@
+//! What a run over several targets amounts to: contract section 4.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Code, Error, Exit, Layer};
+
+/// How many failures are told in full.
+const TOLD: usize = 20;
+
+/// Counts outcomes by exit code, and keeps the first failures.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    by_exit: BTreeMap<Exit, usize>,
+    failures: Vec<Error>,
+    failed: usize,
+    total: usize,
+}
+
+impl Outcome {
+    /// Counts one outcome.
+    pub fn count(&mut self, error: Option<&Error>) {
+        self.total += 1;
+        *self.by_exit.entry(error.map_or(Exit::Ok, Error::exit)).or_default() += 1;
+        if let Some(error) = error {
+            self.failed += 1;
+            if self.failures.len() < TOLD {
+                self.failures.push(error.clone());
+            }
+        }
+    }
+
+    /// Tells how many there were.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.total
+    }
+
+    /// Gives the failures that are told in full, and how many more there were.
+    #[must_use]
+    pub fn failures(&self) -> (&[Error], usize) {
+        (&self.failures, self.failed - self.failures.len())
+    }
+
+    /// Gives the one error that stands for the run: its own where there is one target, or all share an exit code;
+    /// `partial` where outcomes differ; `None` where nothing failed.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Error> {
+        let first = self.failures.first()?;
+        if self.total == 1 {
+            return Some(first.clone());
+        }
+        let shared = self.by_exit.len() == 1;
+        if shared {
+            return Some(first.clone().context(&format!("{} of {} failed, the first with", self.failed, self.total)));
+        }
+        let counts: Vec<String> = self.by_exit.iter().map(|(exit, count)| format!("{count} {}", exit.name())).collect();
+        Some(
+            Error::new(
+                Code::Partial,
+                Layer::Api,
+                format!("{} of {} failed ({})", self.failed, self.total, counts.join(", ")),
+            )
+            .hint("each item tells its own error; with -o json it is in the item"),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Outcome;
+    use crate::error::{Code, Error, Layer};
+
+    fn verdict(codes: &[Option<Code>]) -> Option<(Code, u8)> {
+        let mut outcome = Outcome::default();
+        for code in codes {
+            outcome.count(code.map(|code| Error::new(code, Layer::Api, "x")).as_ref());
+        }
+        outcome.verdict().map(|error| (error.code(), error.exit().number()))
+    }
+
+    #[test]
+    fn one_shared_outcome_gives_its_code_and_different_ones_give_partial() {
+        let (refused, dns, auth) = (Some(Code::NetRefused), Some(Code::NetDns), Some(Code::AuthRequired));
+        assert_eq!(verdict(&[]), None);
+        assert_eq!(verdict(&[None, None]), None);
+        assert_eq!(verdict(&[refused]), Some((Code::NetRefused, 5)));
+        assert_eq!(verdict(&[refused, dns]), Some((Code::NetRefused, 5)));
+        assert_eq!(verdict(&[refused, auth]), Some((Code::Partial, 10)));
+        assert_eq!(verdict(&[refused, None]), Some((Code::Partial, 10)));
+    }
+}

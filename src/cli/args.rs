@@ -1,0 +1,291 @@
+//! The command tree: verbs and flags of contract sections 2 and 3, and nothing that does anything.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
+
+use crate::config::schema::{read_duration, read_rate};
+use crate::model::Word;
+use crate::render::Format;
+use crate::trace::LogFormat;
+use crate::ui::Color;
+
+/// Gives the command tree, for help, completions and the man page.
+#[must_use]
+pub fn command_tree() -> clap::Command {
+    Cli::command()
+}
+
+const AFTER: &str = "\
+Try it without any VPN:  vpnctl --demo status --all
+
+Exit codes: 0 ok, 1 error, 2 usage, 3 no, 4 auth, 5 unreachable, 6 not found, 7 failed, 8 timeout, 9 conflict,
+10 partial, 11 forbidden, 12 unsupported, 13 config, 14 vendor.";
+
+/// One command line for the VPN clients of Everyware Cloud, IXON and Freebox.
+#[derive(Debug, Parser)]
+#[command(name = "vpnctl", version, after_help = AFTER, arg_required_else_help = true, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+/// The flags of every verb.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// Use this backend (repeatable); a vendor's name means its only backend.
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub(super) backend: Vec<String>,
+    /// Use all backends.
+    #[arg(short = 'A', long, global = true, conflicts_with = "backend")]
+    pub(super) all: bool,
+    /// Only targets whose labels fulfil this: k=v,k!=v or group=NAME.
+    #[arg(short = 'l', long, global = true, value_name = "LABELS")]
+    pub(super) selector: Vec<String>,
+    /// Only targets in this state.
+    #[arg(long, global = true, value_name = "STATE", value_parser = parse_state)]
+    pub(super) state: Option<Word>,
+    /// How to print [default: table].
+    #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
+    pub(super) output: Option<Format>,
+    /// The same as -o json.
+    #[arg(long, global = true, conflicts_with = "output")]
+    pub(super) json: bool,
+    /// Only these fields, nested ones dotted: a,b.c.
+    #[arg(long, global = true, value_name = "FIELDS", value_delimiter = ',')]
+    pub(super) fields: Vec<String>,
+    /// Leave headers out.
+    #[arg(long, global = true)]
+    pub(super) no_header: bool,
+    /// Bound of the whole command: 500ms, 30s, 5m; 0 for none.
+    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_duration)]
+    pub(super) timeout: Option<Duration>,
+    /// Bound of one HTTP attempt.
+    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_duration)]
+    pub(super) request_timeout: Option<Duration>,
+    /// How often to poll while waiting [default: 250ms, growing to 5s].
+    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_interval)]
+    pub(super) interval: Option<Duration>,
+    /// How many targets of a backend to ask at once [default: 8].
+    #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) jobs: Option<u16>,
+    /// How many requests to a backend may start in a second, evenly spaced: 10/s.
+    #[arg(long, global = true, value_name = "N/s", value_parser = read_rate)]
+    pub(super) rate: Option<f64>,
+    /// Say what would be changed, and change nothing.
+    #[arg(long, global = true)]
+    pub(super) dry_run: bool,
+    /// Do not ask before mass changes.
+    #[arg(short, long, global = true)]
+    pub(super) yes: bool,
+    /// Refuse every change.
+    #[arg(long, global = true)]
+    pub(super) read_only: bool,
+    /// Never prompt.
+    #[arg(long, global = true)]
+    pub(super) no_input: bool,
+    /// Errors only on standard error.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// More on standard error; repeatable.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// How to write warnings and traces.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(super) log_format: LogFormat,
+    /// When to use colours.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub(super) color: Color,
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Run against simulated vendors; needs and touches nothing of yours.
+    #[arg(long, global = true)]
+    pub(super) demo: bool,
+    /// status: end with 3 unless all are connected.
+    #[arg(long, global = true)]
+    pub(super) exit_code: bool,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Read the state of VPNs.
+    #[command(
+        after_help = "Examples:\n  vpnctl status --backend freebox\n  vpnctl status -A -o json\n  vpnctl status plant/gw-7 -o value --fields ip_address"
+    )]
+    Status {
+        #[command(flatten)]
+        targets: Targets,
+        #[command(flatten)]
+        reading: Reading,
+    },
+    /// List what can be connected.
+    #[command(after_help = "Examples:\n  vpnctl list -b plant --state disconnected\n  vpnctl list -A -o csv")]
+    List {
+        #[command(flatten)]
+        reading: Reading,
+        /// Sort by backend, then name.
+        #[arg(long)]
+        sort: bool,
+    },
+    /// Bring a VPN up, and wait until it is.
+    #[command(
+        after_help = "Examples:\n  vpnctl connect -b home Office\n  vpnctl connect --switch home/Downloads\n  vpnctl connect --no-wait -b plant gw-7"
+    )]
+    Connect(Acting),
+    /// Take a VPN down, and wait until it is.
+    #[command(after_help = "Examples:\n  vpnctl disconnect -b home\n  vpnctl disconnect -b plant 'gw-*' --yes")]
+    Disconnect(Acting),
+    /// Take a VPN down if it is up, then bring it up.
+    Reconnect(Acting),
+    /// Log in, log out, look at logins.
+    Auth {
+        #[command(subcommand)]
+        verb: AuthVerb,
+    },
+    /// Show the configured backends and what each can do.
+    Backends,
+    /// Make, find, show and check the configuration.
+    Config {
+        #[command(subcommand)]
+        verb: ConfigVerb,
+    },
+    /// Run the three vendors' APIs on loopback, until interrupted.
+    #[cfg(feature = "simulate")]
+    #[command(
+        after_help = "Examples:\n  vpnctl simulate --write-config sim.toml &\n  vpnctl --config sim.toml status -A"
+    )]
+    Simulate(Simulate),
+    /// Print a completion script for a shell.
+    Completion {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page.
+    Man,
+}
+
+/// Which targets.
+#[derive(Debug, Args)]
+pub(super) struct Targets {
+    /// Names or ids, perhaps as BACKEND/NAME; * and ? are globs. Ids that begin with - come after --.
+    #[arg(value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// The targets are ids; nothing is looked up.
+    #[arg(long)]
+    pub(super) id: bool,
+    /// Read targets from a file, one a line; - is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(super) targets_from: Option<PathBuf>,
+    /// Sort by backend, then name, instead of as they become known.
+    #[arg(long)]
+    pub(super) sort: bool,
+}
+
+/// How states are read.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Reading {
+    /// Ask every device itself (Everyware), instead of the VPN server's list.
+    #[arg(long)]
+    pub(super) live: bool,
+    /// Show the vendor's own document in `native`.
+    #[arg(long)]
+    pub(super) native: bool,
+}
+
+/// What is done, and how.
+#[derive(Debug, Args)]
+pub(super) struct Acting {
+    #[command(flatten)]
+    pub(super) targets: Targets,
+    /// Return at once, without waiting for the end.
+    #[arg(long)]
+    pub(super) no_wait: bool,
+    /// Disconnect another target first that has the one VPN.
+    #[arg(long)]
+    pub(super) switch: bool,
+    /// Switch the router's own VPN on first (IXON).
+    #[arg(long)]
+    pub(super) wake: bool,
+}
+
+/// What is done with logins.
+#[derive(Debug, Subcommand)]
+pub(super) enum AuthVerb {
+    /// Pair with a box, or log in to a cloud.
+    Login {
+        /// Read the one-time password from standard input.
+        #[arg(long)]
+        otp_stdin: bool,
+        /// Read an API key from standard input.
+        #[arg(long)]
+        api_key_stdin: bool,
+        /// Read the password from standard input; with --otp-stdin the one-time password follows on its own line.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// End the login and forget it.
+    Logout,
+    /// Show the logins; ends with 4 if one is missing or expired.
+    Status,
+}
+
+/// What is done with the configuration.
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigVerb {
+    /// Write an example to start from.
+    Init {
+        /// Print it instead of writing it.
+        #[arg(long)]
+        stdout: bool,
+    },
+    /// Print where the configuration is.
+    Path,
+    /// Show every setting and where it comes from.
+    Show,
+    /// Check the configuration.
+    Validate,
+}
+
+/// What is simulated.
+#[cfg(feature = "simulate")]
+#[derive(Debug, Args)]
+pub(super) struct Simulate {
+    /// Simulate this vendor (repeatable) [default: all].
+    #[arg(long, value_name = "VENDOR", value_parser = crate::simulate::world::VENDORS)]
+    pub(super) vendor: Vec<String>,
+    /// How many devices (Everyware) and agents (IXON) there are.
+    #[arg(long, value_name = "N")]
+    pub(super) devices: Option<usize>,
+    /// Switch a fault on (repeatable): NAME[=ARG], or VENDOR:NAME[=ARG].
+    #[arg(long, value_name = "FAULT")]
+    pub(super) fault: Vec<String>,
+    /// Write a configuration that drives the simulation, its secrets and CA beside it.
+    #[arg(long, value_name = "FILE")]
+    pub(super) write_config: Option<PathBuf>,
+    /// Use four ports from this one on instead of free ones.
+    #[arg(long, value_name = "PORT")]
+    pub(super) port_base: Option<u16>,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    read_duration(text)
+}
+
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    match read_duration(text)? {
+        Duration::ZERO => Err("an interval of 0 would ask without pause".to_owned()),
+        interval => Ok(interval),
+    }
+}
+
+fn parse_state(text: &str) -> Result<Word, String> {
+    let all = Word::ALL.map(Word::as_str).join(", ");
+    Word::parse(text).ok_or_else(|| format!("there is no state `{text}`; there are {all}"))
+}

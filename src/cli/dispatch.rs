@@ -1,0 +1,376 @@
+//! From a verb to what it does.
+
+use std::future::Future;
+
+use tokio::sync::mpsc;
+
+use super::args::{Acting, AuthVerb, Cli, ConfigVerb, Global, Targets, Verb};
+use super::settings::{self, Environment, Settings};
+use crate::app::act::{self, Act};
+use crate::app::selection::{self, Plan};
+use crate::app::{Emit, Outcome, Patience, Selection, auth, backends, list, status};
+use crate::backend::{Asked, How};
+use crate::config::paths;
+use crate::error::{Code, Error, Exit, Layer};
+use crate::model::Schema;
+use crate::render::{Format, Item, Report, fault, sanitize};
+use crate::ui::{self, Operator};
+
+/// An error, and the format in which it is told.
+pub(super) type Failed = (anyhow::Error, Format);
+
+/// The example configuration, as it stands in the repository.
+const EXAMPLE: &str = include_str!("../../config.example.toml");
+
+/// Runs a verb.
+pub(super) fn run(cli: Cli) -> Result<Exit, Failed> {
+    let Cli { global, verb } = cli;
+    let environment = Environment::of_process();
+    let format = settings::format(&global, &environment).map_err(|error| (error.into(), Format::Table))?;
+    let failed = |error: anyhow::Error| (error, format);
+    match &verb {
+        Verb::Completion { shell } => return completion(*shell).map_err(failed),
+        Verb::Man => return man().map_err(failed),
+        _ => {}
+    }
+    super::start_trace(&global, environment.get("VPNCTL_LOG"));
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| failed(error.into()))?;
+    let command = Command { global: &global, environment, format };
+    let ended = runtime.block_on(command.run(verb));
+    // A look-up of a name that hangs in a thread must not hold the process.
+    runtime.shutdown_background();
+    ended.map_err(failed)
+}
+
+fn completion(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut super::command_tree(), "vpnctl", &mut script);
+    ui::print(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Ok)
+}
+
+fn man() -> anyhow::Result<Exit> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(super::command_tree()).render(&mut page)?;
+    ui::print(&String::from_utf8_lossy(&page))?;
+    Ok(Exit::Ok)
+}
+
+/// A command that needs a runtime.
+struct Command<'a> {
+    global: &'a Global,
+    environment: Environment,
+    format: Format,
+}
+
+impl Command<'_> {
+    async fn run(mut self, verb: Verb) -> anyhow::Result<Exit> {
+        #[cfg(feature = "simulate")]
+        if let Verb::Simulate(simulate) = verb {
+            return super::simulation::run(&simulate, self.global.quiet).await;
+        }
+        if let Verb::Config { verb: ConfigVerb::Init { stdout } } = &verb {
+            return self.init(*stdout);
+        }
+        if let Verb::Config { verb: ConfigVerb::Path } = &verb {
+            return self.path();
+        }
+        #[cfg(feature = "simulate")]
+        let demo = if self.global.demo { Some(super::simulation::Demo::start().await?) } else { None };
+        #[cfg(feature = "simulate")]
+        let settings = match &demo {
+            Some(demo) => {
+                self.environment = std::mem::take(&mut self.environment).for_demo();
+                demo.settings(self.global, &self.environment)?
+            }
+            None => settings::resolve(self.global, &self.environment)?,
+        };
+        #[cfg(not(feature = "simulate"))]
+        if self.global.demo {
+            return Err(Error::new(Code::Unsupported, Layer::Usage, "this build has no simulators").into());
+        }
+        #[cfg(not(feature = "simulate"))]
+        let settings = settings::resolve(self.global, &std::mem::take(&mut self.environment))?;
+        let exit = tokio::select! {
+            ended = self.verb(verb, &settings) => ended?,
+            signal = interrupted() => return self.stopped(signal),
+        };
+        Ok(exit)
+    }
+
+    async fn verb(&self, verb: Verb, settings: &Settings) -> anyhow::Result<Exit> {
+        match verb {
+            Verb::Status { targets, reading } => self.status(settings, &targets, reading.live, reading.native).await,
+            Verb::List { sort, .. } => self.list(settings, sort).await,
+            Verb::Connect(acting) => self.act(settings, act::Verb::Connect, &acting).await,
+            Verb::Disconnect(acting) => self.act(settings, act::Verb::Disconnect, &acting).await,
+            Verb::Reconnect(acting) => self.act(settings, act::Verb::Reconnect, &acting).await,
+            Verb::Auth { verb } => self.auth(settings, &verb).await,
+            Verb::Backends => {
+                let job = async |out: Emit| backends::run(&settings.setup, &out);
+                self.report(Schema::Backends, false, job).await.map(|(exit, _)| exit)
+            }
+            Verb::Config { verb: ConfigVerb::Validate } => self.validate(settings),
+            Verb::Config { .. } => {
+                let job = async |out: Emit| crate::app::settings::show(&settings.setup.config, &out);
+                self.report(Schema::Config, false, job).await.map(|(exit, _)| exit)
+            }
+            // Answered before a runtime was needed.
+            _ => Ok(Exit::Ok),
+        }
+    }
+
+    async fn plan(
+        &self,
+        settings: &Settings,
+        targets: Option<&Targets>,
+        patience: Patience,
+    ) -> anyhow::Result<(Plan, Selection)> {
+        let chosen = settings::selection(self.global, targets, &settings.setup.config)?;
+        let plan = selection::plan(&settings.setup, &settings.choice, &chosen, patience).await?;
+        Ok((plan, chosen))
+    }
+
+    async fn status(&self, settings: &Settings, targets: &Targets, live: bool, native: bool) -> anyhow::Result<Exit> {
+        settings::shape(self.global, self.format, Schema::Status)?;
+        let (plan, _) = self.plan(settings, Some(targets), Patience::Read).await?;
+        let reading = status::Reading { live, native };
+        let job = async |out: Emit| status::run(plan, reading, &out).await;
+        let (exit, summary) = self.report(Schema::Status, targets.sort, job).await?;
+        let connected = summary.by_state.get("connected").copied().unwrap_or(0);
+        let no = self.global.exit_code && exit == Exit::Ok && (connected < summary.total || summary.total == 0);
+        Ok(if no { Exit::No } else { exit })
+    }
+
+    async fn list(&self, settings: &Settings, sort: bool) -> anyhow::Result<Exit> {
+        settings::shape(self.global, self.format, Schema::List)?;
+        let chosen = settings::selection(self.global, None, &settings.setup.config)?;
+        let unfiltered = Selection { all: chosen.all, ..Selection::default() };
+        let plan = selection::plan(&settings.setup, &settings.choice, &unfiltered, Patience::Read).await?;
+        let job = async |out: Emit| list::run(plan, &chosen, &out).await;
+        let (exit, summary) = self.report(Schema::List, sort, job).await?;
+        if exit == Exit::Ok && summary.total == 0 && chosen.filters() {
+            return Err(selection::empty(&chosen).into());
+        }
+        Ok(exit)
+    }
+
+    async fn act(&self, settings: &Settings, verb: act::Verb, acting: &Acting) -> anyhow::Result<Exit> {
+        settings::shape(self.global, self.format, Schema::Action)?;
+        self.guard(settings, &acting.targets)?;
+        let (mut plan, chosen) = self.plan(settings, Some(&acting.targets), Patience::Change).await?;
+        act::fill_in(&mut plan, verb, &chosen).await?;
+        self.confirm(settings, verb, &plan, &chosen)?;
+        let act = Act {
+            verb,
+            wait: !acting.no_wait,
+            switch: acting.switch,
+            dry_run: self.global.dry_run,
+            how: How { wake: acting.wake },
+            interval: settings.setup.limits.interval,
+        };
+        let job = async |out: Emit| act::run(plan, act, &out).await;
+        self.report(Schema::Action, acting.targets.sort, job).await.map(|(exit, _)| exit)
+    }
+
+    /// Refuses before any request where a guard forbids changes.
+    fn guard(&self, settings: &Settings, targets: &Targets) -> anyhow::Result<()> {
+        let config = &settings.setup.config;
+        let mut touched: Vec<String> = targets
+            .targets
+            .iter()
+            .filter_map(|name| name.split_once('/').map(|(prefix, _)| prefix.to_owned()))
+            .filter(|prefix| config.backends.contains_key(prefix))
+            .collect();
+        if touched.len() < targets.targets.len() || targets.targets.is_empty() {
+            touched.extend(selection::backends(config, &settings.choice)?);
+        }
+        Ok(act::guard(&settings.setup, settings.read_only, &touched)?)
+    }
+
+    /// Asks before a mass change; where nobody can be asked, `--yes` has to be there.
+    fn confirm(&self, settings: &Settings, verb: act::Verb, plan: &Plan, chosen: &Selection) -> anyhow::Result<()> {
+        let count = plan.jobs.len();
+        if !chosen.is_mass() || count < 2 || self.global.yes || self.global.dry_run {
+            return Ok(());
+        }
+        if settings.no_input || !ui::can_ask() {
+            return Err(Error::usage(format!(
+                "{} would act on {count} targets, and nobody can be asked",
+                verb.as_str()
+            ))
+            .hint("look first with --dry-run, then confirm with --yes")
+            .into());
+        }
+        if ui::confirm(&format!("{} {count} targets?", verb.as_str()))? {
+            return Ok(());
+        }
+        Err(Error::usage("not confirmed; nothing was changed").into())
+    }
+
+    async fn auth(&self, settings: &Settings, verb: &AuthVerb) -> anyhow::Result<Exit> {
+        let mut announced = Vec::new();
+        let verb = match verb {
+            AuthVerb::Login { otp_stdin, api_key_stdin, password_stdin } => {
+                let flags =
+                    [(*password_stdin, Asked::Password), (*api_key_stdin, Asked::ApiKey), (*otp_stdin, Asked::Otp)];
+                announced.extend(flags.iter().filter(|(given, _)| *given).map(|(_, asked)| *asked));
+                auth::Verb::Login
+            }
+            AuthVerb::Logout => auth::Verb::Logout,
+            AuthVerb::Status => auth::Verb::Status,
+        };
+        settings::shape(self.global, self.format, Schema::Auth)?;
+        let person = Operator::new(announced, settings.no_input, self.global.quiet);
+        let patience = if verb == auth::Verb::Login { Patience::Login } else { Patience::Read };
+        let (plan, _) = self.plan(settings, None, patience).await?;
+        let job = async |out: Emit| auth::run(plan, verb, &person, &out).await;
+        self.report(Schema::Auth, false, job).await.map(|(exit, _)| exit)
+    }
+
+    fn init(&self, stdout: bool) -> anyhow::Result<Exit> {
+        if stdout {
+            ui::print(EXAMPLE)?;
+            return Ok(Exit::Ok);
+        }
+        let (named, usual) = settings::config_paths(self.global, &self.environment);
+        let path = named
+            .or(usual)
+            .ok_or_else(|| Error::config("this system has no place for a configuration; name one with --config"))?;
+        if path.exists() {
+            return Err(Error::new(
+                Code::ConflictExists,
+                Layer::Config,
+                format!("{} is there already and was left as it is", path.display()),
+            )
+            .hint("print the example with: vpnctl config init --stdout")
+            .into());
+        }
+        let folder = path.parent().unwrap_or(std::path::Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        // A temporary file is made with mode 0600, for secrets may be written into it.
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        std::io::Write::write_all(&mut file, EXAMPLE.as_bytes())?;
+        file.persist_noclobber(&path)?;
+        ui::print(&format!("{}\n", path.display()))?;
+        Ok(Exit::Ok)
+    }
+
+    fn path(&self) -> anyhow::Result<Exit> {
+        let (named, usual) = settings::config_paths(self.global, &self.environment);
+        let path = named.or(usual).or_else(paths::config_file);
+        let path =
+            path.ok_or_else(|| Error::config("this system has no place for a configuration; name one with --config"))?;
+        ui::print(&format!("{}\n", sanitize::line(&path.display().to_string())))?;
+        Ok(Exit::Ok)
+    }
+
+    fn validate(&self, settings: &Settings) -> anyhow::Result<Exit> {
+        let count = crate::app::settings::validate(&settings.setup)?;
+        if !self.global.quiet {
+            let file = settings.setup.config.file.as_ref();
+            let place = file.map_or_else(|| "no file".to_owned(), |file| file.display().to_string());
+            ui::tell(&format!("{}: ok, {count} backends", sanitize::line(&place)));
+        }
+        Ok(Exit::Ok)
+    }
+
+    /// Runs a job that emits items, writes them as they come, and tells what failed.
+    async fn report<F, Fut>(&self, schema: Schema, sort: bool, job: F) -> anyhow::Result<(Exit, crate::model::Summary)>
+    where
+        F: FnOnce(Emit) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        let shape = settings::shape(self.global, self.format, schema)?;
+        let mut report = Report::new(ui::stdout(), schema, &shape);
+        let mut outcome = Outcome::default();
+        let mut kept: Vec<Item> = Vec::new();
+        let (sender, mut receiver) = mpsc::unbounded_channel::<(Option<Item>, Option<Error>)>();
+        let write = async {
+            while let Some((item, error)) = receiver.recv().await {
+                outcome.count(error.as_ref());
+                match item {
+                    Some(item) if sort => kept.push(item),
+                    Some(item) => report.item(item)?,
+                    None => {}
+                }
+            }
+            Ok::<_, std::io::Error>(())
+        };
+        let ((), written) = tokio::join!(job(sender), write);
+        written?;
+        kept.sort_by_cached_key(place);
+        for item in kept {
+            report.item(item)?;
+        }
+        report.finish()?;
+        Ok((self.told(&outcome), report.summary().clone()))
+    }
+
+    /// Tells the failures of a run: each to people, one object to scripts.
+    fn told(&self, outcome: &Outcome) -> Exit {
+        let Some(verdict) = outcome.verdict() else { return Exit::Ok };
+        let (failures, more) = outcome.failures();
+        if !self.format.is_json() && outcome.total() > 1 {
+            for error in failures {
+                fault::text(error).iter().for_each(|line| ui::tell(line));
+            }
+            if more > 0 {
+                ui::tell(&format!("error: and {more} more"));
+            }
+            if verdict.code() == Code::Partial {
+                ui::tell(&format!("error: {}", sanitize::line(verdict.message())));
+            }
+            if self.format == Format::Value {
+                ui::tell(verdict.code().as_str());
+            }
+        } else {
+            fault::lines(&verdict, self.format).iter().for_each(|line| ui::tell(line));
+        }
+        verdict.exit()
+    }
+
+    fn stopped(&self, exit: Exit) -> anyhow::Result<Exit> {
+        let error =
+            Error::new(Code::Interrupted, Layer::Usage, "interrupted; what was asked for may go on at the vendor")
+                .with_exit(exit)
+                .hint("look with: vpnctl status");
+        fault::lines(&error, self.format).iter().for_each(|line| ui::tell(line));
+        Ok(exit)
+    }
+}
+
+/// Sorts by backend, then name.
+fn place(item: &Item) -> (String, String, String) {
+    let text =
+        |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    let target = item.get("target");
+    (
+        text(item.get("backend")),
+        text(target.and_then(|target| target.get("name"))),
+        text(target.and_then(|target| target.get("id"))),
+    )
+}
+
+/// Waits for a signal that ends the command.
+pub(super) async fn interrupted() -> Exit {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => Exit::Interrupted,
+            _ = terminate.recv() => Exit::Terminated,
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => Exit::Interrupted,
+            Err(_) => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What is told where the command line itself is wrong.
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+
+use crate::error::{Error, Exit};
+use crate::render::{Format, fault, sanitize};
+use crate::ui;
+
+/// Finds the format that was asked for, before the arguments are known to be right.
+pub(super) fn wanted_format(arguments: &[OsString]) -> Format {
+    let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).take_while(|word| *word != "--").collect();
+    let mut wanted = std::env::var("VPNCTL_OUTPUT").ok();
+    for (index, word) in words.iter().enumerate() {
+        let after = |prefix: &str| word.strip_prefix(prefix).map(|rest| rest.trim_start_matches('=').to_owned());
+        match *word {
+            "--json" => wanted = Some("json".to_owned()),
+            "-o" | "--output" => wanted = words.get(index + 1).map(|next| (*next).to_owned()),
+            _ if word.starts_with("--output=") => wanted = after("--output="),
+            _ if word.starts_with("-o") => wanted = after("-o"),
+            _ => {}
+        }
+    }
+    match wanted.as_deref() {
+        Some("json") => Format::Json,
+        Some("ndjson") => Format::Ndjson,
+        Some("value") => Format::Value,
+        _ => Format::Table,
+    }
+}
+
+/// Prints what clap has to say; help and version are no failure.
+pub(super) fn of_parsing(error: &clap::Error, format: Format) -> Exit {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // Where nobody reads, there is nobody to tell.
+        let _ = error.print();
+        return Exit::Ok;
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+        return Exit::Usage;
+    }
+    if !format.is_json() {
+        let _ = error.print();
+        if format == Format::Value {
+            ui::tell("usage");
+        }
+        return Exit::Usage;
+    }
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let error = Error::usage(sanitize::line(first)).hint("see: vpnctl --help");
+    for line in fault::lines(&error, format) {
+        ui::tell(&line);
+    }
+    Exit::Usage
+}

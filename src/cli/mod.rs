@@ -1,0 +1,61 @@
+//! The command line: parses, resolves settings, runs the verb, ends with the right code.
+
+mod args;
+mod dispatch;
+mod failure;
+mod settings;
+#[cfg(feature = "simulate")]
+mod simulation;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use crate::error::{Error, Exit};
+use crate::render::{Format, fault};
+use crate::{trace, ui};
+
+pub use args::command_tree;
+
+/// Runs vpnctl with the arguments of a process, and gives the code to end with.
+#[must_use]
+pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    let format = failure::wanted_format(&arguments);
+    let parsed =
+        args::Cli::command().try_get_matches_from(&arguments).and_then(|matches| args::Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return exit_code(failure::of_parsing(&error, format)),
+    };
+    match dispatch::run(cli) {
+        Ok(exit) => exit_code(exit),
+        Err((error, format)) => exit_code(told(&error, format)),
+    }
+}
+
+/// Tells an error, and gives its code; output that nobody reads any more is no error.
+fn told(error: &anyhow::Error, format: Format) -> Exit {
+    if let Some(io) = error.downcast_ref::<std::io::Error>()
+        && io.kind() == std::io::ErrorKind::BrokenPipe
+    {
+        return Exit::Ok;
+    }
+    let known = match error.downcast_ref::<Error>() {
+        Some(known) => known.clone(),
+        None => Error::new(crate::error::Code::Internal, crate::error::Layer::Usage, format!("{error:#}")),
+    };
+    for line in fault::lines(&known, format) {
+        ui::tell(&line);
+    }
+    known.exit()
+}
+
+fn exit_code(exit: Exit) -> ExitCode {
+    ExitCode::from(exit.number())
+}
+
+/// Starts the trace from the flags.
+fn start_trace(global: &args::Global, log: Option<&str>) {
+    trace::start(global.quiet, global.verbose, global.log_format, log);
+}

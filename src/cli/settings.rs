@@ -1,0 +1,189 @@
+//! Flags over environment over file: one resolved struct for a command.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::args::{Global, Targets};
+use crate::app::{Choice, Limits, Selection, Setup, selection};
+use crate::backend::registry;
+use crate::config::schema::{nearest, read_bool, read_duration};
+use crate::config::{self, Config, Sources, paths};
+use crate::error::{Error, Result};
+use crate::model::Schema;
+use crate::render::{Format, Shape};
+use crate::state::Folder;
+use crate::ui;
+
+/// The variables of contract section 7 that are no backend's.
+#[derive(Debug, Default)]
+pub(super) struct Environment {
+    variables: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// Takes the variables of the process that are vpnctl's.
+    pub(super) fn of_process() -> Self {
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| name.starts_with("VPNCTL_"))
+            .collect();
+        Self { variables }
+    }
+
+    /// Leaves out what `--demo` must not see: configuration, state and backends.
+    #[cfg(feature = "simulate")]
+    pub(super) fn for_demo(mut self) -> Self {
+        let kept =
+            |name: &str| !(name.starts_with("VPNCTL_BACKEND") || name == "VPNCTL_CONFIG" || name == "VPNCTL_STATE_DIR");
+        self.variables.retain(|name, _| kept(name));
+        self
+    }
+
+    /// Gives a variable that holds something.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    fn is_on(&self, name: &str) -> Result<bool> {
+        match self.get(name) {
+            Some(text) => {
+                read_bool(text).ok_or_else(|| Error::usage(format!("${name} is neither true nor false: `{text}`")))
+            }
+            None => Ok(false),
+        }
+    }
+}
+
+/// What a command runs with.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) setup: Setup,
+    pub(super) choice: Choice,
+    pub(super) read_only: bool,
+    pub(super) no_input: bool,
+}
+
+/// Gives the output format, from flags, then the environment.
+pub(super) fn format(global: &Global, environment: &Environment) -> Result<Format> {
+    if global.json {
+        return Ok(Format::Json);
+    }
+    if let Some(format) = global.output {
+        return Ok(format);
+    }
+    match environment.get("VPNCTL_OUTPUT") {
+        Some(text) => <Format as clap::ValueEnum>::from_str(text, false).map_err(|_| {
+            Error::usage(format!("$VPNCTL_OUTPUT is no output format: `{text}`")).hint("see: vpnctl --help")
+        }),
+        None => Ok(Format::default()),
+    }
+}
+
+/// Says how a report is written; refuses fields that its items don't have.
+pub(super) fn shape(global: &Global, format: Format, schema: Schema) -> Result<Shape> {
+    let columns = schema.columns();
+    let mut known: Vec<&str> =
+        columns.iter().flat_map(|name| name.match_indices('.').map(|(at, _)| &name[..at])).collect();
+    known.extend(&columns);
+    known.push("native");
+    for field in &global.fields {
+        // What lies below these is the vendor's or the user's.
+        let open = ["native", "labels", "capabilities"].iter().any(|root| field.starts_with(&format!("{root}.")));
+        if !open && !known.contains(&field.as_str()) {
+            let error = Error::usage(format!("`{}` items have no field `{field}`", schema.name()));
+            return Err(match nearest(field, known.iter().copied()) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint(format!("they have {}", columns.join(", "))),
+            });
+        }
+    }
+    Ok(Shape {
+        format,
+        fields: global.fields.clone(),
+        no_header: global.no_header,
+        color: global.color.on_stdout(),
+        pretty: ui::stdout_is_terminal(),
+    })
+}
+
+/// Gives the configuration file that was named, and the usual one.
+pub(super) fn config_paths(global: &Global, environment: &Environment) -> (Option<PathBuf>, Option<PathBuf>) {
+    let named = global.config.clone().or_else(|| environment.get("VPNCTL_CONFIG").map(PathBuf::from));
+    (named, paths::config_file())
+}
+
+/// Reads the configuration and resolves everything else.
+pub(super) fn resolve(global: &Global, environment: &Environment) -> Result<Settings> {
+    let (named, usual) = config_paths(global, environment);
+    let sources = Sources { named, usual, environment: environment.variables.clone() };
+    let config = config::load(&sources, &registry::keys())?;
+    let state = environment.get("VPNCTL_STATE_DIR").map(PathBuf::from).or_else(paths::state_folder);
+    with_config(global, environment, config, state.as_deref())
+}
+
+/// Resolves everything but the configuration, which is given.
+pub(super) fn with_config(
+    global: &Global,
+    environment: &Environment,
+    config: Config,
+    state: Option<&Path>,
+) -> Result<Settings> {
+    let timeout = match (global.timeout, environment.get("VPNCTL_TIMEOUT")) {
+        (None, Some(text)) => Some(read_duration(text).map_err(|why| Error::usage(format!("$VPNCTL_TIMEOUT {why}")))?),
+        (flag, _) => flag,
+    };
+    let limits = Limits {
+        timeout,
+        request_timeout: global.request_timeout.filter(|time| !time.is_zero()),
+        interval: global.interval,
+        jobs: global.jobs.map(usize::from),
+        rate: global.rate,
+    };
+    Ok(Settings {
+        setup: Setup { config, folder: Folder::new(state.map(Path::to_owned)), limits },
+        choice: Choice {
+            named: global.backend.clone(),
+            all: global.all,
+            environment: environment.get("VPNCTL_BACKEND").map(str::to_owned),
+        },
+        read_only: global.read_only || environment.is_on("VPNCTL_READ_ONLY")?,
+        no_input: global.no_input || environment.is_on("VPNCTL_NO_INPUT")?,
+    })
+}
+
+/// Reads which targets are meant.
+pub(super) fn selection(global: &Global, targets: Option<&Targets>, config: &Config) -> Result<Selection> {
+    let mut labels = Vec::new();
+    for selector in &global.selector {
+        labels.extend(selection::conditions(selector, config)?);
+    }
+    let mut names: Vec<String> = targets.map(|targets| targets.targets.clone()).unwrap_or_default();
+    let file = targets.and_then(|targets| targets.targets_from.as_deref());
+    if let Some(path) = file {
+        names.extend(lines(path)?);
+        if names.is_empty() {
+            let none = Selection { from_file: true, ..Selection::default() };
+            return Err(selection::empty(&none));
+        }
+    }
+    Ok(Selection {
+        names,
+        by_id: targets.is_some_and(|targets| targets.id),
+        labels,
+        state: global.state,
+        from_file: file.is_some(),
+        all: global.all,
+    })
+}
+
+fn lines(path: &Path) -> Result<Vec<String>> {
+    let unreadable =
+        |error: std::io::Error| Error::usage(format!("the targets can't be read from {}: {error}", path.display()));
+    let lines = if path == Path::new("-") {
+        ui::stdin_lines().map_err(unreadable)?
+    } else {
+        std::fs::read_to_string(path).map_err(unreadable)?.lines().map(str::to_owned).collect()
+    };
+    let meant = lines.into_iter().map(|line| line.trim().to_owned());
+    Ok(meant.filter(|line| !line.is_empty() && !line.starts_with('#')).collect())
+}

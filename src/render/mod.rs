@@ -1,0 +1,168 @@
+//! Writes reports: one file per format. A renderer gets items one by one and never asks the network.
+
+mod cells;
+mod delimited;
+pub mod fault;
+mod json;
+pub mod sanitize;
+mod table;
+mod value;
+mod yaml;
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value};
+
+use crate::model::{Schema, Summary};
+
+/// An item of a report.
+pub type Item = Map<String, Value>;
+
+/// Names an output format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// A table with more columns.
+    Wide,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line, as soon as it is known.
+    Ndjson,
+    /// One YAML document.
+    Yaml,
+    /// Comma-separated values.
+    Csv,
+    /// Tab-separated values.
+    Tsv,
+    /// One plain value a line.
+    Value,
+}
+
+impl Format {
+    /// Tells whether failures are told as JSON objects.
+    #[must_use]
+    pub fn is_json(self) -> bool {
+        matches!(self, Self::Json | Self::Ndjson)
+    }
+}
+
+/// Says how a report is written.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    /// The format.
+    pub format: Format,
+    /// The fields that were asked for, dotted; empty means all.
+    pub fields: Vec<String>,
+    /// Whether headers are left out.
+    pub no_header: bool,
+    /// Whether colours are used.
+    pub color: bool,
+    /// Whether documents are indented for reading.
+    pub pretty: bool,
+}
+
+/// Writes the items of one report in one format.
+trait Renderer {
+    /// Writes an item, or keeps it where the format needs all of them.
+    fn item(&mut self, out: &mut dyn Write, item: Item) -> io::Result<()>;
+
+    /// Writes what is left.
+    fn finish(&mut self, out: &mut dyn Write, summary: &Summary) -> io::Result<()>;
+}
+
+/// A report that is being written.
+pub struct Report<'a> {
+    out: Box<dyn Write + 'a>,
+    renderer: Box<dyn Renderer + 'a>,
+    summary: Summary,
+}
+
+impl std::fmt::Debug for Report<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Report").field("summary", &self.summary).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Report<'a> {
+    /// Begins a report; nothing is written before the first item or the end.
+    pub fn new(out: impl Write + 'a, schema: Schema, shape: &Shape) -> Self {
+        let shape = shape.clone();
+        let renderer: Box<dyn Renderer> = match shape.format {
+            Format::Table => Box::new(table::Table::new(schema, shape, false)),
+            Format::Wide => Box::new(table::Table::new(schema, shape, true)),
+            Format::Json => Box::new(json::Document::new(schema, shape)),
+            Format::Ndjson => Box::new(json::Lines::new(schema, shape)),
+            Format::Yaml => Box::new(yaml::Yaml::new(schema, shape)),
+            Format::Csv => Box::new(delimited::Delimited::new(schema, shape, b',')),
+            Format::Tsv => Box::new(delimited::Delimited::new(schema, shape, b'\t')),
+            Format::Value => Box::new(value::Plain::new(schema, shape)),
+        };
+        Self { out: Box::new(out), renderer, summary: Summary::default() }
+    }
+
+    /// Adds an item.
+    ///
+    /// # Errors
+    /// Fails where the output can't be written.
+    pub fn item(&mut self, item: Item) -> io::Result<()> {
+        self.summary.count(&item);
+        self.renderer.item(&mut *self.out, item)
+    }
+
+    /// Ends the report.
+    ///
+    /// # Errors
+    /// Fails where the output can't be written.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.renderer.finish(&mut *self.out, &self.summary)?;
+        self.out.flush()
+    }
+
+    /// Tells what was counted so far.
+    #[must_use]
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+}
+
+/// Finds a field by its dotted name; what is not there is null.
+fn field<'v>(item: &'v Item, name: &str) -> &'v Value {
+    let mut parts = name.split('.');
+    let mut value = parts.next().and_then(|part| item.get(part)).unwrap_or(&Value::Null);
+    for part in parts {
+        value = value.get(part).unwrap_or(&Value::Null);
+    }
+    value
+}
+
+/// Keeps of an item the fields that were asked for, nested as they were; without any asked for, all.
+fn keep(item: Item, fields: &[String]) -> Item {
+    if fields.is_empty() {
+        return item;
+    }
+    let mut kept = Map::new();
+    for name in fields {
+        let value = field(&item, name).clone();
+        insert(&mut kept, name, value);
+    }
+    kept
+}
+
+fn insert(map: &mut Item, name: &str, value: Value) {
+    match name.split_once('.') {
+        None => {
+            map.insert(name.to_owned(), value);
+        }
+        Some((head, tail)) => {
+            let inner = map.entry(head).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(inner) = inner {
+                insert(inner, tail, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! Tables for people.
+
+use std::io::{self, Write};
+
+use serde_json::Value;
+use tabled::builder::Builder;
+use tabled::settings::{Padding, Style};
+
+use super::{Item, Renderer, Shape, cells, field, sanitize};
+use crate::model::{Schema, Summary};
+
+/// A column: its header, and the fields of which the first that holds something is shown.
+type Column = (String, Vec<String>);
+
+/// Collects rows, for a column is as wide as its widest cell.
+pub(super) struct Table {
+    columns: Vec<Column>,
+    shape: Shape,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(super) fn new(schema: Schema, shape: Shape, wide: bool) -> Self {
+        let columns = if shape.fields.is_empty() {
+            columns(schema, wide)
+        } else {
+            shape.fields.iter().map(|name| (name.to_uppercase(), vec![name.clone()])).collect()
+        };
+        Self { columns, shape, rows: Vec::new() }
+    }
+
+    fn cell(&self, item: &Item, fields: &[String]) -> String {
+        let value = fields.iter().map(|name| field(item, name)).find(|value| !value.is_null()).unwrap_or(&Value::Null);
+        let text = cells::plain(value);
+        let text = sanitize::line(&text);
+        if text.is_empty() {
+            return "-".to_owned();
+        }
+        match paint(fields, &text) {
+            Some(color) if self.shape.color => format!("\u{1b}[{color}m{text}\u{1b}[0m"),
+            _ => text.into_owned(),
+        }
+    }
+}
+
+impl Renderer for Table {
+    fn item(&mut self, _out: &mut dyn Write, item: Item) -> io::Result<()> {
+        let row = self.columns.iter().map(|(_, fields)| self.cell(&item, fields)).collect();
+        self.rows.push(row);
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut dyn Write, _summary: &Summary) -> io::Result<()> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let mut builder = Builder::default();
+        if !self.shape.no_header {
+            builder.push_record(self.columns.iter().map(|(header, _)| header.clone()));
+        }
+        for row in self.rows.drain(..) {
+            builder.push_record(row);
+        }
+        let mut table = builder.build();
+        table.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
+        for line in table.to_string().lines() {
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// Chooses a colour for a state or a login.
+fn paint(fields: &[String], text: &str) -> Option<u8> {
+    if !fields.iter().any(|name| name == "state" || name == "login") {
+        return None;
+    }
+    match text {
+        "connected" | "ok" => Some(32),
+        "connecting" | "disconnecting" | "waiting" | "pending" => Some(33),
+        "failed" | "unknown" | "missing" | "expired" => Some(31),
+        _ => None,
+    }
+}
+
+/// Headers and fields of a table, and what a wide one has besides.
+type Columns = &'static [(&'static str, &'static str)];
+
+const STATUS: Columns = &[
+    ("BACKEND", "backend"),
+    ("TARGET", "target.name target.id error.target"),
+    ("STATE", "state"),
+    ("ADDRESS", "ip_address"),
+    ("SINCE", "connected_since"),
+    ("DETAIL", "error.message last_error.message"),
+];
+const MORE_STATUS: Columns = &[
+    ("ID", "target.id"),
+    ("TYPE", "target.type"),
+    ("RAW", "raw_state"),
+    ("RX", "traffic.rx_bytes"),
+    ("TX", "traffic.tx_bytes"),
+    ("SOURCE", "source"),
+];
+const ACTION: Columns = &[
+    ("BACKEND", "backend"),
+    ("TARGET", "target.name target.id error.target"),
+    ("ACTION", "action"),
+    ("CHANGED", "changed"),
+    ("STATE", "state"),
+    ("ADDRESS", "ip_address"),
+    ("DETAIL", "error.message"),
+];
+const LIST: Columns = &[
+    ("BACKEND", "backend"),
+    ("TARGET", "target.name target.id"),
+    ("ID", "target.id"),
+    ("TYPE", "target.type target.kind"),
+    ("STATE", "state"),
+];
+const AUTH: Columns = &[
+    ("BACKEND", "backend"),
+    ("VENDOR", "vendor"),
+    ("LOGIN", "login"),
+    ("ACCOUNT", "account"),
+    ("EXPIRES", "expires_at"),
+];
+const BACKENDS: Columns = &[("BACKEND", "backend"), ("VENDOR", "vendor"), ("URL", "url"), ("CAN", "capabilities")];
+const CONFIG: Columns = &[("KEY", "key"), ("VALUE", "value"), ("ORIGIN", "origin")];
+
+fn columns(schema: Schema, wide: bool) -> Vec<Column> {
+    let (narrow, more): (Columns, Columns) = match schema {
+        Schema::Status => (STATUS, MORE_STATUS),
+        Schema::Action => (ACTION, MORE_STATUS),
+        Schema::List => (LIST, &[("VENDOR", "vendor"), ("LABELS", "labels")]),
+        Schema::Auth => (AUTH, &[("RIGHTS", "rights")]),
+        Schema::Backends => (BACKENDS, &[]),
+        Schema::Config => (CONFIG, &[]),
+    };
+    let more = if wide { more } else { &[] };
+    narrow
+        .iter()
+        .chain(more)
+        .map(|(header, fields)| ((*header).to_owned(), fields.split(' ').map(str::to_owned).collect()))
+        .collect()
+}

@@ -1,0 +1,165 @@
+//! The only place that writes to standard output and standard error, and that asks on the terminal.
+
+use std::io::{self, BufWriter, IsTerminal as _, Read as _, Stdout, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use secrecy::SecretString;
+
+use crate::backend::{Asked, Person};
+use crate::error::{Error, Result};
+use crate::render::sanitize;
+
+/// Says when to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless the environment says otherwise.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// Decides for standard output: `NO_COLOR`, `CLICOLOR_FORCE` and `TERM=dumb` are honoured.
+    #[must_use]
+    pub fn on_stdout(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never,
+        }
+    }
+}
+
+/// Gives standard output, buffered; who needs a line to be seen at once flushes it.
+#[must_use]
+pub fn stdout() -> BufWriter<Stdout> {
+    BufWriter::new(io::stdout())
+}
+
+/// Gives standard error, for the trace.
+#[must_use]
+pub fn stderr() -> io::Stderr {
+    io::stderr()
+}
+
+/// Writes a line to standard error; where that is closed, nobody is there to be told.
+pub fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Writes text to standard output as it is, for documents that are no report: completions, man page, examples.
+///
+/// # Errors
+/// Fails where standard output can't be written.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut out = stdout();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Tells whether standard output is a terminal.
+#[must_use]
+pub fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Tells whether somebody can be asked: standard input and standard error are a terminal.
+#[must_use]
+pub fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks yes or no on the terminal; anything but yes is no.
+///
+/// # Errors
+/// Fails where the answer can't be read.
+pub fn confirm(question: &str) -> io::Result<bool> {
+    let mut err = io::stderr();
+    write!(err, "{} [y/N] ", sanitize::line(question))?;
+    err.flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Reads standard input to its end, line by line.
+///
+/// # Errors
+/// Fails where it can't be read.
+pub fn stdin_lines() -> io::Result<Vec<String>> {
+    io::stdin().lines().collect()
+}
+
+/// The person at the terminal, or what comes by standard input instead.
+#[derive(Debug, Default)]
+pub struct Operator {
+    /// Secrets that flags have announced to come by standard input.
+    pub announced: Vec<Asked>,
+    /// Whether prompts are forbidden (`--no-input`).
+    pub no_input: bool,
+    /// Whether notices are left out (`-q`).
+    pub quiet: bool,
+    used: AtomicBool,
+}
+
+impl Operator {
+    /// Makes one from the flags.
+    #[must_use]
+    pub fn new(announced: Vec<Asked>, no_input: bool, quiet: bool) -> Self {
+        Self { announced, no_input, quiet, used: AtomicBool::new(false) }
+    }
+}
+
+impl Person for Operator {
+    fn tell(&self, text: &str) {
+        if !self.quiet {
+            tell(&sanitize::line(text));
+        }
+    }
+
+    fn ask(&self, what: Asked, prompt: &str) -> Result<SecretString> {
+        if self.announced.contains(&what) {
+            // One secret a line, so that a password and a one-time password can come together.
+            let mut text = String::new();
+            self.used.store(true, Ordering::Relaxed);
+            read_line_unbuffered(&mut text)
+                .map_err(|error| Error::usage(format!("standard input can't be read: {error}")))?;
+            let text = text.trim_end_matches(['\r', '\n']);
+            if text.is_empty() {
+                return Err(Error::usage("standard input was to hold a secret, but is empty"));
+            }
+            return Ok(SecretString::from(text));
+        }
+        if self.no_input || !can_ask() {
+            let flag = match what {
+                Asked::Password => "--password-stdin",
+                Asked::Otp => "--otp-stdin",
+                Asked::ApiKey => "--api-key-stdin",
+            };
+            return Err(Error::usage("a secret is needed and nobody can be asked here")
+                .hint(format!("give it by standard input: {flag}")));
+        }
+        let text = rpassword::prompt_password(sanitize::line(prompt))
+            .map_err(|error| Error::usage(format!("the terminal can't be read: {error}")))?;
+        Ok(SecretString::from(text))
+    }
+
+    fn brings(&self, what: Asked) -> bool {
+        self.announced.contains(&what)
+    }
+}
+
+/// Reads one line byte by byte, so that a second secret stays in standard input.
+fn read_line_unbuffered(text: &mut String) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    let mut stdin = io::stdin().lock();
+    let mut byte = [0];
+    while stdin.read(&mut byte)? == 1 && byte[0] != b'\n' {
+        bytes.push(byte[0]);
+    }
+    *text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is no UTF-8"))?;
+    Ok(())
+}
