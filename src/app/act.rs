@@ -291,7 +291,8 @@ async fn make_room(open: &Open, act: Act, target: &Target, before: Status) -> Re
         .backend(&open.info().backend)
         .target(target.label())
         .hint(format!("disconnect it first, or add --switch to do so: vpnctl connect --switch {}", target.label()));
-        return Err(Box::new(Undone { status: Some(before), changed: false, error }));
+        let status = Some(own_state(before, target));
+        return Err(Box::new(Undone { status, changed: false, error }));
     }
     if act.dry_run {
         tracing::warn!("dry run: would disconnect `{}`", other.label());

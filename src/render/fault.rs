@@ -19,8 +19,9 @@ pub fn lines(error: &Error, format: Format) -> Vec<String> {
 /// Writes `error: …` and `hint: …`; whose error it is comes first.
 #[must_use]
 pub fn text(error: &Error) -> Vec<String> {
-    let backend = error.backend_name().map(|backend| format!("{backend}: ")).unwrap_or_default();
-    let mut lines = vec![format!("error: {backend}{}", sanitize::line(error.message()))];
+    let place: Vec<&str> = error.backend_name().into_iter().chain(error.target_name()).collect();
+    let whose = if place.is_empty() { String::new() } else { format!("{}: ", sanitize::line(&place.join("/"))) };
+    let mut lines = vec![format!("error: {whose}{}", sanitize::line(error.message()))];
     if let Some(hint) = error.hint_text() {
         lines.push(format!("hint: {}", sanitize::line(hint)));
     }

@@ -101,7 +101,7 @@ impl Cloud {
         let credentials = SecretString::from(format!("{email}:{otp}:{}", password.expose_secret()));
         let encoded = base64::engine::general_purpose::STANDARD.encode(credentials.expose_secret());
         let call =
-            Call::write("login", Method::POST, "access-tokens?fields=secretId,expiresOn,user(name,emailAddress)")
+            Call::write("login", Method::POST, "access-tokens?fields=secretId,expiresOn")
                 .open()
                 .json(&TokenRequest { expires_in: LIFETIME })?;
         let mut call = self.scoped(call, None)?;
@@ -111,11 +111,10 @@ impl Cloud {
             Error::new(Code::VendorProtocol, Layer::Auth, format!("{CLOUD} accepted the login but gave no token"))
                 .backend(self.backend())
         })?;
-        let user = made.user.unwrap_or_default();
         Ok(Token {
             secret: made.secret_id.unwrap_or_default(),
             expires_on: made.expires_on.and_then(|at| at.parse().ok()),
-            account: user.email_address.or(user.name).or_else(|| Some(email.to_owned())),
+            account: Some(email.to_owned()),
         })
     }
 
@@ -155,12 +154,12 @@ impl Cloud {
 
     /// Asks the cloud about the token.
     async fn checked(&self) -> Result<Login> {
-        let path = "access-tokens/me?fields=publicId,expiresOn,user(name,emailAddress)";
+        let path = "access-tokens/me?fields=publicId,expiresOn";
         let call = self.scoped(Call::get("token", path), None)?;
         let found = self.list::<AccessToken>(&call).await?.0.into_iter().next();
-        let user = found.as_ref().and_then(|token| token.user.as_ref());
+        // The token's own page names no user; the kept one knows who logged in.
         Ok(Login {
-            account: user.and_then(|user| user.email_address.clone().or_else(|| user.name.clone())),
+            account: self.memory.get().token.filter(|_| self.config.token.is_none()).and_then(|token| token.account),
             expires_at: found.as_ref().and_then(|token| token.expires_on.as_deref()?.parse().ok()),
             ..Login::new(LoginState::Ok)
         })

@@ -121,16 +121,6 @@ pub(super) struct AccessToken {
     pub(super) secret_id: Option<String>,
     #[serde(default)]
     pub(super) expires_on: Option<String>,
-    #[serde(default)]
-    pub(super) user: Option<User>,
-}
-
-/// Whose a token is.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct User {
-    pub(super) name: Option<String>,
-    pub(super) email_address: Option<String>,
 }
 
 /// The body of `POST /agents/{publicId}/connection/openvpn`.
