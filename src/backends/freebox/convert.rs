@@ -9,9 +9,14 @@ use crate::model::{Failure, LastError, Link, Network, Source, State, Status, Tar
 /// Turns the answer of `vpn_client/status` into a status.
 #[must_use]
 pub fn status(document: VpnStatus) -> Status {
-    let enabled = document.enabled.unwrap_or(document.active_vpn.is_some());
-    if !enabled {
-        return Status::new(State::Disconnected, Source::Client);
+    let raw_state = meaningful(document.state.clone());
+    let active_vpn = meaningful(document.active_vpn.clone());
+    match document.enabled {
+        Some(true) => (),
+        Some(false) => return Status::new(State::Disconnected, Source::Client),
+        None if raw_state.is_some() || active_vpn.is_some() => (),
+        // A document that says nothing is no proof that nothing is connected.
+        None => return Status::new(State::Unknown, Source::Client),
     }
     let error = document.last_error.as_deref().filter(|code| !matches!(*code, "none" | ""));
     let down = document.state.as_deref() == Some("down");
@@ -34,17 +39,17 @@ pub fn status(document: VpnStatus) -> Status {
         Some("down") => State::Disconnected,
         _ => State::Unknown,
     };
-    let target = document.active_vpn.clone().map(|id| Target {
+    let target = active_vpn.map(|id| Target {
         kind: TargetKind::Tunnel,
         id,
         name: meaningful(document.active_vpn_description.clone()),
-        kind_word: document.kind.clone(),
+        kind_word: meaningful(document.kind.clone()),
     });
     Status {
         target,
         // An active configuration holds the VPN also while it is down: the box tries again by itself.
         engaged: true,
-        raw_state: document.state,
+        raw_state,
         last_error,
         failure,
         last_attempt_at: document.last_try.and_then(instant),
@@ -54,7 +59,12 @@ pub fn status(document: VpnStatus) -> Status {
 
 /// Turns a VPN client configuration into a target.
 pub(super) fn target(config: VpnConfig) -> Target {
-    Target { kind: TargetKind::Tunnel, id: config.id, name: meaningful(config.description), kind_word: config.kind }
+    Target {
+        kind: TargetKind::Tunnel,
+        id: config.id,
+        name: meaningful(config.description),
+        kind_word: meaningful(config.kind),
+    }
 }
 
 fn link(document: &VpnStatus) -> Link {
@@ -68,8 +78,7 @@ fn link(document: &VpnStatus) -> Link {
 }
 
 fn network(info: &IpInfo) -> Network {
-    let dns: Vec<String> =
-        info.dns.clone().unwrap_or_default().into_iter().filter_map(|a| meaningful(Some(a))).collect();
+    let dns: Vec<String> = info.dns.iter().filter_map(|address| meaningful(Some(address.clone()))).collect();
     Network {
         mask: info.ip_mask.as_ref().and_then(|ip| meaningful(ip.mask.clone())),
         gateway: meaningful(info.gateway.clone()),

@@ -138,7 +138,8 @@ pub(super) struct IpInfo {
     pub(super) ip_mask: Option<IpMask>,
     pub(super) domain: Option<String>,
     pub(super) gateway: Option<String>,
-    pub(super) dns: Option<Vec<String>>,
+    #[serde(deserialize_with = "texts")]
+    pub(super) dns: Vec<String>,
 }
 
 /// An address and its netmask.
@@ -147,6 +148,12 @@ pub(super) struct IpInfo {
 pub(super) struct IpMask {
     pub(super) ip: Option<String>,
     pub(super) mask: Option<String>,
+}
+
+/// Reads the texts of a list; the vendor's example writes an empty list, `routes`, as `{}`.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let Value::Array(values) = Value::deserialize(deserializer)? else { return Ok(Vec::new()) };
+    Ok(values.into_iter().filter_map(|value| value.as_str().map(str::to_owned)).collect())
 }
 
 /// Reads a number that is sometimes a string; anything else is nothing.
