@@ -140,5 +140,6 @@ fn no_tunnel(backend: &str, id: &str) -> Error {
     Error::new(Code::TargetNotFound, Layer::Api, format!("the box has no VPN tunnel `{id}`"))
         .backend(backend)
         .target(id)
+        .vendor_code("noent")
         .hint(format!("list what there is: vpnctl list -b {backend}"))
 }
