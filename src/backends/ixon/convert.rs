@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::wire::{ActiveRequest, ClientStatus, Step};
+use super::wire::{ActiveRequest, ClientStatus};
 use crate::backends::shared::meaningful;
 use crate::model::{Failure, LastError, Link, Source, State, Status, Target, TargetKind};
 
@@ -30,7 +30,7 @@ pub fn status(document: ClientStatus) -> Status {
     Status {
         target,
         engaged: document.status != "idle",
-        raw_state: Some(document.status),
+        raw_state: meaningful(Some(document.status)),
         failure: failed.as_ref().map(|_| Failure::Step),
         last_error: failed,
         ..Status::new(state, Source::Client)
@@ -39,29 +39,31 @@ pub fn status(document: ClientStatus) -> Status {
 
 /// Reads `activeRequest` in every form that was seen; anything else is none.
 fn active_request(value: &Value) -> Option<ActiveRequest> {
-    match value {
-        Value::Object(_) => serde_json::from_value(value.clone()).ok(),
-        Value::String(text) if !text.trim().is_empty() => serde_json::from_str(text).ok(),
-        _ => None,
-    }
+    let document = match value {
+        Value::String(text) => serde_json::from_str(text).ok()?,
+        other => other.clone(),
+    };
+    // A list would be read by position.
+    if document.is_object() { serde_json::from_value(document).ok() } else { None }
 }
 
+/// Finds the first step that failed. Steps are read one by one, so that one of another shape hides neither the others
+/// nor the agent.
 fn failed_step(request: &ActiveRequest) -> Option<LastError> {
-    request.steps.iter().find_map(|step| {
-        let code = code_text(step);
+    request.steps.as_array()?.iter().find_map(|step| {
+        let text = |pointer: &str| step.pointer(pointer).and_then(Value::as_str);
+        // A string, padded or not; a number is accepted too.
+        let code = match step.pointer("/status/code")? {
+            Value::String(code) => code.clone(),
+            other => other.to_string(),
+        };
         let number: u64 = code.trim().parse().ok()?;
-        let message = step.status.message.as_deref().unwrap_or("no message");
+        let name = text("/name").unwrap_or("?");
+        let message = text("/status/message").unwrap_or("no message");
         (number >= FIRST_ERROR).then(|| LastError {
-            message: format!("step {}: {message} (code {code})", step.name),
+            message: format!("step {name}: {message} (code {code})"),
             code,
             at: None,
         })
     })
-}
-
-fn code_text(step: &Step) -> String {
-    match &step.status.code {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }

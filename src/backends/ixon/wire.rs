@@ -34,24 +34,8 @@ pub struct ClientStatus {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ActiveRequest {
     pub(super) agent_id: Option<String>,
-    pub(super) steps: Vec<Step>,
-}
-
-/// One step of a connection; names are an open set.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Step {
-    pub(super) name: String,
-    pub(super) status: StepStatus,
-}
-
-/// How a step stands.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct StepStatus {
-    /// A string, padded or not; a number is accepted too.
-    pub(super) code: Value,
-    pub(super) message: Option<String>,
+    /// A list of `{name, description, status: {code, message}}`; names and codes are open sets.
+    pub(super) steps: Value,
 }
 
 /// The body of the client's `POST /connect`.
