@@ -68,6 +68,8 @@ pub(super) fn of_cloud(backend: &str, reply: &Reply) -> Option<Error> {
         .collect();
     let error = match faults.first() {
         Some(fault) if status < 500 => of_fault(backend, fault, status),
+        // Not every answer is a document; these statuses speak for themselves.
+        None if matches!(status, 401 | 403) => of_fault(backend, &Fault::default(), status),
         _ => server_failure(CLOUD, reply)
             .unwrap_or_else(|| Error::new(Code::VendorError, Layer::Api, format!("{CLOUD} failed without saying why"))),
     };
