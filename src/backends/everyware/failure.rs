@@ -44,7 +44,7 @@ fn of_code(code: &str, exception: &Exception, call: &Call) -> Error {
             "the device answers, but it has no VPN Remote Access bundle".to_owned(),
         )
         .hint("install and configure the VPN Remote Access bundle of ESF on the device"),
-        "RESPONSE_BAD_REQUEST" | "RESPONSE_INTERNAL_ERROR" | "RESPONSE_UNKNOWN_CODE" | "SEND_ERROR" => {
+        "RESPONSE_BAD_REQUEST" | "RESPONSE_INTERNAL_ERROR" | "RESPONSE_UNKNOWN_CODE" => {
             let detail = exception.error_message.as_deref().unwrap_or(said);
             api(Code::DeviceFailed, Layer::Device, format!("the device could not do it: {detail}"))
                 .hint("look at the device's own log, and at the VPN server assigned to its account")
