@@ -30,10 +30,15 @@ impl VpnClientStatus {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Page<T> {
     /// The property is `limitExceeded`, though the schema requires `limitedExceeded`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "yes")]
     pub(super) limit_exceeded: bool,
     #[serde(default = "Vec::new", deserialize_with = "items", bound(deserialize = "T: serde::de::DeserializeOwned"))]
     pub(super) items: Vec<T>,
+}
+
+/// Reads yes or no; null is the same as absent.
+fn yes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Reads `items` as a list, as the old `{"item": […]}`, or as nothing.
