@@ -17,7 +17,8 @@ pub struct VpnClientStatus {
 
 impl VpnClientStatus {
     /// Takes a wrapped answer out of its wrapper.
-    pub(super) fn unwrapped(self) -> Self {
+    #[must_use]
+    pub fn unwrapped(self) -> Self {
         match self.value {
             Some(inner) if self.connected.is_none() => *inner,
             _ => self,
