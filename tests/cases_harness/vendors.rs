@@ -80,6 +80,7 @@ pub(crate) async fn open(vendor: &'static str, case: &Case, failing: &[Failing])
         // Long enough for the repeats of a read; shorter than any `Retry-After` of a case.
         deadline: Deadline::after(Some(Duration::from_secs(20))),
         request_timeout: None,
+        rate: None,
     };
     let backend = (registry::find(vendor).unwrap().open)(opening).unwrap();
     Opened { backend, server }

@@ -100,10 +100,9 @@ impl Cloud {
         // Standard base64: with the URL-safe alphabet the cloud refuses some passwords.
         let credentials = SecretString::from(format!("{email}:{otp}:{}", password.expose_secret()));
         let encoded = base64::engine::general_purpose::STANDARD.encode(credentials.expose_secret());
-        let call =
-            Call::write("login", Method::POST, "access-tokens?fields=secretId,expiresOn")
-                .open()
-                .json(&TokenRequest { expires_in: LIFETIME })?;
+        let call = Call::write("login", Method::POST, "access-tokens?fields=secretId,expiresOn")
+            .open()
+            .json(&TokenRequest { expires_in: LIFETIME })?;
         let mut call = self.scoped(call, None)?;
         call.headers.insert(AUTHORIZATION, header_value("authorization", &format!("Basic {encoded}"), true)?);
         let made = self.list::<AccessToken>(&call).await.map_err(refused)?.0.into_iter().next();
