@@ -285,24 +285,26 @@ impl Command<'_> {
         let shape = settings::shape(self.global, self.format, schema)?;
         let mut report = Report::new(ui::stdout(), schema, &shape);
         let mut outcome = Outcome::default();
-        let mut kept: Vec<Item> = Vec::new();
+        let mut kept: Vec<(Item, Option<Code>)> = Vec::new();
         let (sender, mut receiver) = mpsc::unbounded_channel::<(Option<Item>, Option<Error>)>();
         let write = async {
             while let Some((item, error)) = receiver.recv().await {
                 outcome.count(error.as_ref());
+                let code = error.map(|error| error.code());
                 match item {
-                    Some(item) if sort => kept.push(item),
-                    Some(item) => report.item(item)?,
-                    None => {}
+                    Some(item) if sort => kept.push((item, code)),
+                    // What went well and has no item, such as an empty list, is nothing to count.
+                    None if code.is_none() => {}
+                    item => report.item(item, code)?,
                 }
             }
             Ok::<_, std::io::Error>(())
         };
         let ((), written) = tokio::join!(job(sender), write);
         written?;
-        kept.sort_by_cached_key(place);
-        for item in kept {
-            report.item(item)?;
+        kept.sort_by_cached_key(|(item, _)| place(item));
+        for (item, code) in kept {
+            report.item(Some(item), code)?;
         }
         report.finish()?;
         Ok((self.told(&outcome), report.summary().clone()))

@@ -201,16 +201,16 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Counts an item.
-    pub fn count(&mut self, item: &Map<String, Value>) {
+    /// Counts an item, or what has none, with the code of its error.
+    pub fn count(&mut self, item: Option<&Map<String, Value>>, error: Option<&str>) {
         self.total += 1;
-        if let Some(state) = item.get("state").and_then(Value::as_str) {
+        if let Some(state) = item.and_then(|item| item.get("state")).and_then(Value::as_str) {
             *self.by_state.entry(state.to_owned()).or_default() += 1;
         }
-        if item.get("changed").and_then(Value::as_bool) == Some(true) {
+        if item.and_then(|item| item.get("changed")).and_then(Value::as_bool) == Some(true) {
             self.changed += 1;
         }
-        match item.get("error").and_then(|error| error.get("code")).and_then(Value::as_str) {
+        match error {
             Some(code) => {
                 self.failed += 1;
                 *self.by_code.entry(code.to_owned()).or_default() += 1;

@@ -13,6 +13,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 
+use crate::error::Code;
 use crate::model::{Schema, Summary};
 
 /// An item of a report.
@@ -102,13 +103,13 @@ impl<'a> Report<'a> {
         Self { out: Box::new(out), renderer, summary: Summary::default() }
     }
 
-    /// Adds an item.
+    /// Adds an item, or counts what failed without one.
     ///
     /// # Errors
     /// Fails where the output can't be written.
-    pub fn item(&mut self, item: Item) -> io::Result<()> {
-        self.summary.count(&item);
-        self.renderer.item(&mut *self.out, item)
+    pub fn item(&mut self, item: Option<Item>, error: Option<Code>) -> io::Result<()> {
+        self.summary.count(item.as_ref(), error.map(Code::as_str));
+        item.map_or(Ok(()), |item| self.renderer.item(&mut *self.out, item))
     }
 
     /// Ends the report.

@@ -36,7 +36,7 @@ fn render(shape: &Shape) -> String {
     let mut bytes = Vec::new();
     let mut report = Report::new(&mut bytes, Schema::Status, shape);
     for item in items() {
-        report.item(item).expect("written");
+        report.item(Some(item), None).expect("written");
     }
     report.finish().expect("written");
     drop(report);
