@@ -1,5 +1,7 @@
 //! Who may import whom, and what may not be in the graph of dependencies.
 
+#![allow(clippy::expect_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

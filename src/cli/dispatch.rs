@@ -1,6 +1,7 @@
 //! From a verb to what it does.
 
 use std::future::Future;
+use std::pin::pin;
 
 use tokio::sync::mpsc;
 
@@ -92,11 +93,7 @@ impl Command<'_> {
         }
         #[cfg(not(feature = "simulate"))]
         let settings = settings::resolve(self.global, &std::mem::take(&mut self.environment))?;
-        let exit = tokio::select! {
-            ended = self.verb(verb, &settings) => ended?,
-            signal = interrupted() => return self.stopped(signal),
-        };
-        Ok(exit)
+        self.verb(verb, &settings).await
     }
 
     async fn verb(&self, verb: Verb, settings: &Settings) -> anyhow::Result<Exit> {
@@ -128,7 +125,7 @@ impl Command<'_> {
         patience: Patience,
     ) -> anyhow::Result<(Plan, Selection)> {
         let chosen = settings::selection(self.global, targets, &settings.setup.config)?;
-        let plan = selection::plan(&settings.setup, &settings.choice, &chosen, patience).await?;
+        let plan = unless_stopped(selection::plan(&settings.setup, &settings.choice, &chosen, patience)).await?;
         Ok((plan, chosen))
     }
 
@@ -160,7 +157,7 @@ impl Command<'_> {
         settings::shape(self.global, self.format, Schema::Action)?;
         self.guard(settings, &acting.targets)?;
         let (mut plan, chosen) = self.plan(settings, Some(&acting.targets), Patience::Change).await?;
-        act::fill_in(&mut plan, verb, &chosen).await?;
+        unless_stopped(act::fill_in(&mut plan, verb, &chosen)).await?;
         self.confirm(settings, verb, &plan, &chosen)?;
         let act = Act {
             verb,
@@ -300,13 +297,18 @@ impl Command<'_> {
             }
             Ok::<_, std::io::Error>(())
         };
-        let ((), written) = tokio::join!(job(sender), write);
-        written?;
+        let stopped = alongside(job(sender), write).await?;
         kept.sort_by_cached_key(|(item, _)| place(item));
         for (item, code) in kept {
             report.item(Some(item), code)?;
         }
         report.finish()?;
+        if let Some(exit) = stopped {
+            return Err(stopped_by(exit).into());
+        }
+        if report.summary().total == 0 && outcome.verdict().is_none() && !self.global.quiet && shape.is_for_people() {
+            ui::tell("nothing to show");
+        }
         Ok((self.told(&outcome), report.summary().clone()))
     }
 
@@ -332,15 +334,38 @@ impl Command<'_> {
         }
         verdict.exit()
     }
+}
 
-    fn stopped(&self, exit: Exit) -> anyhow::Result<Exit> {
-        let error =
-            Error::new(Code::Interrupted, Layer::Usage, "interrupted; what was asked for may go on at the vendor")
-                .with_exit(exit)
-                .hint("look with: vpnctl status");
-        fault::lines(&error, self.format).iter().for_each(|line| ui::tell(line));
-        Ok(exit)
+/// Runs a job and what writes its items side by side, until both are done, nobody reads any more, or a signal comes;
+/// gives the signal's code.
+async fn alongside(
+    job: impl Future<Output = ()>,
+    write: impl Future<Output = std::io::Result<()>>,
+) -> std::io::Result<Option<Exit>> {
+    let (mut job, mut write, mut signal) = (pin!(job), pin!(write), pin!(interrupted()));
+    let mut done = false;
+    loop {
+        tokio::select! {
+            biased;
+            written = &mut write => return written.map(|()| None),
+            exit = &mut signal => return Ok(Some(exit)),
+            () = &mut job, if !done => done = true,
+        }
     }
+}
+
+/// Runs something before the first item, unless a signal comes.
+async fn unless_stopped<T>(work: impl Future<Output = crate::error::Result<T>>) -> crate::error::Result<T> {
+    tokio::select! {
+        done = work => done,
+        exit = interrupted() => Err(stopped_by(exit)),
+    }
+}
+
+fn stopped_by(exit: Exit) -> Error {
+    Error::new(Code::Interrupted, Layer::Usage, "interrupted; what was asked for may go on at the vendor")
+        .with_exit(exit)
+        .hint("look with: vpnctl status")
 }
 
 /// Sorts by backend, then name.

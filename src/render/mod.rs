@@ -64,6 +64,14 @@ pub struct Shape {
     pub pretty: bool,
 }
 
+impl Shape {
+    /// Tells whether people read it, and not a script.
+    #[must_use]
+    pub fn is_for_people(&self) -> bool {
+        matches!(self.format, Format::Table | Format::Wide)
+    }
+}
+
 /// Writes the items of one report in one format.
 trait Renderer {
     /// Writes an item, or keeps it where the format needs all of them.

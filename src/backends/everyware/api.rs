@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use serde_json::Value;
 
 use super::auth::Auth;
 use super::config::Config;
@@ -27,6 +28,9 @@ pub(super) enum Verb {
     /// To take its VPN down.
     Disconnect,
 }
+
+/// What a device said, decoded and as it came.
+pub(super) type Told = (VpnClientStatus, Value);
 
 /// Calls one account.
 #[derive(Debug)]
@@ -59,7 +63,7 @@ impl Api {
     }
 
     /// Asks or tells a device something.
-    pub(super) async fn device(&self, verb: Verb, device: &str) -> Result<VpnClientStatus> {
+    pub(super) async fn device(&self, verb: Verb, device: &str) -> Result<Told> {
         match verb {
             Verb::Status => self.status(device).await,
             Verb::Connect => self.connect(device).await,
@@ -68,12 +72,12 @@ impl Api {
     }
 
     /// Asks a device for its state.
-    async fn status(&self, device: &str) -> Result<VpnClientStatus> {
+    async fn status(&self, device: &str) -> Result<Told> {
         self.device_call(Call::get("status", self.vpn(device, ""))).await
     }
 
     /// Tells a device to bring its VPN up.
-    async fn connect(&self, device: &str) -> Result<VpnClientStatus> {
+    async fn connect(&self, device: &str) -> Result<Told> {
         self.device_call(Call::write("connect", Method::POST, self.vpn(device, "/_connect")).empty()).await
     }
 
@@ -81,7 +85,7 @@ impl Api {
     ///
     /// The vendor's page prints the path as `_discconect`; everything else says `_disconnect`. Only where no such
     /// route exists the misspelling is tried, once: nothing was carried out.
-    async fn disconnect(&self, device: &str) -> Result<VpnClientStatus> {
+    async fn disconnect(&self, device: &str) -> Result<Told> {
         let configured = self.auth.config.disconnect_path.as_deref().map(|path| path.trim_matches('/'));
         let call = |name: &str| {
             Call::write("disconnect", Method::POST, self.vpn(device, &format!("/{}", segment(name)))).empty()
@@ -101,11 +105,11 @@ impl Api {
         }
     }
 
-    async fn device_call(&self, call: Call) -> Result<VpnClientStatus> {
+    async fn device_call(&self, call: Call) -> Result<Told> {
         let call = call.within(self.device_timeout);
         let reply = self.auth.transport.call(&self.auth, &call).await?;
         let backend = &self.auth.config.source.name;
         let status: VpnClientStatus = reply.json(PEER, call.operation).map_err(|error| error.backend(backend))?;
-        Ok(status.unwrapped())
+        Ok((status.unwrapped(), reply.maybe_json().unwrap_or_default()))
     }
 }

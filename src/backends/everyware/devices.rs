@@ -8,8 +8,7 @@ use super::api::Api;
 use super::convert;
 use super::failure::PEER;
 use super::wire::{Device, Page, VpnConnection};
-use crate::backend::naming;
-use crate::error::{Code, Error, Layer, Result};
+use crate::error::{Code, Result};
 use crate::http::Call;
 use crate::http::call::segment;
 use crate::model::{Target, TargetKind};
@@ -85,25 +84,27 @@ impl Api {
         let hits: Page<Device> =
             self.get("find", &self.scoped(&format!("devices?matchTerm={query}&limit={HITS}"))).await?;
         let found = by_properties(name, &hits.items);
-        if !found.is_empty() || !looks_like_id(name) {
-            if found.is_empty() && hits.limit_exceeded {
-                return Err(Error::new(
-                    Code::UsageAmbiguous,
-                    Layer::Usage,
-                    format!("more than {HITS} devices begin with `{name}` and none of the first is it"),
-                )
-                .hint("name it by its client id or by --id"));
-            }
+        if !found.is_empty() {
             return Ok(found);
         }
-        match self.get::<Device>("find", &self.scoped(&format!("devices/{query}"))).await {
-            Ok(device) => Ok(vec![convert::target(&device)]),
-            // A name that happens to be spelt like an id is refused in several ways.
-            Err(error) if matches!(error.code(), Code::TargetNotFound | Code::Usage | Code::VendorProtocol) => {
-                Ok(Vec::new())
+        if looks_like_id(name) {
+            match self.get::<Device>("find", &self.scoped(&format!("devices/{query}"))).await {
+                Ok(device) => return Ok(vec![convert::target(&device)]),
+                // A name that happens to be spelt like an id is refused in several ways.
+                Err(error) if matches!(error.code(), Code::TargetNotFound | Code::Usage | Code::VendorProtocol) => {}
+                Err(error) => return Err(error),
             }
-            Err(error) => Err(error),
         }
+        // The search is by prefix and may heed case, which a name does not: only the whole list tells.
+        let lower = name.to_lowercase();
+        let mut alike = Vec::new();
+        self.devices(&mut |device| {
+            if properties(&device).any(|property| property.to_lowercase() == lower) {
+                alike.push(device);
+            }
+        })
+        .await?;
+        Ok(by_properties(name, &alike))
     }
 
     /// Forgets a name; tells whether it was known.
@@ -112,31 +113,26 @@ impl Api {
     }
 }
 
+/// Gives what a device is searched by.
+fn properties(device: &Device) -> impl Iterator<Item = &str> {
+    [Some(device.client_id.as_str()), device.display_name.as_deref(), device.serial_number.as_deref()]
+        .into_iter()
+        .flatten()
+}
+
+/// Keeps the devices that a name fits best: display names, then the other properties, then without case.
 fn by_properties(name: &str, devices: &[Device]) -> Vec<Target> {
-    let properties = |device: &Device| -> [Option<String>; 3] {
-        [Some(device.client_id.clone()), device.display_name.clone(), device.serial_number.clone()]
-    };
-    let matching = |fits: &dyn Fn(&str) -> bool| -> Vec<Target> {
-        devices
-            .iter()
-            .filter(|device| properties(device).iter().flatten().any(|property| fits(property)))
-            .map(convert::target)
-            .collect()
-    };
-    // Display names come before serial numbers: a device called like another one's serial number is meant.
-    let displayed: Vec<Target> =
-        devices.iter().filter(|device| device.display_name.as_deref() == Some(name)).map(convert::target).collect();
-    if !displayed.is_empty() {
-        return displayed;
-    }
-    let exact = matching(&|property| property == name);
-    if !exact.is_empty() {
-        return exact;
-    }
     let lower = name.to_lowercase();
-    let alike = matching(&|property| property.to_lowercase() == lower);
-    let targets: Vec<Target> = devices.iter().map(convert::target).collect();
-    if alike.is_empty() { naming::best(name, &targets) } else { alike }
+    let ranks: [&dyn Fn(&Device) -> bool; 3] = [
+        // A device called like another one's serial number is the one that is meant.
+        &|device| device.display_name.as_deref() == Some(name),
+        &|device| properties(device).any(|property| property == name),
+        &|device| properties(device).any(|property| property.to_lowercase() == lower),
+    ];
+    let fitting = |fits: &&dyn Fn(&Device) -> bool| -> Vec<Target> {
+        devices.iter().filter(|device| fits(device)).map(convert::target).collect()
+    };
+    ranks.iter().map(fitting).find(|found| !found.is_empty()).unwrap_or_default()
 }
 
 /// Tells whether a text can be an id: base64url, without padding, of at most 64 bits.

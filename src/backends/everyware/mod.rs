@@ -49,9 +49,10 @@ fn open(opening: Opening) -> Result<Box<dyn VpnBackend>> {
 impl Everyware {
     /// Runs a call on a device; where its remembered id is gone, finds the name's new one and tries once more.
     async fn on_device(&self, target: &Target, verb: Verb) -> Result<Status> {
-        let told = |status: wire::VpnClientStatus, target: &Target| Status {
+        let told = |(document, native): api::Told, target: &Target| Status {
             target: Some(target.clone()),
-            ..convert::device(&status)
+            native: Some(native),
+            ..convert::device(&document)
         };
         let error = match self.api.device(verb, &target.id).await {
             Ok(status) => return Ok(told(status, target)),
