@@ -165,7 +165,9 @@ async fn create_token(
 
 async fn my_token(State(cloud): State<Arc<Cloud>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
     let (_, token) = caller::bearer(&headers, &cloud)?;
-    Ok(single(StatusCode::OK, "AccessToken", &Query::parse(query.as_deref())?.cut(&token.document())?))
+    let mut document = token.document();
+    document["user"] = cloud.ixon.tokens.user();
+    Ok(single(StatusCode::OK, "AccessToken", &Query::parse(query.as_deref())?.cut(&document)?))
 }
 
 async fn delete_my_token(State(cloud): State<Arc<Cloud>>, headers: HeaderMap) -> Answer {
