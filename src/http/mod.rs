@@ -132,7 +132,7 @@ impl Transport {
                 Ok((reply, _, Verdict::Done)) => return Ok(reply),
                 Ok((_, generation, Verdict::Stale(error))) if call.authorized && !renewed => {
                     tracing::debug!(operation = call.operation, "the session has ended: {error}");
-                    protocol.renew(generation).await?;
+                    protocol.renew(generation).await.map_err(|error| self.told(error))?;
                     renewed = true;
                     continue;
                 }
@@ -144,38 +144,23 @@ impl Transport {
                 // What broke the earlier attempts says more than that the time is over.
                 return Err(earlier);
             }
-            let repeatable = call.safety == Safety::Read && error.is_repeatable();
-            let Some(wait) = waits.next().filter(|_| repeatable) else {
-                return Err(self.told(call, error));
-            };
-            let wait = error.wait().unwrap_or(wait);
-            if self.settings.deadline.left().is_some_and(|left| left <= wait) {
-                return Err(self.told(call, error));
+            if call.safety != Safety::Read || !error.is_repeatable() {
+                return Err(self.told(error));
             }
+            let wait = waits.next().map(|wait| error.wait().unwrap_or(wait));
+            let Some(wait) = wait.filter(|wait| self.settings.deadline.left().is_none_or(|left| left > *wait)) else {
+                // Four tries are all, also where this was the login that another call waits for.
+                return Err(self.told(error.later()));
+            };
             tracing::debug!(operation = call.operation, "repeated in {} ms: {error}", wait.as_millis());
             tokio::time::sleep(wait).await;
             earlier = Some(error);
         }
     }
 
-    /// Adds what only the transport knows: the backend, and whether a write's outcome is unknown.
-    fn told(&self, call: &Call, error: Error) -> Error {
-        let error = error.backend(&self.settings.backend);
-        let sent = !matches!(
-            error.code(),
-            Code::NetDns | Code::NetRefused | Code::NetTimeout | Code::NetTls | Code::NetTlsUntrusted
-        );
-        if call.safety == Safety::Read || !sent { error } else { self.doubtful(error) }
-    }
-
-    /// Marks the errors after which a write may have been done: time-outs, broken connections, 5xx of a proxy.
-    fn doubtful(&self, error: Error) -> Error {
-        match error.code() {
-            Code::TimeoutRequest | Code::TimeoutDeadline | Code::NetReset | Code::HttpServerError => {
-                error.unknown_outcome()
-            }
-            _ => error,
-        }
+    /// Adds what only the transport knows: the backend.
+    fn told(&self, error: Error) -> Error {
+        error.backend(&self.settings.backend)
     }
 
     async fn attempt(&self, protocol: &dyn Protocol, call: &Call) -> Result<(Reply, u64, Verdict)> {
@@ -184,7 +169,10 @@ impl Transport {
         let reply = self.send(call, headers).await?;
         let verdict = match reply.status.as_u16() {
             300..=399 => Verdict::Failed(self.redirect(&reply)),
-            _ => protocol.verdict(call, &reply),
+            _ => match protocol.verdict(call, &reply) {
+                Verdict::Failed(error) => Verdict::Failed(doubtful(call, error)),
+                other => other,
+            },
         };
         Ok((reply, generation, verdict))
     }
@@ -232,7 +220,7 @@ impl Transport {
             Err(_) => Err(failure::timed_out(&self.settings, call, attempt)),
         };
         trace(call, &url, &result, started.elapsed());
-        result
+        result.map_err(|error| doubtful(call, error))
     }
 
     /// Waits for the next start that the rate allows.
@@ -317,6 +305,23 @@ impl Transport {
             Error::new(Code::Internal, Layer::Http, format!("the HTTP client could not be made: {error}"))
                 .backend(&settings.backend)
         })
+    }
+}
+
+/// Marks the errors of a request that was sent after which a write may have been done: time-outs, broken connections,
+/// 5xx of a proxy, a device that did not answer. What failed before, a login for one, leaves no doubt.
+fn doubtful(call: &Call, error: Error) -> Error {
+    match error.code() {
+        Code::TimeoutRequest
+        | Code::TimeoutDeadline
+        | Code::NetReset
+        | Code::HttpServerError
+        | Code::DeviceTimeout
+            if call.safety == Safety::Once =>
+        {
+            error.unknown_outcome()
+        }
+        _ => error,
     }
 }
 

@@ -35,7 +35,6 @@ fn of_code(code: &str, exception: &Exception, call: &Call) -> Error {
         "TIMEOUT" => {
             api(Code::DeviceTimeout, Layer::Device, format!("the device did not answer the cloud in time: {said}"))
                 .later()
-                .unknown_outcome()
                 .hint("it may be slow, freshly gone, or have the wrong account name set; ask again in a minute")
         }
         "RESPONSE_NOT_FOUND" => api(
