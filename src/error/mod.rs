@@ -140,6 +140,13 @@ impl Error {
         self
     }
 
+    /// Takes that mark away: what failed came before the write, a login for one.
+    #[must_use]
+    pub fn known_outcome(mut self) -> Self {
+        self.0.unknown_outcome = false;
+        self
+    }
+
     /// Adds what to do next; an earlier hint, which knows more, stays.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -132,7 +132,7 @@ impl Transport {
                 Ok((reply, _, Verdict::Done)) => return Ok(reply),
                 Ok((_, generation, Verdict::Stale(error))) if call.authorized && !renewed => {
                     tracing::debug!(operation = call.operation, "the session has ended: {error}");
-                    protocol.renew(generation).await.map_err(|error| self.told(error))?;
+                    protocol.renew(generation).await.map_err(|error| self.told(error.known_outcome()))?;
                     renewed = true;
                     continue;
                 }
@@ -165,7 +165,8 @@ impl Transport {
 
     async fn attempt(&self, protocol: &dyn Protocol, call: &Call) -> Result<(Reply, u64, Verdict)> {
         let mut headers = call.headers.clone();
-        let generation = if call.authorized { protocol.authorize(&mut headers).await? } else { 0 };
+        let generation =
+            if call.authorized { protocol.authorize(&mut headers).await.map_err(Error::known_outcome)? } else { 0 };
         let reply = self.send(call, headers).await?;
         let verdict = match reply.status.as_u16() {
             300..=399 => Verdict::Failed(self.redirect(&reply)),
@@ -312,11 +313,7 @@ impl Transport {
 /// 5xx of a proxy, a device that did not answer. What failed before, a login for one, leaves no doubt.
 fn doubtful(call: &Call, error: Error) -> Error {
     match error.code() {
-        Code::TimeoutRequest
-        | Code::TimeoutDeadline
-        | Code::NetReset
-        | Code::HttpServerError
-        | Code::DeviceTimeout
+        Code::TimeoutRequest | Code::TimeoutDeadline | Code::NetReset | Code::HttpServerError | Code::DeviceTimeout
             if call.safety == Safety::Once =>
         {
             error.unknown_outcome()
