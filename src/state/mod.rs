@@ -1,13 +1,15 @@
 //! What vpnctl remembers between runs: sessions, tokens, ids. Locked, replaced atomically, for its owner only.
 //!
 //! One JSON file and one lock per backend. A file is read without the lock, for it is always replaced as a whole;
-//! who changes it takes the lock, reads it again and writes it.
+//! who changes it takes the lock, reads it again and writes it. Where nothing can be written, this process alone
+//! remembers: a command that asks three devices still logs in once.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -27,19 +29,25 @@ const LOCK_LIMIT: Duration = Duration::from_secs(20);
 pub struct Folder {
     path: Option<PathBuf>,
     told: Arc<AtomicBool>,
+    /// What could not be written, by the name of the backend; it is newer than the file.
+    unwritten: Arc<Mutex<BTreeMap<String, serde_json::Value>>>,
 }
 
 impl Folder {
-    /// Names the folder; `None` remembers nothing. Nothing is made before something is written.
+    /// Names the folder; `None` remembers no longer than this lives. Nothing is made before something is written.
     #[must_use]
     pub fn new(path: Option<PathBuf>) -> Self {
-        Self { path, told: Arc::default() }
+        Self { path, told: Arc::default(), unwritten: Arc::default() }
     }
 
     /// Gives the store of one backend.
     #[must_use]
     pub fn backend(&self, name: &str) -> Store {
         Store { folder: self.clone(), name: name.to_owned() }
+    }
+
+    fn unwritten(&self) -> MutexGuard<'_, BTreeMap<String, serde_json::Value>> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says once that state can't be written; the command goes on without.
@@ -76,6 +84,9 @@ impl Store {
     /// A corrupt file is set aside as `NAME.json.corrupt`, so that nothing is lost.
     #[must_use]
     pub fn read<T: DeserializeOwned + Default>(&self) -> T {
+        if let Some(document) = self.folder.unwritten().get(&self.name) {
+            return T::deserialize(document).unwrap_or_default();
+        }
         let Some(path) = self.path("json") else { return T::default() };
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
@@ -169,11 +180,20 @@ impl Guard {
         self.store.read()
     }
 
-    /// Replaces the document; where that fails, says so once and goes on.
+    /// Replaces the document; where that fails, says so once and remembers it here.
     pub fn write<T: Serialize>(&self, document: &T) {
-        let Some(path) = self.store.path("json") else { return };
-        if let Err(error) = replace(&path, document) {
-            self.store.folder.tell(&error);
+        let Store { folder, name } = &self.store;
+        if let Some(path) = self.store.path("json") {
+            match replace(&path, document) {
+                Ok(()) => {
+                    folder.unwritten().remove(name);
+                    return;
+                }
+                Err(error) => folder.tell(&error),
+            }
+        }
+        if let Ok(document) = serde_json::to_value(document) {
+            folder.unwritten().insert(name.clone(), document);
         }
     }
 }
@@ -274,7 +294,7 @@ mod tests {
     async fn a_folder_that_cannot_be_made_is_no_failure() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         let store = Folder::new(Some(file.path().join("below"))).backend("home");
-        store.change(|document: &mut Document| document.word = "lost".to_owned()).await.expect("goes on");
-        assert_eq!(store.read::<Document>(), Document::default());
+        store.change(|document: &mut Document| document.word = "here".to_owned()).await.expect("goes on");
+        assert_eq!(store.read::<Document>().word, "here", "this process remembers it");
     }
 }
