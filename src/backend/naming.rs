@@ -10,10 +10,10 @@ pub fn best<'a>(name: &str, targets: impl IntoIterator<Item = &'a Target>) -> Ve
     let mut exact = Vec::new();
     let mut alike = Vec::new();
     for target in targets {
-        let own = target.name.as_deref().unwrap_or_default();
-        if target.id == name || own == name {
+        let own = target.name.as_deref();
+        if target.id == name || own == Some(name) {
             exact.push(target.clone());
-        } else if target.id.to_lowercase() == lower || own.to_lowercase() == lower {
+        } else if target.id.to_lowercase() == lower || own.is_some_and(|own| own.to_lowercase() == lower) {
             alike.push(target.clone());
         }
     }
