@@ -1,15 +1,48 @@
 //! What the vendors' modules have in common: opening a transport, reading values that stand for nothing.
 
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::backend::Opening;
 use crate::config::schema::read_rate;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::http::tls::{Fingerprint, Trust, is_local};
 use crate::http::{Settings, Transport, parse_url};
 
 /// How long one attempt may take where nothing else is said: contract section 3.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long a process does not repeat a login that was refused; one that runs for days may see it mended.
+const REFUSAL_HOLDS: Duration = Duration::from_secs(300);
+
+/// Remembers that a login was refused: however many calls wait for it, it is sent once.
+#[derive(Debug, Default)]
+pub(super) struct Refused(Mutex<Option<(Instant, Error)>>);
+
+impl Refused {
+    /// Gives the refusal, where there was one lately.
+    pub(super) fn check(&self) -> Result<()> {
+        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((at, error)) if at.elapsed() < REFUSAL_HOLDS => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks at how a login went.
+    pub(super) fn note<T>(&self, login: Result<T>) -> Result<T> {
+        let refusal = login.as_ref().err().filter(|error| {
+            let code = error.code();
+            matches!(code, Code::AuthRejected | Code::AuthDenied | Code::AuthMfaRequired | Code::HttpRateLimited)
+        });
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = refusal.map(|error| (Instant::now(), error.clone()));
+        login
+    }
+
+    /// Forgets it, before a login that somebody asked for.
+    pub(super) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
 
 /// Says how a vendor's server is reached, besides what the configuration says.
 pub(super) struct Place {

@@ -16,6 +16,7 @@ use super::devices;
 use super::failure::PEER;
 use super::wire::{AccessToken, KeyLogin, Refresh, UserLogin};
 use crate::backend::Opening;
+use crate::backends::shared::Refused;
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::{Call, Transport};
 use crate::model::Target;
@@ -67,6 +68,7 @@ pub(super) struct Auth {
     memory: Mutex<Memory>,
     generation: Mutex<u64>,
     pub(super) renewing: tokio::sync::Mutex<()>,
+    pub(super) refused: Refused,
     logged_in: AtomicBool,
 }
 
@@ -93,6 +95,7 @@ impl Auth {
             memory: Mutex::default(),
             generation: Mutex::new(0),
             renewing: tokio::sync::Mutex::default(),
+            refused: Refused::default(),
             logged_in: AtomicBool::new(false),
         };
         let memory = auth.owned(auth.store.read());
@@ -209,7 +212,8 @@ impl Auth {
         {
             return Err(self.still_refused(now - refusal.at));
         }
-        match self.send_login(&credentials, None, memory.trust_key.as_deref()).await {
+        self.refused.check()?;
+        match self.refused.note(self.send_login(&credentials, None, memory.trust_key.as_deref()).await) {
             Ok((token, _)) => Ok(token),
             Err(error) => {
                 if error.code() == Code::AuthRejected {

@@ -84,6 +84,7 @@ impl Auth {
             _ => None,
         };
         let expires_at = token.expires_on;
+        self.refused.forget();
         self.change(|memory| {
             memory.token = Some(token);
             memory.refusal = None;
@@ -152,8 +153,15 @@ impl Auth {
     /// Ends the token at the cloud and forgets everything that was kept.
     pub(super) async fn log_out(&self) -> Result<()> {
         let token = self.get().token;
-        self.change(|memory| *memory = super::auth::Memory { owner: memory.owner.clone(), ..Default::default() })
-            .await?;
+        // A refusal is no login: forgetting it would let the next command be refused again.
+        self.change(|memory| {
+            *memory = super::auth::Memory {
+                owner: memory.owner.clone(),
+                refusal: memory.refusal.clone(),
+                ..Default::default()
+            };
+        })
+        .await?;
         let Some(token) = token else { return Ok(()) };
         let mut call = Call::write("logout", Method::POST, "authentication/logout").open().empty();
         call.headers.insert(AUTHORIZATION, header_value("authorization", &format!("Bearer {}", token.token), true)?);

@@ -16,6 +16,7 @@ use super::config::Config;
 use super::failure;
 use super::wire::{Challenge, Envelope, Open, Opened};
 use crate::backend::Opening;
+use crate::backends::shared::Refused;
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::call::header_value;
 use crate::http::{Call, Protocol, Reply, Transport, Verdict};
@@ -61,6 +62,7 @@ pub(super) struct Auth {
     memory: Mutex<Memory>,
     generation: Mutex<u64>,
     renewing: tokio::sync::Mutex<()>,
+    pub(super) refused: Refused,
     fresh: AtomicBool,
 }
 
@@ -79,6 +81,7 @@ impl Auth {
             memory: Mutex::default(),
             generation: Mutex::new(0),
             renewing: tokio::sync::Mutex::default(),
+            refused: Refused::default(),
             fresh: AtomicBool::new(false),
         };
         let memory = auth.owned(auth.store.read());
@@ -157,7 +160,8 @@ impl Auth {
         }
         memory.place = self.memory().place.or(memory.place);
         let app_token = self.app_token(&memory)?;
-        let session = self.sign_in(&app_token, &memory).await?;
+        self.refused.check()?;
+        let session = self.refused.note(self.sign_in(&app_token, &memory).await)?;
         memory.session = Some(session.clone());
         // Names of tunnels hold as long as the session does.
         memory.ids.clear();

@@ -21,6 +21,7 @@ const WRITE_RIGHT: &str = "settings";
 impl Api {
     /// Pairs with the box: asks it, waits until somebody presses the button, and opens the first session.
     pub(super) async fn pair(&self, person: &dyn Person) -> Result<Login> {
+        self.auth.refused.forget();
         if self.auth.config.app_token.is_some() {
             // The token is the user's own, so there is nothing to pair: a session proves it.
             let session = self.auth.open_session(self.auth.memory().session.as_ref()).await?;

@@ -56,7 +56,8 @@ impl Cloud {
             self.memory.set(memory);
             return Ok(SecretString::from(token.secret));
         }
-        let token = self.make_token(email, "", &password.fetch("password")?).await?;
+        self.refused.check()?;
+        let token = self.refused.note(self.make_token(email, "", &password.fetch("password")?).await)?;
         memory.token = Some(token.clone());
         guard.write(&memory);
         self.memory.set(memory);
@@ -142,6 +143,7 @@ impl Cloud {
             made => made?,
         };
         let login = login_of(&token);
+        self.refused.forget();
         self.memory
             .change(|memory| {
                 memory.token = Some(token);

@@ -12,7 +12,7 @@ use super::config::Config;
 use super::memory::{Agent, Remembered};
 use super::{failure, missing, wire};
 use crate::backend::Opening;
-use crate::backends::shared::meaningful;
+use crate::backends::shared::{Refused, meaningful};
 use crate::error::{Error, Result};
 use crate::http::call::{header_value, segment};
 use crate::http::{Call, Protocol, Reply, Settings, Transport, Verdict, parse_url, tls};
@@ -32,6 +32,7 @@ pub(super) struct Cloud {
     pub(super) memory: Arc<Remembered>,
     pub(super) generation: std::sync::Mutex<u64>,
     pub(super) renewing: tokio::sync::Mutex<()>,
+    pub(super) refused: Refused,
 }
 
 impl Cloud {
@@ -43,6 +44,7 @@ impl Cloud {
             memory,
             generation: std::sync::Mutex::new(0),
             renewing: tokio::sync::Mutex::default(),
+            refused: Refused::default(),
         })
     }
 
