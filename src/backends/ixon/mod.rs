@@ -97,7 +97,8 @@ impl VpnBackend for Ixon {
             Some(sector) => Some(sector.clone()),
             None => self.cloud.sector().await,
         };
-        let token = self.cloud.token().await?;
+        // Whatever becomes of a login, the client has been told nothing yet.
+        let token = self.cloud.token().await.map_err(Error::known_outcome)?;
         self.local.connect(&target.id, &company, &token, sector.as_deref()).await?;
         Ok(Status { target: Some(target.clone()), ..Status::new(State::Connecting, Source::Client) })
     }
