@@ -23,6 +23,7 @@ pub(super) const PEER: &str = "the Freebox";
 #[derive(Debug)]
 pub(super) struct Api {
     pub(super) auth: Auth,
+    finding: tokio::sync::Mutex<()>,
 }
 
 impl Api {
@@ -41,7 +42,8 @@ impl Api {
             },
         )?;
         settings.connect_address.clone_from(&config.connect_address);
-        Ok(Self { auth: Auth::new(opening, config, Transport::new(settings)) })
+        let auth = Auth::new(opening, config, Transport::new(settings));
+        Ok(Self { auth, finding: tokio::sync::Mutex::default() })
     }
 
     fn backend(&self) -> &str {
@@ -114,7 +116,13 @@ impl Api {
             return first;
         }
         let now = self.find_place().await?;
-        if now == place { first } else { self.call_at(&now, call).await }
+        if now == place {
+            return first;
+        }
+        // The session goes on, so no login writes this down.
+        let kept = now.clone();
+        self.auth.remember(|memory| memory.place = Some(kept)).await?;
+        self.call_at(&now, call).await
     }
 
     async fn call_at(&self, place: &Place, mut call: Call) -> Result<Option<Value>> {
@@ -129,8 +137,12 @@ impl Api {
         if let Some(version) = self.auth.config.api_version {
             return Ok((Place { path: format!("api/v{version}/"), uid: None }, false));
         }
+        if let Some(place) = self.auth.memory().place {
+            return Ok((place, true));
+        }
+        let _one = self.finding.lock().await;
         match self.auth.memory().place {
-            Some(place) => Ok((place, true)),
+            Some(place) => Ok((place, false)),
             None => Ok((self.find_place().await?, false)),
         }
     }
