@@ -11,13 +11,20 @@ pub fn best<'a>(name: &str, targets: impl IntoIterator<Item = &'a Target>) -> Ve
     let mut alike = Vec::new();
     for target in targets {
         let own = target.name.as_deref();
-        if target.id == name || own == Some(name) {
+        if is_exact(name, target) {
             exact.push(target.clone());
         } else if target.id.to_lowercase() == lower || own.is_some_and(|own| own.to_lowercase() == lower) {
             alike.push(target.clone());
         }
     }
     if exact.is_empty() { alike } else { exact }
+}
+
+/// Tells whether a name is a target's name or id to the letter; of what was remembered nothing less counts, for
+/// something that fits better may have come since.
+#[must_use]
+pub fn is_exact(name: &str, target: &Target) -> bool {
+    target.id == name || target.name.as_deref() == Some(name)
 }
 
 /// Tells whether a text is a glob: it holds `*` or `?`.

@@ -43,6 +43,12 @@ fn open(opening: Opening) -> Result<Box<dyn VpnBackend>> {
     Ok(Box::new(Freebox { info, api: Api::new(&opening, config)? }))
 }
 
+impl Freebox {
+    fn called_otherwise(&self, target: &Target, now: &str) -> Error {
+        naming::not_found(&self.info.backend, target.label()).context(&format!("`{}` is called `{now}` now", target.id))
+    }
+}
+
 #[async_trait]
 impl VpnBackend for Freebox {
     fn info(&self) -> &Info {
@@ -52,6 +58,14 @@ impl VpnBackend for Freebox {
     async fn status(&self, target: Option<&Target>) -> Result<Status> {
         let (document, native) = self.api.status().await?;
         let status = Status { native: Some(native), ..convert::status(document) };
+        if let (Some(wanted), Some(there)) = (target, &status.target)
+            && wanted.id == there.id
+            && let Some(changed) = renamed(wanted, there.name.as_deref())
+        {
+            // The name was remembered and meanwhile belongs to another tunnel, whose state this is.
+            self.api.forget_ids().await?;
+            return Err(self.called_otherwise(wanted, &changed));
+        }
         Ok(match target {
             Some(target) if !status.is_of(target) => {
                 Status { target: Some(target.clone()), ..Status::new(State::Disconnected, Source::Client) }
@@ -66,8 +80,7 @@ impl VpnBackend for Freebox {
             // The name was remembered and meanwhile belongs to another tunnel: that one must not stay up.
             self.api.forget_ids().await?;
             self.api.activate(&target.id, false).await?;
-            return Err(naming::not_found(&self.info.backend, target.label())
-                .context(&format!("`{}` is called `{changed}` now", target.id)));
+            return Err(self.called_otherwise(target, &changed));
         }
         Ok(Status { target: Some(target.clone()), ..Status::new(State::Connecting, Source::Client) })
     }
@@ -113,7 +126,7 @@ impl Targets for Freebox {
 
     async fn find(&self, name: &str) -> Result<Vec<Target>> {
         let known = naming::best(name, &self.api.remembered());
-        if known.len() == 1 {
+        if known.len() == 1 && naming::is_exact(name, &known[0]) {
             return Ok(known);
         }
         Ok(naming::best(name, &self.api.tunnels().await?))

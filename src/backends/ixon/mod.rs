@@ -150,7 +150,7 @@ impl Targets for Ixon {
 
     async fn find(&self, name: &str) -> Result<Vec<Target>> {
         let known = naming::best(name, &self.memory.targets());
-        if known.len() == 1 {
+        if known.len() == 1 && naming::is_exact(name, &known[0]) {
             return Ok(known);
         }
         let agents = self.cloud.agents().await?;
