@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -93,10 +93,11 @@ impl Call {
         Ok(self)
     }
 
-    /// Gives it an empty body, so that `Content-Length: 0` is sent.
+    /// Gives it an empty body and says so with `Content-Length: 0`, which hyper leaves out and some servers demand.
     #[must_use]
     pub fn empty(mut self) -> Self {
         self.body = Some(Vec::new());
+        self.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         self
     }
 
