@@ -129,6 +129,7 @@ impl Auth {
     pub(super) async fn remember(&self, change: impl FnOnce(&mut Memory)) -> Result<()> {
         let guard = self.store.lock().await?;
         let mut memory = self.owned(guard.read());
+        memory.place = memory.place.or(self.memory().place);
         change(&mut memory);
         memory.owner = self.owner(&memory);
         guard.write(&memory);
