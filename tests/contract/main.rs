@@ -1,0 +1,22 @@
+//! The contract suite: every vendor and every sentence of `VpnBackend`'s documentation, against the simulators.
+//!
+//! `sentences` holds what all vendors have in common, one test for each vendor and sentence; the modules named after
+//! vendors hold what is theirs alone, and `transport` and `state` what lies below all of them.
+
+#![cfg(feature = "simulate")]
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+mod bench;
+mod everyware;
+mod everyware_devices;
+mod everyware_login;
+mod facts;
+mod freebox;
+mod freebox_login;
+mod ixon;
+mod ixon_cloud;
+mod sentences;
+mod sentences_session;
+mod state;
+mod tls;
+mod transport;
