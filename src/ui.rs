@@ -60,6 +60,26 @@ pub fn print(text: &str) -> io::Result<()> {
     out.flush()
 }
 
+/// Writes bytes to standard output as they are: a vendor's answer that somebody asked for untouched.
+///
+/// # Errors
+/// Fails where standard output can't be written.
+pub fn print_bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut out = stdout();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
+/// Reads standard input to its end.
+///
+/// # Errors
+/// Fails where it can't be read.
+pub fn stdin_bytes() -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    io::stdin().read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Tells whether standard output is a terminal.
 #[must_use]
 pub fn stdout_is_terminal() -> bool {

@@ -1,6 +1,7 @@
 //! What the verbs do, one file each. A verb asks backends and emits items; it never prints.
 
 pub mod act;
+pub mod api;
 pub mod attempt;
 pub mod auth;
 pub mod backends;

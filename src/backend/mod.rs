@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use reqwest::Method;
 use secrecy::SecretString;
 use serde::Serialize;
 
@@ -97,6 +98,11 @@ pub trait VpnBackend: Send + Sync {
         None
     }
 
+    /// Gives the facet for raw calls.
+    fn raw(&self) -> Option<&dyn Raw> {
+        None
+    }
+
     /// Says why something that no facet gives is not there.
     fn why_not(&self, capability: &str) -> &'static str;
 }
@@ -115,6 +121,7 @@ pub fn capabilities(backend: &dyn VpnBackend) -> Capabilities {
         ("disconnect", Support::Native),
         ("reconnect", Support::Emulated("disconnect, then connect".into())),
         facet(backend.session().is_some(), "auth"),
+        facet(backend.raw().is_some(), "api"),
     ]
 }
 
@@ -245,6 +252,35 @@ pub trait Session: Send + Sync {
     /// # Errors
     /// Fails where the vendor can't be asked.
     async fn show(&self) -> Result<Login>;
+}
+
+/// Sends raw calls.
+#[async_trait]
+pub trait Raw: Send + Sync {
+    /// Sends a call with the backend's credentials and gives the answer untouched; of one that failed the error keeps
+    /// it ([`Error::answer`]). A path never leaves the backend's origin; what is no read is sent once.
+    ///
+    /// # Errors
+    /// Fails with what the vendor said, with `api.not_found` where the path does not exist.
+    async fn call(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Vec<u8>>;
+}
+
+/// Makes the error for a raw call's path that does not exist, out of what a vendor says of it.
+#[must_use]
+pub fn no_such_path(error: Error, path: &str) -> Error {
+    let plain = matches!(error.code(), Code::Unsupported | Code::VendorProtocol | Code::ApiNotFound);
+    let report = error.report();
+    if !plain || report.http_status != Some(404) {
+        return error;
+    }
+    let missing = Error::new(Code::ApiNotFound, Layer::Api, format!("the vendor's API has nothing at `{path}`"))
+        .status(404)
+        .answered(error.answer())
+        .hint("the path is relative to the API's base; `vpnctl api --help` says to which");
+    match &report.backend {
+        Some(backend) => missing.backend(backend),
+        None => missing,
+    }
 }
 
 /// Makes the error of an attempt that failed, from what the vendor told.

@@ -148,6 +148,19 @@ pub(super) enum Verb {
         #[command(subcommand)]
         verb: AuthVerb,
     },
+    /// Send a raw call with the backend's credentials; the answer is printed untouched.
+    #[command(
+        after_help = "PATH is relative to /api/vN/ (Freebox), /v1/ (Everyware, scope written out) or the client's root (IXON;\na rel of its discovery, such as ControllerClosed, may stand for the path).\n\nExamples:\n  vpnctl api -b home GET vpn_client/config/\n  vpnctl api -b plant GET _/vpnServers\n  vpnctl api -b bench GET Status"
+    )]
+    Api {
+        /// GET, POST, PUT, PATCH, DELETE …
+        method: String,
+        /// The path, perhaps with a query.
+        path: String,
+        /// The body: JSON, @FILE, or - for standard input.
+        #[arg(long, value_name = "JSON|@FILE|-")]
+        data: Option<String>,
+    },
     /// Show the configured backends and what each can do.
     Backends,
     /// Make, find, show and check the configuration.

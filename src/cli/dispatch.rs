@@ -9,7 +9,7 @@ use super::args::{Acting, AuthVerb, Cli, ConfigVerb, Global, Targets, Verb};
 use super::settings::{self, Environment, Settings};
 use crate::app::act::{self, Act};
 use crate::app::selection::{self, Plan};
-use crate::app::{Emit, Outcome, Patience, Selection, auth, backends, list, status};
+use crate::app::{Emit, Outcome, Patience, Selection, api, auth, backends, list, status};
 use crate::backend::{Asked, How};
 use crate::config::paths;
 use crate::error::{Code, Error, Exit, Layer};
@@ -104,6 +104,7 @@ impl Command<'_> {
             Verb::Disconnect(acting) => self.act(settings, act::Verb::Disconnect, &acting).await,
             Verb::Reconnect(acting) => self.act(settings, act::Verb::Reconnect, &acting).await,
             Verb::Auth { verb } => self.auth(settings, &verb).await,
+            Verb::Api { method, path, data } => self.api(settings, &method, &path, data.as_deref()).await,
             Verb::Backends => {
                 let job = async |out: Emit| backends::run(&settings.setup, &out);
                 self.report(Schema::Backends, false, job).await.map(|(exit, _)| exit)
@@ -224,6 +225,32 @@ impl Command<'_> {
         let (plan, _) = self.plan(settings, None, patience).await?;
         let job = async |out: Emit| auth::run(plan, verb, &person, &out).await;
         self.report(Schema::Auth, false, job).await.map(|(exit, _)| exit)
+    }
+
+    async fn api(&self, settings: &Settings, method: &str, path: &str, data: Option<&str>) -> anyhow::Result<Exit> {
+        let backend = match selection::backends(&settings.setup.config, &settings.choice)?.as_slice() {
+            [one] => one.clone(),
+            several => {
+                let names = several.join(", ");
+                return Err(Error::usage(format!("a raw call goes to one backend, not to {names}"))
+                    .hint("choose one with -b")
+                    .into());
+            }
+        };
+        if !api::is_read(method)? {
+            act::guard(&settings.setup, settings.read_only, std::slice::from_ref(&backend))?;
+        }
+        let body = data.map(settings::body).transpose()?;
+        let chosen = &settings.setup.config.backends[&backend];
+        let open = settings.setup.open(chosen, Patience::Read).map_err(|error| error.backend(&backend))?;
+        match unless_stopped(api::run(&open, method, path, body)).await {
+            Ok(answer) => ui::print_bytes(&answer)?,
+            Err(error) => {
+                ui::print_bytes(error.answer())?;
+                return Err(error.into());
+            }
+        }
+        Ok(Exit::Ok)
     }
 
     fn init(&self, stdout: bool) -> anyhow::Result<Exit> {

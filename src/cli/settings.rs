@@ -176,6 +176,17 @@ pub(super) fn selection(global: &Global, targets: Option<&Targets>, config: &Con
     })
 }
 
+/// Reads the body of a raw call: written out, from a file (`@FILE`), or from standard input (`-`).
+pub(super) fn body(data: &str) -> Result<Vec<u8>> {
+    let unreadable =
+        |what: &str, error: std::io::Error| Error::usage(format!("the body can't be read from {what}: {error}"));
+    match data.strip_prefix('@') {
+        Some(path) => std::fs::read(path).map_err(|error| unreadable(path, error)),
+        None if data == "-" => ui::stdin_bytes().map_err(|error| unreadable("standard input", error)),
+        None => Ok(data.as_bytes().to_vec()),
+    }
+}
+
 fn lines(path: &Path) -> Result<Vec<String>> {
     let unreadable =
         |error: std::io::Error| Error::usage(format!("the targets can't be read from {}: {error}", path.display()));

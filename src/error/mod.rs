@@ -56,6 +56,17 @@ struct Details {
     vendor_code: Option<String>,
     retry_after: Option<Duration>,
     unknown_outcome: bool,
+    answer: Answer,
+}
+
+/// The body of the answer that failed; it may hold secrets, so nothing prints it by accident.
+#[derive(Clone, Default)]
+struct Answer(Vec<u8>);
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
 }
 
 /// The error object of contract section 5.
@@ -105,6 +116,7 @@ impl Error {
             vendor_code: None,
             retry_after: None,
             unknown_outcome: false,
+            answer: Answer::default(),
         }))
     }
 
@@ -187,6 +199,19 @@ impl Error {
     pub fn retry_after(mut self, wait: Option<Duration>) -> Self {
         self.0.retry_after = wait;
         self
+    }
+
+    /// Keeps the body of the answer that failed, for who asked for it untouched.
+    #[must_use]
+    pub fn answered(mut self, body: &[u8]) -> Self {
+        self.0.answer = Answer(body.to_vec());
+        self
+    }
+
+    /// Gives the body of the answer that failed.
+    #[must_use]
+    pub fn answer(&self) -> &[u8] {
+        &self.0.answer.0
     }
 
     /// Ends the process with another code than the table's, for a signal's number.

@@ -40,6 +40,8 @@ pub struct Call {
     pub authorized: bool,
     /// How long one attempt may take, where it differs from the backend's.
     pub timeout: Option<Duration>,
+    /// Whether somebody wants the answer as it is, also of a failure.
+    pub raw: bool,
 }
 
 impl Call {
@@ -51,6 +53,23 @@ impl Call {
     /// Describes a write with credentials.
     pub fn write(operation: &'static str, method: Method, path: impl Into<String>) -> Self {
         Self::new(operation, method, path, Safety::Once)
+    }
+
+    /// Describes a call that somebody wrote by hand, and wants answered untouched.
+    #[must_use]
+    pub fn raw(method: Method, path: &str, body: Option<Vec<u8>>) -> Self {
+        let safety = if method.is_safe() { Safety::Read } else { Safety::Once };
+        let mut call = Self::new("api", method, path.trim_start_matches('/'), safety);
+        call.raw = true;
+        match body {
+            Some(body) => {
+                call.body = Some(body);
+                call.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                call
+            }
+            None if safety == Safety::Once => call.empty(),
+            None => call,
+        }
     }
 
     fn new(operation: &'static str, method: Method, path: impl Into<String>, safety: Safety) -> Self {
@@ -65,6 +84,7 @@ impl Call {
             safety,
             authorized: true,
             timeout: None,
+            raw: false,
         }
     }
 

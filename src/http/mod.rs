@@ -136,6 +136,9 @@ impl Transport {
                     renewed = true;
                     continue;
                 }
+                Ok((reply, _, Verdict::Stale(error) | Verdict::Failed(error))) if call.raw => {
+                    error.answered(&reply.body)
+                }
                 Ok((_, _, Verdict::Stale(error) | Verdict::Failed(error))) | Err(error) => error,
             };
             if error.code() == Code::TimeoutDeadline

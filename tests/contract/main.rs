@@ -15,6 +15,7 @@ mod freebox;
 mod freebox_login;
 mod ixon;
 mod ixon_cloud;
+mod raw;
 mod sentences;
 mod sentences_session;
 mod state;

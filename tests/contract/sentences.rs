@@ -27,8 +27,8 @@ macro_rules! for_each_vendor {
 }
 pub(crate) use for_each_vendor;
 
-/// The capabilities that have cases, here or in `sentences_session`.
-const CASES: &[&str] = &["status", "list", "connect", "disconnect", "reconnect", "auth"];
+/// The capabilities that have cases, here, in `sentences_session` or in `raw`.
+const CASES: &[&str] = &["status", "list", "connect", "disconnect", "reconnect", "auth", "api"];
 
 for_each_vendor! {
     every_capability_has_a_case_or_a_reason

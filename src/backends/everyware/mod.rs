@@ -12,11 +12,13 @@ pub mod wire;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use reqwest::Method;
 
 use self::api::{Api, Verb};
 use crate::backend::registry::Vendor;
-use crate::backend::{How, Info, Listed, Login, Opening, Person, Session, Targets, VpnBackend};
+use crate::backend::{How, Info, Listed, Login, Opening, Person, Raw, Session, Targets, VpnBackend, no_such_path};
 use crate::error::{Code, Error, Layer, Result};
+use crate::http::Call;
 use crate::model::{Source, Status, Target, TargetKind};
 
 /// Everyware Cloud's entry in the registry.
@@ -101,6 +103,10 @@ impl VpnBackend for Everyware {
         Some(self)
     }
 
+    fn raw(&self) -> Option<&dyn Raw> {
+        Some(self)
+    }
+
     fn why_not(&self, _capability: &str) -> &'static str {
         "the cloud's API has nothing for it"
     }
@@ -132,6 +138,13 @@ impl Targets for Everyware {
 
     async fn find(&self, name: &str) -> Result<Vec<Target>> {
         self.api.find(name).await
+    }
+}
+
+#[async_trait]
+impl Raw for Everyware {
+    async fn call(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Vec<u8>> {
+        self.api.raw(Call::raw(method, path, body)).await.map_err(|error| no_such_path(error, path))
     }
 }
 

@@ -125,11 +125,20 @@ impl Api {
         self.call_at(&now, call).await
     }
 
-    async fn call_at(&self, place: &Place, mut call: Call) -> Result<Option<Value>> {
-        call.path = format!("{}{}", place.path, call.path);
+    async fn call_at(&self, place: &Place, call: Call) -> Result<Option<Value>> {
         let operation = call.operation;
-        let reply = self.auth.transport.call(&self.auth, &call.at_root()).await?;
-        Ok(envelope(&reply, operation)?.result)
+        Ok(envelope(&self.send_at(place, call).await?, operation)?.result)
+    }
+
+    async fn send_at(&self, place: &Place, mut call: Call) -> Result<Reply> {
+        call.path = format!("{}{}", place.path, call.path);
+        self.auth.transport.call(&self.auth, &call.at_root()).await
+    }
+
+    /// Sends a raw call below the versioned base.
+    pub(super) async fn raw(&self, call: Call) -> Result<Vec<u8>> {
+        let (place, _) = self.place().await?;
+        Ok(self.send_at(&place, call).await?.body)
     }
 
     /// Gives the versioned base, and whether it was remembered from an earlier run.

@@ -9,11 +9,15 @@ mod pairing;
 mod wire;
 
 use async_trait::async_trait;
+use reqwest::Method;
 
 use self::api::Api;
 use crate::backend::registry::Vendor;
-use crate::backend::{How, Info, Listed, Login, Opening, Person, Session, Targets, VpnBackend, naming};
+use crate::backend::{
+    How, Info, Listed, Login, Opening, Person, Raw, Session, Targets, VpnBackend, naming, no_such_path,
+};
 use crate::error::{Code, Error, Layer, Result};
+use crate::http::Call;
 use crate::model::{Source, State, Status, Target, TargetKind};
 
 /// The Freebox's entry in the registry.
@@ -98,6 +102,10 @@ impl VpnBackend for Freebox {
         Some(self)
     }
 
+    fn raw(&self) -> Option<&dyn Raw> {
+        Some(self)
+    }
+
     fn why_not(&self, _capability: &str) -> &'static str {
         "the box's API has nothing for it"
     }
@@ -130,6 +138,13 @@ impl Targets for Freebox {
             return Ok(known);
         }
         Ok(naming::best(name, &self.api.tunnels().await?))
+    }
+}
+
+#[async_trait]
+impl Raw for Freebox {
+    async fn call(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Vec<u8>> {
+        self.api.raw(Call::raw(method, path, body)).await.map_err(|error| no_such_path(error, path))
     }
 }
 

@@ -69,24 +69,61 @@ impl Local {
         token: &SecretString,
         sector: Option<&str>,
     ) -> Result<()> {
-        let controller = self.controller().await?;
-        let token = token.expose_secret();
-        let mut call = Call::write("connect", Method::POST, "")
-            .open()
-            .json(&Connect { agent_id: agent, company_id: company })?
-            .header("api-version", "2", false)?
-            .header("api-access-token", token, true)?
-            .header("vpn-client-controller-identifier", &controller, false)?;
+        let call =
+            Call::write("connect", Method::POST, "").open().json(&Connect { agent_id: agent, company_id: company })?;
+        let mut call = self.with_credentials(call, token).await?;
         if let Some(sector) = sector {
             call = call.header("api-sector", sector, false)?;
         }
-        if self.legacy_headers {
-            call = call
-                .header("ixplatform-access-token", token, true)?
-                .header("ixclient-controller-identifier", &controller, false)?
-                .header("ixapi-version", "2", false)?;
-        }
         self.call("Connect", call).await.map(|_| ())
+    }
+
+    /// Adds what a connection is asked for with: the token and who asks.
+    async fn with_credentials(&self, call: Call, token: &SecretString) -> Result<Call> {
+        let controller = self.controller().await?;
+        let token = token.expose_secret();
+        let call = call.header("api-version", "2", false)?.header("api-access-token", token, true)?.header(
+            "vpn-client-controller-identifier",
+            &controller,
+            false,
+        )?;
+        if !self.legacy_headers {
+            return Ok(call);
+        }
+        call.header("ixplatform-access-token", token, true)?
+            .header("ixclient-controller-identifier", &controller, false)?
+            .header("ixapi-version", "2", false)
+    }
+
+    /// Tells whether a raw call is the one that carries the token.
+    pub(super) async fn is_connect(&self, method: &Method, path: &str) -> Result<bool> {
+        if *method != Method::POST {
+            return Ok(false);
+        }
+        let links = self.links().await?;
+        let path = path.trim_start_matches('/');
+        Ok(path == "Connect" || links.get("Connect").is_some_and(|link| link.trim_start_matches('/') == path))
+    }
+
+    /// Sends a raw call to a path below the client's root, or to what a rel names.
+    pub(super) async fn raw(&self, path: &str, mut call: Call, token: Option<&SecretString>) -> Result<Vec<u8>> {
+        if let Some(token) = token {
+            call = self.with_credentials(call, token).await?;
+        }
+        // A rel is one word that begins with a capital letter; no path of the client does.
+        if path.starts_with(|c: char| c.is_ascii_uppercase())
+            && let Some(link) = self.links().await?.get(path)
+        {
+            call.path.clone_from(link);
+        }
+        let reply = self.transport.call(self, &call.open().at_root()).await?;
+        self.look_at_version(&reply);
+        Ok(reply.body)
+    }
+
+    async fn links(&self) -> Result<BTreeMap<String, String>> {
+        let remembered = self.memory.get().links;
+        if remembered.is_empty() { self.discover().await } else { Ok(remembered) }
     }
 
     /// Ends the connection, whoever started it; needs no credentials.

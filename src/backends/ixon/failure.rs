@@ -11,7 +11,7 @@ pub(super) fn of_client(call: &Call, reply: &Reply) -> Error {
     let status = reply.status.as_u16();
     let text = client_text(reply);
     let said = if text.is_empty() { String::new() } else { format!(": {text}") };
-    let operation = call.operation;
+    let operation = if call.raw { "accept the call" } else { call.operation };
     match status {
         404 => Error::new(Code::ApiNotFound, Layer::Api, format!("{PEER} knows nothing at {}{said}", call.path)),
         401 | 403 => Error::new(

@@ -14,13 +14,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use reqwest::Method;
 
 use self::api::Local;
 use self::cloud::Cloud;
 use self::memory::Remembered;
 use crate::backend::registry::Vendor;
-use crate::backend::{How, Info, Listed, Login, Opening, Person, Session, Targets, VpnBackend, naming};
+use crate::backend::{
+    How, Info, Listed, Login, Opening, Person, Raw, Session, Targets, VpnBackend, naming, no_such_path,
+};
 use crate::error::{Error, Result};
+use crate::http::Call;
 use crate::model::{Source, State, Status, Target, TargetKind};
 
 /// IXON's entry in the registry.
@@ -116,6 +120,10 @@ impl VpnBackend for Ixon {
         Some(self)
     }
 
+    fn raw(&self) -> Option<&dyn Raw> {
+        Some(self)
+    }
+
     fn why_not(&self, _capability: &str) -> &'static str {
         "the VPN client's API has nothing for it"
     }
@@ -161,6 +169,16 @@ impl Targets for Ixon {
         }
         let other = |agent: &&memory::Agent| agent.also.iter().any(|value| value.eq_ignore_ascii_case(name));
         Ok(agents.iter().filter(other).map(memory::Agent::target).collect())
+    }
+}
+
+#[async_trait]
+impl Raw for Ixon {
+    async fn call(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Vec<u8>> {
+        let connects = self.local.is_connect(&method, path).await?;
+        let token = if connects { Some(self.cloud.token().await?) } else { None };
+        let call = Call::raw(method, path, body);
+        self.local.raw(path, call, token.as_ref()).await.map_err(|error| no_such_path(error, path))
     }
 }
 
