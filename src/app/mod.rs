@@ -6,6 +6,7 @@ pub mod attempt;
 pub mod auth;
 pub mod backends;
 pub mod list;
+pub mod log;
 pub mod outcome;
 pub mod selection;
 pub mod settings;

@@ -98,6 +98,11 @@ pub trait VpnBackend: Send + Sync {
         None
     }
 
+    /// Gives the facet for the vendor's log.
+    fn logs(&self) -> Option<&dyn Logs> {
+        None
+    }
+
     /// Gives the facet for raw calls.
     fn raw(&self) -> Option<&dyn Raw> {
         None
@@ -121,6 +126,7 @@ pub fn capabilities(backend: &dyn VpnBackend) -> Capabilities {
         ("disconnect", Support::Native),
         ("reconnect", Support::Emulated("disconnect, then connect".into())),
         facet(backend.session().is_some(), "auth"),
+        facet(backend.logs().is_some(), "log"),
         facet(backend.raw().is_some(), "api"),
     ]
 }
@@ -252,6 +258,27 @@ pub trait Session: Send + Sync {
     /// # Errors
     /// Fails where the vendor can't be asked.
     async fn show(&self) -> Result<Login>;
+}
+
+/// One line of a vendor's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// When it was written; `None` where the vendor's clock tells no zone.
+    pub at: Option<Timestamp>,
+    /// The vendor's word for its weight.
+    pub level: Option<String>,
+    /// The line as the vendor wrote it.
+    pub text: String,
+}
+
+/// Reads the vendor's VPN log.
+#[async_trait]
+pub trait Logs: Send + Sync {
+    /// Gives the lines that the vendor keeps, oldest first; an empty log is no error.
+    ///
+    /// # Errors
+    /// Fails with what the vendor said.
+    async fn lines(&self) -> Result<Vec<LogLine>>;
 }
 
 /// Sends raw calls.

@@ -148,6 +148,16 @@ pub(super) enum Verb {
         #[command(subcommand)]
         verb: AuthVerb,
     },
+    /// Print the vendor's VPN log.
+    #[command(after_help = "Examples:\n  vpnctl log -b home -n 20\n  vpnctl log -b home -f")]
+    Log {
+        /// Go on with what is added, until interrupted.
+        #[arg(short, long)]
+        follow: bool,
+        /// Only the last N lines.
+        #[arg(short = 'n', long, value_name = "N")]
+        lines: Option<usize>,
+    },
     /// Send a raw call with the backend's credentials; the answer is printed untouched.
     #[command(
         after_help = "PATH is relative to /api/vN/ (Freebox), /v1/ (Everyware, scope written out) or the client's root (IXON;\na rel of its discovery, such as ControllerClosed, may stand for the path).\n\nExamples:\n  vpnctl api -b home GET vpn_client/config/\n  vpnctl api -b plant GET _/vpnServers\n  vpnctl api -b bench GET Status"

@@ -9,7 +9,7 @@ use super::args::{Acting, AuthVerb, Cli, ConfigVerb, Global, Targets, Verb};
 use super::settings::{self, Environment, Settings};
 use crate::app::act::{self, Act};
 use crate::app::selection::{self, Plan};
-use crate::app::{Emit, Outcome, Patience, Selection, api, auth, backends, list, status};
+use crate::app::{Emit, Outcome, Patience, Selection, api, auth, backends, list, log, status};
 use crate::backend::{Asked, How};
 use crate::config::paths;
 use crate::error::{Code, Error, Exit, Layer};
@@ -104,6 +104,7 @@ impl Command<'_> {
             Verb::Disconnect(acting) => self.act(settings, act::Verb::Disconnect, &acting).await,
             Verb::Reconnect(acting) => self.act(settings, act::Verb::Reconnect, &acting).await,
             Verb::Auth { verb } => self.auth(settings, &verb).await,
+            Verb::Log { follow, lines } => self.log(settings, follow, lines).await,
             Verb::Api { method, path, data } => self.api(settings, &method, &path, data.as_deref()).await,
             Verb::Backends => {
                 let job = async |out: Emit| backends::run(&settings.setup, &out);
@@ -225,6 +226,14 @@ impl Command<'_> {
         let (plan, _) = self.plan(settings, None, patience).await?;
         let job = async |out: Emit| auth::run(plan, verb, &person, &out).await;
         self.report(Schema::Auth, false, job).await.map(|(exit, _)| exit)
+    }
+
+    async fn log(&self, settings: &Settings, follow: bool, last: Option<usize>) -> anyhow::Result<Exit> {
+        let patience = if follow { Patience::Fleet } else { Patience::Read };
+        let (plan, _) = self.plan(settings, None, patience).await?;
+        let reading = log::Reading { last, follow, interval: settings.setup.limits.interval };
+        let job = async |out: Emit| log::run(plan, reading, &out).await;
+        self.report(Schema::Log, false, job).await.map(|(exit, _)| exit)
     }
 
     async fn api(&self, settings: &Settings, method: &str, path: &str, data: Option<&str>) -> anyhow::Result<Exit> {

@@ -24,6 +24,8 @@ pub enum Schema {
     Backends,
     /// Resolved settings.
     Config,
+    /// Lines of a vendor's log.
+    Log,
 }
 
 /// The keys of a status item, nested ones dotted, in the order of the contract.
@@ -78,6 +80,7 @@ impl Schema {
             Self::Auth => "auth",
             Self::Backends => "backends",
             Self::Config => "config",
+            Self::Log => "log",
         }
     }
 
@@ -99,6 +102,7 @@ impl Schema {
             Self::Auth => vec!["backend", "vendor", "login", "account", "expires_at", "rights"],
             Self::Backends => vec!["backend", "vendor", "url", "capabilities"],
             Self::Config => vec!["key", "value", "origin"],
+            Self::Log => vec!["backend", "at", "level", "text"],
         }
     }
 
@@ -111,6 +115,7 @@ impl Schema {
             Self::Auth => "login",
             Self::Backends => "backend",
             Self::Config => "value",
+            Self::Log => "text",
         }
     }
 }

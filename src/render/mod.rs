@@ -99,6 +99,10 @@ impl<'a> Report<'a> {
     pub fn new(out: impl Write + 'a, schema: Schema, shape: &Shape) -> Self {
         let shape = shape.clone();
         let renderer: Box<dyn Renderer> = match shape.format {
+            // A log is read as lines, as they come; a table would wait for the end.
+            Format::Table | Format::Wide if schema == Schema::Log && shape.fields.is_empty() => {
+                Box::new(value::Plain::new(schema, shape))
+            }
             Format::Table => Box::new(table::Table::new(schema, shape, false)),
             Format::Wide => Box::new(table::Table::new(schema, shape, true)),
             Format::Json => Box::new(json::Document::new(schema, shape)),

@@ -126,6 +126,7 @@ const AUTH: Columns = &[
     ("EXPIRES", "expires_at"),
 ];
 const BACKENDS: Columns = &[("BACKEND", "backend"), ("VENDOR", "vendor"), ("URL", "url"), ("CAN", "capabilities")];
+const LOG: Columns = &[("BACKEND", "backend"), ("LEVEL", "level"), ("TEXT", "text")];
 const CONFIG: Columns = &[("KEY", "key"), ("VALUE", "value"), ("ORIGIN", "origin")];
 
 fn columns(schema: Schema, wide: bool) -> Vec<Column> {
@@ -136,6 +137,7 @@ fn columns(schema: Schema, wide: bool) -> Vec<Column> {
         Schema::Auth => (AUTH, &[("RIGHTS", "rights")]),
         Schema::Backends => (BACKENDS, &[]),
         Schema::Config => (CONFIG, &[]),
+        Schema::Log => (LOG, &[]),
     };
     let more = if wide { more } else { &[] };
     narrow

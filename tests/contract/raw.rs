@@ -56,3 +56,25 @@ async fn a_raw_read_is_repeated(facts: &Facts) {
     backend.raw().unwrap().call(Method::GET, path(facts), None).await.unwrap();
     assert_eq!(bench.asked().len(), 2);
 }
+
+#[tokio::test]
+async fn a_log_is_lines_or_unsupported_without_a_request() {
+    for facts in super::facts::ALL {
+        let bench = facts.bench().await;
+        let backend = bench.open();
+        let Some(logs) = backend.logs() else {
+            assert_eq!(bench.requests(), 0);
+            continue;
+        };
+        bench.fault("clear-log");
+        assert_eq!(logs.lines().await.unwrap(), [], "an empty log is no error");
+        bench.heal();
+        backend.disconnect(&facts.up()).await.unwrap();
+        let lines = logs.lines().await.unwrap();
+        assert!(!lines.is_empty());
+        assert!(
+            lines.iter().all(|line| line.at.is_none() && line.level.is_some() && !line.text.is_empty()),
+            "{lines:?}"
+        );
+    }
+}

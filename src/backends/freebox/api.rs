@@ -57,6 +57,14 @@ impl Api {
         Ok((status, result))
     }
 
+    /// Reads the log: one string with line ends, empty where there is nothing.
+    pub(super) async fn log(&self) -> Result<String> {
+        match self.get("log", "vpn_client/log").await? {
+            None | Some(Value::Null) => Ok(String::new()),
+            Some(result) => decode(result, "log"),
+        }
+    }
+
     /// Lists the tunnels and remembers their names.
     pub(super) async fn tunnels(&self) -> Result<Vec<Target>> {
         // An empty list is answered without `result`, with null or with an empty array.

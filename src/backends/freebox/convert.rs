@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::wire::{IpInfo, Stats, VpnConfig, VpnStatus};
+use crate::backend::LogLine;
 use crate::backends::shared::meaningful;
 use crate::model::{Failure, LastError, Link, Network, Source, State, Status, Target, TargetKind, Traffic};
 
@@ -55,6 +56,27 @@ pub fn status(document: VpnStatus) -> Status {
         last_attempt_at: document.last_try.and_then(instant),
         ..Status::new(state, Source::Client)
     }
+}
+
+/// Takes the log apart: `YYYY-MM-DD HH:MM:SS level: daemon: sub: text`, one a line.
+#[must_use]
+pub fn log(text: &str) -> Vec<LogLine> {
+    let lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
+    lines
+        .map(|line| LogLine {
+            // The box's clock tells no zone, so the time stays in the text.
+            at: None,
+            level: level(line).map(str::to_owned),
+            text: line.to_owned(),
+        })
+        .collect()
+}
+
+fn level(line: &str) -> Option<&str> {
+    let mut words = line.splitn(4, ' ');
+    let (date, time, level) = (words.next()?, words.next()?, words.next()?);
+    let dated = date.len() == 10 && date.matches('-').count() == 2 && time.matches(':').count() == 2;
+    level.strip_suffix(':').filter(|level| dated && !level.is_empty())
 }
 
 /// Turns a VPN client configuration into a target.
@@ -128,5 +150,22 @@ fn meaning(code: &str) -> &str {
         "protocol" => "protocol error",
         "remote_terminated" | "remote_disconnect" => "closed by the remote peer",
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::log;
+
+    #[test]
+    fn the_documented_line_has_a_level() {
+        let lines = log("2014-02-20 14:55:10 dbg: ppp: pppd: sent [ ... ] \n\nno shape at all\n");
+        let told: Vec<(Option<&str>, &str)> =
+            lines.iter().map(|line| (line.level.as_deref(), line.text.as_str())).collect();
+        assert_eq!(
+            told,
+            [(Some("dbg"), "2014-02-20 14:55:10 dbg: ppp: pppd: sent [ ... ]"), (None, "no shape at all")]
+        );
+        assert_eq!(log(""), []);
     }
 }

@@ -14,7 +14,7 @@ use reqwest::Method;
 use self::api::Api;
 use crate::backend::registry::Vendor;
 use crate::backend::{
-    How, Info, Listed, Login, Opening, Person, Raw, Session, Targets, VpnBackend, naming, no_such_path,
+    How, Info, Listed, LogLine, Login, Logs, Opening, Person, Raw, Session, Targets, VpnBackend, naming, no_such_path,
 };
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::Call;
@@ -102,6 +102,10 @@ impl VpnBackend for Freebox {
         Some(self)
     }
 
+    fn logs(&self) -> Option<&dyn Logs> {
+        Some(self)
+    }
+
     fn raw(&self) -> Option<&dyn Raw> {
         Some(self)
     }
@@ -138,6 +142,13 @@ impl Targets for Freebox {
             return Ok(known);
         }
         Ok(naming::best(name, &self.api.tunnels().await?))
+    }
+}
+
+#[async_trait]
+impl Logs for Freebox {
+    async fn lines(&self) -> Result<Vec<LogLine>> {
+        Ok(convert::log(&self.api.log().await?))
     }
 }
 
