@@ -1,5 +1,6 @@
 //! The cloud's calls: companies, agents, sector. Vendor pages: developer.ixon.cloud/docs, `APIv2`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -69,6 +70,9 @@ impl Cloud {
         for company in companies {
             self.agents_of(&company, &mut agents).await?;
         }
+        // A page that comes twice holds the same agents twice.
+        let mut seen = HashSet::new();
+        agents.retain(|agent| seen.insert(agent.id.clone()));
         let kept = agents.clone();
         self.memory
             .change(|memory| {
@@ -87,6 +91,7 @@ impl Cloud {
 
     async fn agents_of(&self, company: &str, agents: &mut Vec<Agent>) -> Result<()> {
         let mut after: Option<String> = None;
+        let mut cursors = HashSet::new();
         loop {
             let cursor = after.as_deref().map(|cursor| format!("&page-after={}", segment(cursor))).unwrap_or_default();
             let path = format!("agents?fields={FIELDS}&page-size={PAGE}{cursor}");
@@ -105,7 +110,7 @@ impl Cloud {
             }));
             // A cursor that repeats would go round for ever.
             match more {
-                Some(more) if after.as_ref() != Some(&more) => after = Some(more),
+                Some(more) if cursors.insert(more.clone()) => after = Some(more),
                 _ => return Ok(()),
             }
         }

@@ -67,13 +67,18 @@ pub(super) fn of_cloud(backend: &str, reply: &Reply) -> Option<Error> {
         .filter_map(|value| serde_json::from_value(value).ok())
         .collect();
     let error = match faults.first() {
-        Some(fault) if status < 500 => of_fault(backend, fault, status),
+        Some(fault) if status < 500 || is_offline(fault) => of_fault(backend, fault, status),
         // Not every answer is a document; these statuses speak for themselves.
         None if matches!(status, 401 | 403) => of_fault(backend, &Fault::default(), status),
         _ => server_failure(CLOUD, reply)
             .unwrap_or_else(|| Error::new(Code::VendorError, Layer::Api, format!("{CLOUD} failed without saying why"))),
     };
     Some(error.status(status))
+}
+
+/// Tells whether a router has no link to the cloud, which is said with 503.
+fn is_offline(fault: &Fault) -> bool {
+    fault.message.as_deref().is_some_and(|text| text.to_lowercase().contains("agent is not online"))
 }
 
 fn of_fault(backend: &str, fault: &Fault, status: u16) -> Error {
@@ -100,7 +105,7 @@ fn of_fault(backend: &str, fault: &Fault, status: u16) -> Error {
     if has(&["token does not exist or has expired"]) {
         return auth(Code::AuthExpired, "does not accept the token").hint(login);
     }
-    if has(&["agent is not online"]) {
+    if is_offline(fault) {
         return Error::new(Code::DeviceOffline, Layer::Device, "the agent is not connected to the IXON cloud")
             .later()
             .hint("switch the router on and check its internet access");
