@@ -69,7 +69,8 @@ pub(super) struct Auth {
     generation: Mutex<u64>,
     pub(super) renewing: tokio::sync::Mutex<()>,
     pub(super) refused: Refused,
-    logged_in: AtomicBool,
+    /// Whether the token of this process was past its end when it was made.
+    ended_at_issue: AtomicBool,
 }
 
 impl std::fmt::Debug for Auth {
@@ -96,7 +97,7 @@ impl Auth {
             generation: Mutex::new(0),
             renewing: tokio::sync::Mutex::default(),
             refused: Refused::default(),
-            logged_in: AtomicBool::new(false),
+            ended_at_issue: AtomicBool::new(false),
         };
         let memory = auth.owned(auth.store.read());
         auth.set(memory);
@@ -158,8 +159,7 @@ impl Auth {
     /// Tells whether a token still serves. One that was past its end when it was made belongs to a cloud whose clock
     /// is off; it serves the command that made it, so that nothing goes round for ever.
     pub(super) fn serves(&self, token: &Token) -> bool {
-        let fresh = self.logged_in.load(Ordering::SeqCst);
-        fresh || token.expires_on.is_none_or(|at| at.as_second() - Timestamp::now().as_second() > MARGIN)
+        self.ended_at_issue.load(Ordering::SeqCst) || lasts(token)
     }
 
     /// Gets a token: another process's, else by refresh, else by a login. Holds the lock all the while.
@@ -181,7 +181,7 @@ impl Auth {
         memory.token = Some(token.clone());
         memory.refusal = None;
         self.keep(&guard, memory);
-        self.logged_in.store(true, Ordering::SeqCst);
+        self.ended_at_issue.store(!lasts(&token), Ordering::SeqCst);
         Ok(token)
     }
 
@@ -339,6 +339,10 @@ impl Auth {
         .await?;
         Ok(known)
     }
+}
+
+fn lasts(token: &Token) -> bool {
+    token.expires_on.is_none_or(|at| at.as_second() - Timestamp::now().as_second() > MARGIN)
 }
 
 impl Credentials {

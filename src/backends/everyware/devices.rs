@@ -1,6 +1,6 @@
 //! The registry of devices, and who is connected to the VPN server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::de::DeserializeOwned;
 
@@ -21,13 +21,14 @@ const HITS: usize = 100;
 impl Api {
     /// Gives every device of the scope, page by page.
     pub(super) async fn devices(&self, each: &mut (dyn FnMut(Device) + Send)) -> Result<()> {
-        self.pages("devices", "list", each).await
+        self.pages("devices", "list", |device: &Device| Some(device.id.clone()), each).await
     }
 
     /// Gives the devices' live connections at the VPN server, by device.
     pub(super) async fn connections(&self) -> Result<BTreeMap<String, VpnConnection>> {
         let mut connections = BTreeMap::new();
-        self.pages("vpnConnections", "connections", &mut |connection: VpnConnection| {
+        let id = |connection: &VpnConnection| connection.id.clone();
+        self.pages("vpnConnections", "connections", id, &mut |connection: VpnConnection| {
             // Users have connections too; theirs name no device.
             if let Some(device) = connection.device_id.clone() {
                 connections.insert(device, connection);
@@ -37,22 +38,30 @@ impl Api {
         Ok(connections)
     }
 
+    /// Reads page by page. What is added meanwhile moves the end of a page to the beginning of the next, so what the
+    /// page before had is left out; a page with nothing else in it is the end, whatever the server says of more.
     async fn pages<T: DeserializeOwned + Send>(
         &self,
         what: &str,
         operation: &'static str,
+        id: impl Fn(&T) -> Option<String> + Send,
         each: &mut (dyn FnMut(T) + Send),
     ) -> Result<()> {
         let mut offset = 0;
+        let mut before = HashSet::new();
         loop {
             let path = self.scoped(&format!("{what}?limit={PAGE}&offset={offset}"));
             let page: Page<T> = self.get(operation, &path).await?;
             let received = page.items.len();
-            page.items.into_iter().for_each(&mut *each);
-            if !page.limit_exceeded || received == 0 {
+            let ids: HashSet<String> = page.items.iter().filter_map(&id).collect();
+            let known = |item: &T| id(item).is_some_and(|id| before.contains(&id));
+            let new: Vec<T> = page.items.into_iter().filter(|item| !known(item)).collect();
+            let is_last = !page.limit_exceeded || new.is_empty();
+            new.into_iter().for_each(&mut *each);
+            if is_last {
                 return Ok(());
             }
-            offset += received;
+            (before, offset) = (ids, offset + received);
         }
     }
 

@@ -118,7 +118,10 @@ impl Targets for Everyware {
         let connections = match self.api.connections().await {
             Ok(connections) => Some(connections),
             // Without the right or the service the devices are still worth a list; each can be asked by itself.
-            Err(error) if matches!(error.code(), Code::AuthForbidden | Code::TargetNotFound | Code::Unsupported) => {
+            Err(error)
+                if matches!(error.code(), Code::AuthForbidden | Code::TargetNotFound | Code::Unsupported)
+                    || failure::is_no_route(&error) =>
+            {
                 tracing::warn!("the VPN server's list can't be read, so states are left out: {error}");
                 None
             }

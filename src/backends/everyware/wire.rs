@@ -74,6 +74,8 @@ pub(super) struct Device {
 #[serde(rename_all = "camelCase")]
 pub(super) struct VpnConnection {
     #[serde(default)]
+    pub(super) id: Option<String>,
+    #[serde(default)]
     pub(super) device_id: Option<String>,
     #[serde(default)]
     pub(super) inet_address: Option<String>,
