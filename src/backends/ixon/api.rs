@@ -30,6 +30,7 @@ pub(super) struct Local {
     memory: Arc<Remembered>,
     legacy_headers: bool,
     warned: AtomicBool,
+    discovering: tokio::sync::Mutex<()>,
 }
 
 impl Local {
@@ -47,7 +48,13 @@ impl Local {
             ),
         };
         let transport = shared::transport(opening, place)?;
-        Ok(Self { transport, memory, legacy_headers: config.legacy_headers, warned: AtomicBool::new(false) })
+        Ok(Self {
+            transport,
+            memory,
+            legacy_headers: config.legacy_headers,
+            warned: AtomicBool::new(false),
+            discovering: tokio::sync::Mutex::default(),
+        })
     }
 
     /// Reads the status, decoded and as it came.
@@ -149,7 +156,7 @@ impl Local {
     async fn call(&self, rel: &str, call: Call) -> Result<Reply> {
         let remembered = self.memory.get().links;
         let known = remembered.contains_key(rel);
-        let links = if known { remembered } else { self.discover().await? };
+        let links = if known { remembered } else { self.discover_once(rel).await? };
         let first = self.call_at(&links, rel, call.clone()).await;
         match &first {
             Err(error) if known && error.code() == Code::ApiNotFound => {
@@ -179,6 +186,13 @@ impl Local {
         let reply = self.transport.call(self, &call.at_root()).await?;
         self.look_at_version(&reply);
         Ok(reply)
+    }
+
+    /// Reads the links, where no other call has done so meanwhile.
+    async fn discover_once(&self, rel: &str) -> Result<BTreeMap<String, String>> {
+        let _one = self.discovering.lock().await;
+        let links = self.memory.get().links;
+        if links.contains_key(rel) { Ok(links) } else { self.discover().await }
     }
 
     /// Reads the links and remembers their paths; one that leaves the configured place is refused, for a token is
