@@ -1,0 +1,92 @@
+//! What keeps changes from happening.
+
+use crate::bench::{Bench, VENDORS};
+use crate::run::Run;
+
+/// Counts what was sent besides reads and logins.
+fn writes(bench: &Bench) -> usize {
+    let write = |line: &&String| !line.starts_with("GET") && !line.contains("login") && !line.contains("authentic");
+    VENDORS.iter().map(|vendor| bench.asked(vendor).iter().filter(write).count()).sum()
+}
+
+#[test]
+fn read_only_refuses_before_any_request() {
+    let bench = Bench::new();
+    for verb in ["connect", "disconnect", "reconnect"] {
+        for target in
+            ["-b freebox vpn0", "freebox/vpn0", "-b everyware gw-lyon-03", "-b ixon 'Press 7'", "-A '*' --yes"]
+        {
+            let line = format!("{verb} {target} -o json");
+            bench.run(&format!("{line} --read-only")).ends(9).without_output().fails("conflict.guard");
+            bench.run_where("VPNCTL_READ_ONLY", "1", &line).ends(9).without_output().fails("conflict.guard");
+        }
+        let line = format!("{verb} -b freebox vpn0 -o json");
+        let run = bench.run_where("VPNCTL_BACKEND_FREEBOX_READ_ONLY", "true", &line).ends(9).without_output();
+        assert!(run.fails("conflict.guard")["message"].as_str().unwrap().contains("`freebox`"), "{run}");
+    }
+    let text = bench.config().replace("[backend.freebox]\n", "[backend.freebox]\nread_only = true\n");
+    for line in ["disconnect -b freebox", "disconnect freebox/vpn1", "disconnect -A --yes"] {
+        bench.run_by(&text, &format!("{line} -o json")).ends(9).without_output().fails("conflict.guard");
+    }
+    assert_eq!(bench.requests(), 0);
+    // Reading is what it leaves, and another backend is none of its affairs.
+    bench.run("status -b freebox --read-only").ends(0);
+    bench.run_by(&text, "connect -b everyware gw-lyon-03").ends(0);
+}
+
+#[test]
+fn mass_changes_need_a_yes_where_nobody_can_be_asked() {
+    let mut bench = Bench::new();
+    bench.set("VPNCTL_BACKEND_EVERYWARE_LABELS", "site=lyon");
+    let file = bench.write("targets.txt", "gw-lyon-02\ngw-lyon-03\n");
+    for selection in [
+        "'gw-lyon-*'".to_owned(),
+        "-l site=lyon".to_owned(),
+        "--state connected".to_owned(),
+        format!("--targets-from {}", file.display()),
+    ] {
+        for verb in ["connect", "disconnect", "reconnect"] {
+            let run = bench.run(&format!("{verb} -b everyware {selection} -o json")).ends(2).without_output();
+            assert!(run.fails("usage")["hint"].as_str().unwrap().contains("--yes"), "{run}");
+        }
+    }
+    bench.run("disconnect -A").ends(2).tells("--yes").without_output();
+    assert_eq!(writes(&bench), 0, "nothing is sent without a yes");
+    let run = bench.run("connect -b everyware 'gw-lyon-*' --yes --sort -o csv --fields target.name,state,changed");
+    assert_eq!(
+        run.ends(0).stdout,
+        "target.name,state,changed\ngw-lyon-02,connected,false\ngw-lyon-03,connected,true\n"
+    );
+    // Names that were written out, and a pattern that fits one, were meant one by one.
+    bench.run("disconnect -b everyware gw-lyon-02 gw-lyon-03").ends(0);
+    bench.run("connect -b everyware '*-lyon-02'").ends(0);
+}
+
+#[test]
+fn a_selection_that_selects_nothing_is_no_silent_success() {
+    let bench = Bench::new();
+    for line in
+        ["connect -b everyware 'x*'", "disconnect -b everyware -l site=moon", "disconnect -b freebox 'x*' --yes"]
+    {
+        bench.run(&format!("{line} -o json")).ends(6).without_output().fails("selection.empty");
+    }
+    assert_eq!(writes(&bench), 0);
+}
+
+#[test]
+fn a_dry_run_tells_what_it_would_do_and_sends_no_write() {
+    let bench = Bench::new();
+    let item = |run: &Run| run.item();
+    let run = bench.run("disconnect -b freebox --dry-run -o json").ends(0).tells("would disconnect `Downloads`");
+    assert_eq!((&item(&run)["state"], &item(&run)["changed"]), (&"connected".into(), &false.into()));
+    let run = bench.run("connect -b freebox vpn0 --switch --dry-run -o json").ends(0);
+    run.clone().tells("would disconnect `Downloads`").tells("would connect `Office PPTP`");
+    assert_eq!((&item(&run)["state"], &item(&run)["changed"]), (&"disconnected".into(), &false.into()));
+    bench.run("reconnect -b freebox vpn1 --dry-run").ends(0);
+    bench.run("connect -b freebox vpn0 --dry-run").ends(9);
+    bench.run("connect -b ixon 'Press 7' --dry-run").ends(0).tells("would connect `Press 7`");
+    bench.run("connect -b everyware 'gw-lyon-*' --dry-run").ends(0).tells("would connect `gw-lyon-03`");
+    bench.run("disconnect -A --dry-run").code;
+    assert_eq!(writes(&bench), 0);
+    bench.run("status -b freebox").ends(0).prints("Downloads");
+}

@@ -1,0 +1,57 @@
+//! The help of every command, as users read it.
+
+use crate::bench::bare;
+use crate::run::Run;
+
+/// Gives the help of a command and of all below it, each under its own line.
+fn tree(command: &clap::Command, path: &[String], folder: &std::path::Path, out: &mut String) {
+    let mut child = bare(folder);
+    child.args(path).arg("--help");
+    let run = Run::of(child, "").ends(0).quietly();
+    let begin = run.stdout.find("\nGlobal options:").unwrap_or_else(|| panic!("no global options: {run}"));
+    // They are the same everywhere, so they are shown once.
+    let own = if path.is_empty() { run.stdout.as_str() } else { &run.stdout[..begin] };
+    let line = [&["vpnctl".to_owned()], path, &["--help".to_owned()]].concat().join(" ");
+    out.push_str(&format!("===== {line}\n{}\n", own.trim_end()));
+    for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+        let path = [path, &[below.get_name().to_owned()]].concat();
+        tree(below, &path, folder, out);
+    }
+}
+
+#[test]
+fn the_whole_tree_is_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut out = String::new();
+    tree(&vpnctl::cli::command_tree(), &[], folder.path(), &mut out);
+    insta::assert_snapshot!("help", out);
+}
+
+#[test]
+fn every_command_has_the_global_options_and_says_what_it_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let global = |line: &str| {
+        let mut child = bare(folder.path());
+        child.args(line.split(' ').filter(|word| !word.is_empty())).arg("--help");
+        let text = Run::of(child, "").ends(0).stdout;
+        let section = text.split("\nGlobal options:").nth(1).unwrap().split("\n\n").next().unwrap().to_owned();
+        section.lines().map(str::trim).collect::<Vec<_>>().join("\n")
+    };
+    let root = global("");
+    for line in ["status", "connect", "auth login", "config show", "simulate", "completion"] {
+        let own = global(line);
+        for flag in ["--backend", "--output", "--timeout", "--dry-run", "--read-only", "--demo", "--exit-code"] {
+            assert!(own.contains(flag) && root.contains(flag), "{line}: {flag}");
+        }
+    }
+}
+
+#[test]
+fn no_verb_is_a_usage_error_that_shows_the_help() {
+    let folder = tempfile::tempdir().unwrap();
+    for line in [&[][..], &["auth"], &["config"]] {
+        let mut child = bare(folder.path());
+        child.args(line);
+        Run::of(child, "").ends(2).tells("Usage: vpnctl").without_output();
+    }
+}

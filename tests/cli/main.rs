@@ -1,0 +1,28 @@
+//! Runs the real binary against the simulators and holds its exit codes, its output and its errors to the contract.
+
+#![cfg(feature = "simulate")]
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+mod bench;
+mod redact;
+mod run;
+
+mod acting;
+mod bad_input;
+mod choosing;
+mod configuration;
+mod counts;
+mod demo;
+mod documents;
+mod errors;
+mod failing;
+mod guards;
+mod help;
+mod keys;
+mod logins;
+mod outputs;
+mod processes;
+mod remembering;
+mod secrets;
+#[cfg(unix)]
+mod signals;

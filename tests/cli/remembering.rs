@@ -1,0 +1,96 @@
+//! The state folder: private, whole, and never a reason to fail.
+
+use crate::bench::Bench;
+use crate::run::Run;
+
+const ALL: [&str; 3] = ["status -b freebox", "status -b ixon", "status -b everyware"];
+
+#[cfg(unix)]
+#[test]
+fn files_are_their_owners_alone() {
+    use crate::bench::mode;
+    let bench = Bench::new();
+    for line in ALL {
+        bench.run(line).ends(0);
+    }
+    assert_eq!(mode(&bench.state()), 0o700);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(bench.state()).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        names.push(path.file_name().unwrap().to_string_lossy().into_owned());
+    }
+    for vendor in ["freebox", "ixon", "everyware"] {
+        assert!(names.contains(&format!("{vendor}.json")), "{names:?}");
+    }
+    assert!(!names.iter().any(|name| name.ends_with(".tmp")), "{names:?}");
+}
+
+#[test]
+fn a_half_written_file_is_set_aside_told_and_built_anew() {
+    let bench = Bench::new();
+    for (line, vendor) in ALL.iter().zip(["freebox", "ixon", "everyware"]) {
+        bench.run(line).ends(0);
+        let path = bench.state().join(format!("{vendor}.json"));
+        let whole = std::fs::read_to_string(&path).unwrap();
+        for broken in [&whole[..whole.len() / 2], "", "null", "[]", "{\"owner\":7}", "\u{0}\u{0}"] {
+            std::fs::write(&path, broken).unwrap();
+            let run = bench.run(line).ends(0);
+            assert_eq!(run.stderr.matches("is corrupt").count(), 1, "`{broken}`: {run}");
+            assert!(run.stderr.contains(&format!("{vendor}.json")), "{run}");
+            assert_eq!(std::fs::read_to_string(path.with_extension("json.corrupt")).unwrap(), broken);
+            bench.run(line).ends(0).quietly();
+        }
+    }
+}
+
+/// Runs a line where the state folder can't be made.
+fn stateless(bench: &Bench, line: &str) -> Run {
+    let file = bench.write("a-file", "");
+    bench.run_where("VPNCTL_STATE_DIR", &file.join("below").to_string_lossy(), line)
+}
+
+#[test]
+fn without_state_it_works_and_says_so_once() {
+    let bench = Bench::new();
+    for line in ["status -b freebox", "status -b ixon", "status -b everyware", "status -A", "list -A"] {
+        let run = stateless(&bench, line).ends(0);
+        assert_eq!(run.stderr.matches("can't be written").count(), 1, "{run}");
+        assert_eq!(run.stderr.lines().count(), 1, "{run}");
+        let quiet = stateless(&bench, &format!("{line} -q")).ends(0);
+        assert_eq!(quiet.stderr, "", "{quiet}");
+    }
+    let run = stateless(&bench, "connect -b freebox vpn0 --switch -o json").ends(0);
+    assert_eq!(run.item()["changed"], true);
+    assert_eq!(run.stderr.lines().count(), 1, "{run}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_usual_place_is_the_systems() {
+    let bench = Bench::new();
+    let mut command = bench.command("status -b freebox");
+    command.env_remove("VPNCTL_STATE_DIR");
+    Run::of(command, "").ends(0).quietly();
+    assert!(bench.path("state-home/vpnctl/freebox.json").exists());
+    assert_eq!(crate::bench::mode(&bench.path("state-home/vpnctl")), 0o700);
+}
+
+#[test]
+fn what_belongs_to_another_login_or_place_is_not_used() {
+    let bench = Bench::new();
+    bench.run("status -b freebox").ends(0);
+    bench.run("status -b everyware").ends(0);
+    // A session is sent to the place that gave it and nowhere else.
+    let other = Bench::new();
+    let run = bench.run_where("VPNCTL_BACKEND_FREEBOX_URL", &other.url("freebox", "api"), "status -b freebox");
+    run.ends(0);
+    let kept = |entry: &vpnctl::simulate::server::Entry| entry.headers.get("x-fbx-app-auth").cloned();
+    let first: Vec<String> = bench.context("freebox").log.entries().iter().filter_map(kept).collect();
+    let second: Vec<String> = other.context("freebox").log.entries().iter().filter_map(kept).collect();
+    assert!(!first.is_empty() && !second.is_empty());
+    assert!(second.iter().all(|token| !first.contains(token)), "a session was sent to another box");
+    // Another password is another login, so the token of the first is not used.
+    let run = bench.run_where("VPNCTL_BACKEND_EVERYWARE_PASSWORD", "wrong", "status -b everyware -o json");
+    run.fails("auth.rejected");
+}

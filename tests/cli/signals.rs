@@ -1,0 +1,60 @@
+//! What a signal does to a command that waits.
+
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use crate::bench::Bench;
+use crate::run::Run;
+
+/// Sends a signal to one process.
+pub(crate) fn send(signal: &str, child: &Child) {
+    // The shell has its own `kill`; not every machine has one beside it.
+    let sent = Command::new("sh").args(["-c", &format!("kill -s {signal} {}", child.id())]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Starts a command that waits, and gives it once its write was sent and its wait has begun.
+fn waiting(bench: &Bench, line: &str) -> Child {
+    let child = bench.start(line);
+    let started = Instant::now();
+    let asked = || {
+        let asked = bench.asked("freebox");
+        let write = asked.iter().position(|line| line.starts_with("PUT"));
+        write.is_some_and(|at| asked[at..].iter().any(|line| line.ends_with("/status")))
+    };
+    while !asked() {
+        assert!(started.elapsed() < Duration::from_secs(30), "it never waits: {:?}", bench.asked("freebox"));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
+
+#[test]
+fn a_wait_ends_by_a_signal_with_its_code() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let bench = Bench::new();
+        bench.run("disconnect -b freebox").ends(0);
+        bench.context("freebox").log.clear();
+        bench.fault("freebox", "stays-going-up");
+        let child = waiting(&bench, "connect -b freebox vpn0 --interval 20ms");
+        send(signal, &child);
+        let run = Run::end_of(child, signal.to_owned()).ends(code).without_output();
+        run.tells("interrupted").tells("hint: ");
+        assert_eq!(bench.count("freebox", "PUT"), 1);
+    }
+}
+
+#[test]
+fn an_error_object_tells_of_a_signal_too() {
+    let bench = Bench::new();
+    bench.run("disconnect -b freebox").ends(0);
+    bench.context("freebox").log.clear();
+    bench.fault("freebox", "stays-going-up");
+    let child = waiting(&bench, "connect -b freebox vpn0 --interval 20ms -o json");
+    send("TERM", &child);
+    let run = Run::end_of(child, "TERM".to_owned()).ends(143).without_output();
+    run.fails("interrupted");
+    // Nothing is left behind that the next command would stumble over.
+    bench.context("freebox").faults.clear_all();
+    bench.run("disconnect -b freebox").ends(0).quietly();
+}
