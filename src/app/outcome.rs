@@ -10,6 +10,7 @@ const TOLD: usize = 20;
 /// Counts outcomes by exit code, and keeps the first failures.
 #[derive(Debug, Default)]
 pub struct Outcome {
+    any: bool,
     by_exit: BTreeMap<Exit, usize>,
     failures: Vec<Error>,
     failed: usize,
@@ -17,6 +18,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Lets one failure be the outcome of the whole, whatever went well besides.
+    #[must_use]
+    pub fn of_any(self) -> Self {
+        Self { any: true, ..self }
+    }
+
     /// Counts one outcome.
     pub fn count(&mut self, error: Option<&Error>) {
         self.total += 1;
@@ -49,7 +56,7 @@ impl Outcome {
         if self.total == 1 {
             return Some(first.clone());
         }
-        let shared = self.by_exit.len() == 1;
+        let shared = self.by_exit.keys().filter(|exit| !(self.any && **exit == Exit::Ok)).count() == 1;
         if shared {
             return Some(first.clone().context(&format!("{} of {} failed, the first with", self.failed, self.total)));
         }
@@ -76,6 +83,16 @@ mod tests {
             outcome.count(code.map(|code| Error::new(code, Layer::Api, "x")).as_ref());
         }
         outcome.verdict().map(|error| (error.code(), error.exit().number()))
+    }
+
+    #[test]
+    fn where_one_failure_is_enough_what_went_well_does_not_count() {
+        let mut outcome = Outcome::default().of_any();
+        outcome.count(None);
+        outcome.count(Some(&Error::new(Code::AuthExpired, Layer::Auth, "x")));
+        assert_eq!(outcome.verdict().map(|error| error.code()), Some(Code::AuthExpired));
+        outcome.count(Some(&Error::new(Code::NetRefused, Layer::Tcp, "x")));
+        assert_eq!(outcome.verdict().map(|error| error.code()), Some(Code::Partial));
     }
 
     #[test]

@@ -225,7 +225,9 @@ impl Command<'_> {
         let patience = if verb == auth::Verb::Login { Patience::Login } else { Patience::Read };
         let (plan, _) = self.plan(settings, None, patience).await?;
         let job = async |out: Emit| auth::run(plan, verb, &person, &out).await;
-        self.report(Schema::Auth, false, job).await.map(|(exit, _)| exit)
+        // One login that is missing or expired is what `auth status` is there to tell.
+        let outcome = if verb == auth::Verb::Status { Outcome::default().of_any() } else { Outcome::default() };
+        self.report_as(outcome, Schema::Auth, false, job).await.map(|(exit, _)| exit)
     }
 
     async fn log(&self, settings: &Settings, follow: bool, last: Option<usize>) -> anyhow::Result<Exit> {
@@ -315,9 +317,23 @@ impl Command<'_> {
         F: FnOnce(Emit) -> Fut,
         Fut: Future<Output = ()>,
     {
+        self.report_as(Outcome::default(), schema, sort, job).await
+    }
+
+    /// Runs a job as [`Self::report`] does; `outcome` says how its failures make one.
+    async fn report_as<F, Fut>(
+        &self,
+        mut outcome: Outcome,
+        schema: Schema,
+        sort: bool,
+        job: F,
+    ) -> anyhow::Result<(Exit, crate::model::Summary)>
+    where
+        F: FnOnce(Emit) -> Fut,
+        Fut: Future<Output = ()>,
+    {
         let shape = settings::shape(self.global, self.format, schema)?;
         let mut report = Report::new(ui::stdout(), schema, &shape);
-        let mut outcome = Outcome::default();
         let mut kept: Vec<(Item, Option<Code>)> = Vec::new();
         let (sender, mut receiver) = mpsc::unbounded_channel::<(Option<Item>, Option<Error>)>();
         let write = async {
