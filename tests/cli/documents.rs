@@ -41,7 +41,7 @@ fn the_version_needs_no_configuration() {
 fn each_shell_has_a_completion_that_knows_every_verb() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = run(&format!("completion {shell}")).ends(0).quietly().stdout;
-        for verb in VERBS.iter().chain(&["--exit-code", "--read-only", "ndjson"]) {
+        for verb in VERBS.iter().chain(&["--exit-code", "--read-only"]) {
             let bare = verb.trim_start_matches('-');
             assert!(script.contains(bare), "{shell} does not know {verb}");
         }

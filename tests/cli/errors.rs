@@ -31,7 +31,6 @@ fn errors_say_what_happened_and_what_to_do() {
         "status -b everyware gw-oslo-06",
         "status -b everyware gw-lyon-02 gw-turin-04 gw-oslo-06 --sort -j 1",
         "status -A --state sleeping",
-        "status --config there-is-none.toml",
         "connect -b freebox",
         "connect -b everyware",
         "connect -b freebox 'Office PPTP'",

@@ -121,12 +121,9 @@ fn a_success_of_http_that_is_a_failure_is_one() {
         (r#"{"success":false,"msg":"Oups"}"#, "vendor.error", 14),
         (r#"{"success":false,"error_code":"insufficient_rights","missing_right":"vpn"}"#, "auth.forbidden", 11),
         (r#"{"success":false,"error_code":"busy"}"#, "conflict.busy", 9),
-        (r#"{"success":false,"error_code":"notsupp"}"#, "unsupported", 12),
         (r#"{"success":false,"error_code":"service_down"}"#, "http.server_error", 5),
         (r#"{"success":false,"error_code":"never_heard_of"}"#, "vendor.error", 14),
     ] {
-        bench.fault("freebox", &format!("body={body}*1"));
-        bench.run(&format!("status -b freebox --native -o json --timeout 10ms"));
         bench.fault("freebox", &format!("body={body}"));
         let run = bench.run("status -b freebox -o json --timeout 1s").ends(exit);
         run.fails(code);
@@ -150,6 +147,9 @@ fn the_vendors_codes_have_the_contracts() {
         let run = bench.run("connect -b freebox vpn0 -o json").ends(exit);
         assert_eq!(run.fails(code)["vendor_code"], word, "{run}");
     }
+    bench.fault("freebox", "vpn-client=notsupp");
+    bench.run("status -b freebox -o json").ends(12).fails("unsupported");
+    bench.context("freebox").faults.clear_all();
     bench.fault("freebox", "api-version=1.0");
     bench.run("status -b freebox -o json").ends(12).fails("unsupported");
 }

@@ -138,3 +138,34 @@ fn a_reader_that_leaves_ends_it_quietly() {
         run.ends(0).quietly();
     }
 }
+
+#[test]
+fn what_backends_can_do_is_shown_without_asking_them() {
+    let bench = Bench::new();
+    let mut out = String::new();
+    for format in ["table", "json", "value"] {
+        let run = bench.run(&format!("backends -o {format}")).ends(0).quietly();
+        out.push_str(&format!("===== {format}\n{}", redacted(&bench, &run.stdout)));
+    }
+    insta::assert_snapshot!("backends", out);
+    assert_eq!(bench.requests(), 0);
+}
+
+#[test]
+fn loudness_is_for_standard_error() {
+    let bench = Bench::new();
+    for line in ["status -A", "list -A", "disconnect -b freebox", "auth status -A"] {
+        let run = bench.run(&format!("{line} -o json -vvv")).ends(0);
+        assert!(run.json()["items"].is_array() && run.stderr.contains("debug: GET "), "{run}");
+        let objects = bench.run(&format!("{line} -o json -vv --log-format json")).ends(0);
+        for line in objects.stderr.lines() {
+            let told: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(told["level"].is_string() || told["type"].is_string(), "{line}");
+        }
+    }
+    // The object of an error is the last line, however much was told before.
+    for flags in ["-vvv", "-vvv --log-format json", "-q"] {
+        let run = bench.run(&format!("status -b freebox nobody -o json {flags}")).ends(6);
+        run.fails("target.not_found");
+    }
+}

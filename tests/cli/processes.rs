@@ -35,6 +35,17 @@ fn twenty_processes_make_one_login() {
 }
 
 #[test]
+fn a_login_by_mail_is_made_once_for_all() {
+    let mut bench = Bench::new();
+    let text = bench.config_without(&["token = { file"]);
+    bench.write("vpnctl.toml", &text);
+    bench.set("VPNCTL_BACKEND_IXON_EMAIL", "demo@example.org");
+    bench.set("VPNCTL_BACKEND_IXON_PASSWORD", "demo:pässword>>?~");
+    at_once(&bench, "list -b ixon", 4);
+    assert_eq!(bench.count("ixon", "POST /api/access-tokens"), 1);
+}
+
+#[test]
 fn a_refused_login_is_sent_by_one_of_many() {
     let bench = Bench::with_faults(&["everyware:refuse-login"]);
     let children: Vec<Child> = (0..6).map(|_| bench.start("status -b everyware")).collect();
