@@ -49,8 +49,11 @@ pub(super) fn of_parsing(error: &clap::Error, format: Format) -> Exit {
         return Exit::Usage;
     }
     let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    let error = Error::usage(sanitize::line(first)).hint("see: vpnctl --help");
+    // The message may go over several lines, of which the later ones name what is missing; a tip stands by itself.
+    let message: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let message = message.join(" ");
+    let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: ")).unwrap_or("see: vpnctl --help");
+    let error = Error::usage(sanitize::line(message.trim_start_matches("error: "))).hint(sanitize::line(tip));
     for line in fault::lines(&error, format) {
         ui::tell(&line);
     }
