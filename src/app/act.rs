@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt as _};
 use super::attempt::{self, Before};
 use super::selection::{self, Job, Plan, Selection};
 use super::{Emit, Open, Setup, emit, emit_failed, status, with_error};
-use crate::backend::How;
+use crate::backend::{How, naming};
 use crate::error::{Code, Error, Layer, Result};
 use crate::model::{Source, State, Status, Target, Word};
 use crate::render::Item;
@@ -290,7 +290,10 @@ async fn make_room(open: &Open, act: Act, target: &Target, before: Status) -> Re
         )
         .backend(&open.info().backend)
         .target(target.label())
-        .hint(format!("disconnect it first, or add --switch to do so: vpnctl connect --switch {}", target.label()));
+        .hint(format!(
+            "disconnect it first, or add --switch to do so: vpnctl connect --switch {}",
+            naming::argument(&open.info().backend, target)
+        ));
         let status = Some(own_state(before, target));
         return Err(Box::new(Undone { status, changed: false, error }));
     }
@@ -379,9 +382,8 @@ async fn after_doubt(
     .backend(&info.backend)
     .target(target.label())
     .hint(format!(
-        "the request was not repeated; look again in a minute: vpnctl status {}/{}",
-        info.backend,
-        target.label()
+        "the request was not repeated; look again in a minute: vpnctl status {}",
+        naming::argument(&info.backend, target)
     ));
     Err(Box::new(Undone { status, changed: true, error }))
 }

@@ -40,6 +40,14 @@ pub fn glob_fits(glob: &str, target: &Target) -> bool {
     glob.matches(&target.id) || target.name.as_deref().is_some_and(|name| glob.matches(name))
 }
 
+/// Writes a target so that it can be pasted behind a verb: with its backend, in quotes where a shell would split it.
+#[must_use]
+pub fn argument(backend: &str, target: &Target) -> String {
+    let text = format!("{backend}/{}", target.label());
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:".contains(c));
+    if plain { text } else { format!("\"{text}\"") }
+}
+
 /// Makes the error for a name that nothing has.
 #[must_use]
 pub fn not_found(backend: &str, name: &str) -> Error {
