@@ -1,6 +1,6 @@
 //! Which backends and which targets a command is about: contract sections 1 to 3.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -224,6 +224,12 @@ pub async fn plan(setup: &Setup, choice: &Choice, selection: &Selection, patienc
         plan.jobs.extend(jobs.into_iter().map(|job| (job, name)).map(|(job, _)| job));
     }
     settle(&mut plan, &bare);
+    // What was named twice, perhaps by its name and by a glob, is meant once.
+    let mut seen = BTreeSet::new();
+    plan.jobs.retain(|job| match (&job.target, &job.error) {
+        (Some(target), None) => seen.insert((job.open.info().backend.clone(), target.id.clone())),
+        _ => true,
+    });
     if plan.jobs.is_empty() && plan.unopened.is_empty() {
         return Err(empty(selection));
     }
