@@ -434,19 +434,40 @@ fn place(item: &Item) -> (String, String, String) {
 
 /// Waits for a signal that ends the command.
 pub(super) async fn interrupted() -> Exit {
+    Signals::listen().next().await
+}
+
+/// The signals that end a command, caught from the moment that this is made.
+#[derive(Debug)]
+pub(super) struct Signals {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => Exit::Interrupted,
-            _ = terminate.recv() => Exit::Terminated,
+    caught: Option<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)>,
+}
+
+impl Signals {
+    /// Begins to catch them.
+    pub(super) fn listen() -> Self {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let both = signal(SignalKind::interrupt()).ok().zip(signal(SignalKind::terminate()).ok());
+            Self { caught: both }
         }
+        #[cfg(not(unix))]
+        Self {}
     }
-    #[cfg(not(unix))]
-    {
+
+    /// Waits for one; where none can be caught, the system's own way of ending is left.
+    pub(super) async fn next(&mut self) -> Exit {
+        #[cfg(unix)]
+        match &mut self.caught {
+            Some((interrupt, terminate)) => tokio::select! {
+                _ = interrupt.recv() => Exit::Interrupted,
+                _ = terminate.recv() => Exit::Terminated,
+            },
+            None => std::future::pending().await,
+        }
+        #[cfg(not(unix))]
         match tokio::signal::ctrl_c().await {
             Ok(()) => Exit::Interrupted,
             Err(_) => std::future::pending().await,

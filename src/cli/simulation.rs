@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::args::{Global, Simulate};
-use super::dispatch::interrupted;
+use super::dispatch::Signals;
 use super::settings::{self, Environment, Settings};
 use crate::backend::registry;
 use crate::config::{self, Sources};
@@ -26,6 +26,8 @@ pub(super) async fn run(simulate: &Simulate, quiet: bool) -> anyhow::Result<Exit
     let world = World::start(&options).await.map_err(|error| {
         Error::usage(format!("the simulators can't listen: {error}")).hint("try another --port-base")
     })?;
+    // Caught before anybody is told that it runs, and so may end it.
+    let mut signals = Signals::listen();
     for running in &world.running {
         for (what, url) in &running.urls {
             ui::print(&format!("{}\t{what}\t{url}\n", running.vendor))?;
@@ -38,7 +40,7 @@ pub(super) async fn run(simulate: &Simulate, quiet: bool) -> anyhow::Result<Exit
         }
     }
     // To be ended by a signal is what it is for.
-    interrupted().await;
+    signals.next().await;
     Ok(Exit::Ok)
 }
 

@@ -117,7 +117,8 @@ fn an_empty_list_is_no_failure_and_has_the_shape_of_a_full_one() {
     let report = bench.run("list -b freebox -o json").ends(0).quietly().json();
     assert_eq!(report["items"], serde_json::json!([]));
     assert_eq!(report["summary"]["total"], 0);
-    bench.run("list -b freebox").ends(0).quietly().without_output();
+    bench.run("list -b freebox").ends(0).tells("nothing to show").without_output();
+    bench.run("list -b freebox -q").ends(0).quietly().without_output();
     let header = "backend,vendor,target.kind,target.id,target.name,target.type,state,labels\n";
     assert_eq!(bench.run("list -b freebox -o csv").ends(0).stdout, header);
     bench.run("list -b freebox --state connected -o json").ends(6).fails("selection.empty");
