@@ -78,13 +78,13 @@ async fn processes_refresh_a_token_one_after_the_other() {
 
 #[tokio::test]
 async fn a_token_of_this_process_is_refreshed_too_when_it_ends() {
-    let bench = Bench::faulty("everyware", &["token-ttl=62"]).await;
+    let bench = Bench::faulty("everyware", &["token-ttl=61.5"]).await;
     let backend = bench.open();
     backend.status(Some(&EVERYWARE.up())).await.unwrap();
     bench.heal();
     bench.asked();
     // The margin is a minute, and it is counted in whole seconds.
-    tokio::time::sleep(Duration::from_millis(2050)).await;
+    tokio::time::sleep(Duration::from_millis(1550)).await;
     assert_eq!(word(backend.status(Some(&EVERYWARE.up())).await), Word::Connected);
     assert_eq!(bench.asked(), [REFRESH, STATUS]);
 }

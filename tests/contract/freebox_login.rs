@@ -151,6 +151,23 @@ async fn the_app_token_is_never_sent() {
     assert!(!state.contains("dyNYgfK0Ya6FWGqq83sB"), "a configured token is kept nowhere else");
 }
 
+#[tokio::test]
+async fn a_session_token_is_unescaped() {
+    let bench = known().await;
+    // A token is 64 characters of base64, so two of three have a slash, which the box writes as `\/`.
+    for _ in 0..100 {
+        bench.fault("expire-sessions");
+        assert_eq!(word(bench.open().status(None).await), Word::Connected);
+        let sent = bench.running().context.log.entries().pop().unwrap();
+        let token = &sent.headers["x-fbx-app-auth"];
+        assert!(!token.contains('\\'), "{token}");
+        if token.contains('/') {
+            return;
+        }
+    }
+    panic!("no session token had a slash");
+}
+
 /// A box to which vpnctl has no token yet.
 async fn unpaired(faults: &[&str]) -> Bench {
     let mut bench = Bench::faulty("freebox", faults).await;
