@@ -31,6 +31,19 @@ fn an_unknown_flag_is_a_usage_error_in_text_and_json() {
 }
 
 #[test]
+fn the_object_of_a_usage_error_loses_nothing_of_what_the_text_says() {
+    let bench = Bench::new();
+    let error = |line: &str| bench.run(&format!("{line} -o json")).ends(2).without_output().fails("usage");
+    assert!(error("completion")["message"].as_str().unwrap().contains("<SHELL>"));
+    assert!(error("status --nativ")["hint"].as_str().unwrap().contains("'--native'"));
+    assert!(error("status -b x -A")["message"].as_str().unwrap().contains("--all"));
+    assert!(error("auth")["message"].as_str().unwrap().contains("subcommand"));
+    assert!(error("")["message"].as_str().unwrap().contains("subcommand"));
+    assert_eq!(error("status --nonsense")["hint"], "to pass '--nonsense' as a value, use '-- --nonsense'");
+    assert_eq!(error("status -b freebox --timeout soon")["hint"], "see: vpnctl --help");
+}
+
+#[test]
 fn value_prints_the_code_of_an_error() {
     let bench = Bench::new();
     for (line, code, word) in [

@@ -137,6 +137,23 @@ fn globs_select_and_an_exact_name_wins() {
 }
 
 #[test]
+fn what_is_named_twice_is_meant_once() {
+    let bench = Bench::new();
+    for line in [
+        "status freebox/vpn0 -b freebox vpn0 'Office PPTP'",
+        "status -b freebox 'Office*' 'vpn0'",
+        "status -b everyware gw-lyon-02 everyware/gw-lyon-02",
+        "status -b everyware --id WyczTs_GuDM WyczTs_GuDM",
+        "disconnect -b freebox 'Down*' 'D*' --yes",
+    ] {
+        bench.run(&format!("{line} -o json")).ends(0).item();
+    }
+    assert_eq!(bench.count("freebox", "PUT"), 1);
+    // What could not be found is told each time that it was asked for.
+    assert_eq!(bench.run("status -b freebox nobody neither -o json").ends(6).items().len(), 2);
+}
+
+#[test]
 fn labels_states_and_files_select() {
     let mut bench = Bench::new();
     bench.set("VPNCTL_BACKEND_FREEBOX_LABELS", "site=lyon,floor=2");

@@ -113,6 +113,21 @@ fn an_answer_that_is_no_json_is_the_vendors() {
 }
 
 #[test]
+fn what_no_api_sends_is_told_and_not_followed() {
+    let bench = Bench::new();
+    bench.run("status -b freebox").ends(0);
+    let elsewhere = Bench::new();
+    let url = elsewhere.url("freebox", "api");
+    bench.fault("freebox", &format!("redirect={url}/"));
+    let run = bench.run("status -b freebox -o json").ends(14);
+    assert!(run.fails("vendor.protocol")["message"].as_str().unwrap().contains(&url), "{run}");
+    assert_eq!(elsewhere.requests(), 0, "a session is taken nowhere else");
+    bench.context("freebox").faults.clear_all();
+    bench.fault("freebox", "reset");
+    bench.run("status -b freebox -o json --timeout 500ms").ends(5).fails("net.reset");
+}
+
+#[test]
 fn a_success_of_http_that_is_a_failure_is_one() {
     let bench = Bench::new();
     bench.run("status -b freebox").ends(0);
