@@ -22,6 +22,7 @@ mod keys;
 mod logins;
 mod outputs;
 mod processes;
+mod quirks;
 mod remembering;
 mod secrets;
 #[cfg(unix)]
