@@ -32,7 +32,7 @@ fn a_freebox_with_its_quirks() {
     }
     for form in ["array", "null", "absent"] {
         let bench = Bench::with_faults(&["freebox:no-tunnels", &format!("freebox:empty-list={form}")]);
-        bench.run("list -b freebox").ends(0).quietly().without_output();
+        bench.run("list -b freebox").ends(0).tells("nothing to show").without_output();
         bench.run("status -b freebox").ends(0).quietly();
         bench.run("connect -b freebox").ends(2).tells("there is none");
         bench.run("disconnect -b freebox").ends(0).quietly();
