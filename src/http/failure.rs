@@ -5,6 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rustls::pki_types::InvalidDnsNameError;
+
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::tls::PinChanged;
@@ -73,7 +75,11 @@ fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
 pub(super) fn network(settings: &Settings, call: &Call, error: &reqwest::Error) -> Error {
     let peer = &settings.peer;
     let place = place(settings);
-    let told = if let Some(dns) = find::<DnsError>(error) {
+    let told = if find::<InvalidDnsNameError>(error).is_some() {
+        let host = settings.tls.server_name.as_deref().or(settings.url.host_str()).unwrap_or("?");
+        Error::new(Code::NetDns, Layer::Dns, format!("`{host}` is no host name that {peer} could have"))
+            .hint("correct `url` of the backend")
+    } else if let Some(dns) = find::<DnsError>(error) {
         Error::new(Code::NetDns, Layer::Dns, format!("the name of {peer} could not be resolved: {dns}"))
             .temporary()
             .hint("check `url` of the backend and this computer's name servers")

@@ -195,13 +195,15 @@ async fn a_connection_that_breaks_is_tried_again(facts: &Facts) {
 
 async fn a_name_that_does_not_resolve_is_named(facts: &Facts) {
     let mut bench = facts.bench().await;
-    bench.text("url", "https://no-such-host.invalid");
+    // No name has so long a part, so the system refuses it without asking anybody.
+    let name = format!("{}.invalid", "x".repeat(64));
+    bench.text("url", &format!("http://{name}"));
     if facts.vendor == "everyware" {
         bench.secret("api_key", "any");
     }
-    let backend = bench.open_with(|opening| opening.deadline = Deadline::after(Some(Duration::from_millis(150))));
+    let backend = bench.open_with(|opening| opening.deadline = Deadline::after(Some(Duration::from_secs(10))));
     let error = failed(backend.status(Some(&facts.up())).await, Code::NetDns);
-    assert!(error.message().contains("no-such-host.invalid"), "{error}");
+    assert!(error.message().contains(&name), "{error}");
     assert!(!error.outcome_is_unknown() && error.exit() == Exit::Unreachable);
 }
 
