@@ -15,6 +15,9 @@ use crate::run::{Run, words};
 /// One step of the simulated worlds.
 const PACE: Duration = Duration::from_millis(40);
 
+/// How often the binary looks while it waits.
+const POLL: &str = "20ms";
+
 /// The vendors, as the backends of the written configuration are called.
 pub(crate) const VENDORS: [&str; 3] = ["freebox", "ixon", "everyware"];
 
@@ -128,7 +131,13 @@ impl Bench {
         let mut command = bare(self.folder.path());
         command.env("VPNCTL_CONFIG", self.path("vpnctl.toml"));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.args(words(line));
+        let words = words(line);
+        let acts = words.first().is_some_and(|verb| ["connect", "disconnect", "reconnect"].contains(&verb.as_str()));
+        if acts && !line.contains("--interval") {
+            // The worlds of these tests go on in smaller steps than those of people.
+            command.args(["--interval", POLL]);
+        }
+        command.args(words);
         command
     }
 
@@ -155,6 +164,17 @@ impl Bench {
         let mut command = self.command(line);
         command.env("VPNCTL_CONFIG", path);
         Run::of(command, "")
+    }
+
+    /// Runs the binary until its one item is in a state: what failed is tried again by the box itself, now and then.
+    pub(crate) fn until(&self, state: &str, line: &str) -> serde_json::Value {
+        for _ in 0..200 {
+            let item = self.run(&format!("{line} -o json")).ends(0).item();
+            if item["state"] == state {
+                return item;
+            }
+        }
+        panic!("`{line}` never tells {state}");
     }
 
     /// Starts the binary and does not wait.

@@ -24,7 +24,7 @@ fn a_setting_of_the_environment_is_used() {
     let bench = Bench::new();
     // A whole second with no answer is too long for who waits 200 ms.
     bench.fault("freebox", "slow=1000");
-    let line = "status -b freebox --timeout 5s -o json";
+    let line = "status -b freebox --timeout 700ms -o json";
     let told = bench.run_where("VPNCTL_BACKEND_FREEBOX_REQUEST_TIMEOUT", "100ms", line).ends(5);
     assert_eq!(told.fails("timeout.request")["retryable"], true);
     let told = bench.run_where("VPNCTL_TIMEOUT", "200ms", "status -b freebox -o json");

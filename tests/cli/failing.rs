@@ -16,7 +16,9 @@ fn a_state_that_could_be_read_is_no_failure() {
     bench.fault("freebox", "tunnel-fails=auth_failed");
     bench.run("disconnect -b freebox").ends(0);
     bench.run("connect -b freebox vpn0").ends(7);
-    bench.run("status -b freebox").ends(0).quietly().prints("failed");
+    let item = bench.until("failed", "status -b freebox");
+    assert_eq!(item["last_error"]["code"], "auth_failed", "{item}");
+    assert!(item["next_retry_s"].is_u64() && item["error"].is_null(), "{item}");
     bench.run("status -b ixon").ends(0).quietly().prints("disconnected");
 }
 

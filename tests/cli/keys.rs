@@ -96,7 +96,7 @@ fn a_status_item_has_every_key_in_every_state() {
     is_status(&item("status -b ixon", 0), "disconnected");
     bench.fault("freebox", "tunnel-fails=auth_failed");
     bench.run("connect -b freebox vpn0").ends(7);
-    is_status(&item("status -b freebox", 0), "failed");
+    is_status(&bench.until("failed", "status -b freebox"), "failed");
     bench.fault("freebox", "unknown-state=dreaming");
     is_status(&item("status -b freebox", 0), "unknown");
     bench.fault("freebox", "http-status=500@status");

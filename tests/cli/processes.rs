@@ -10,7 +10,7 @@ use crate::run::{Run, words};
 fn at_once(bench: &Bench, line: &str, count: usize) {
     let children: Vec<Child> = (0..count).map(|_| bench.start(line)).collect();
     for child in children {
-        Run::end_of(child, line.to_owned()).ends(0).quietly();
+        Run::end_of(child, line.to_owned()).ends(0);
     }
 }
 
