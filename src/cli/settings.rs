@@ -7,7 +7,7 @@ use super::args::{Global, Targets};
 use crate::app::{Choice, Limits, Selection, Setup, selection};
 use crate::backend::registry;
 use crate::config::schema::{nearest, read_bool, read_duration};
-use crate::config::{self, Config, Sources, paths};
+use crate::config::{self, Config, Origin, Sources, paths};
 use crate::error::{Error, Result};
 use crate::model::Schema;
 use crate::render::{Format, Shape};
@@ -125,9 +125,13 @@ pub(super) fn resolve(global: &Global, environment: &Environment) -> Result<Sett
 pub(super) fn with_config(
     global: &Global,
     environment: &Environment,
-    config: Config,
+    mut config: Config,
     state: Option<&Path>,
 ) -> Result<Settings> {
+    if let Some(name) = environment.get("VPNCTL_BACKEND") {
+        // So that `config show` tells which one won.
+        config.default_backend = Some((name.to_owned(), Origin::Environment("VPNCTL_BACKEND".to_owned())));
+    }
     let timeout = match (global.timeout, environment.get("VPNCTL_TIMEOUT")) {
         (None, Some(text)) => Some(read_duration(text).map_err(|why| Error::usage(format!("$VPNCTL_TIMEOUT {why}")))?),
         (flag, _) => flag,
