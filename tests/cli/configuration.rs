@@ -20,6 +20,20 @@ fn flag_over_environment_over_file_over_built_in() {
 }
 
 #[test]
+fn the_default_backend_that_won_is_shown() {
+    let bench = Bench::new();
+    let path = bench.write("default.toml", &format!("default_backend = \"ixon\"\n{}", bench.config()));
+    let line = format!("config show -o json --config {}", path.display());
+    let shown = |run: Run| {
+        let item = run.ends(0).quietly().items().remove(0);
+        assert_eq!(item["key"], "default_backend");
+        format!("{} {}", item["value"], item["origin"])
+    };
+    assert_eq!(shown(bench.run(&line)), format!("\"ixon\" \"{}:1:19\"", path.display()));
+    assert_eq!(shown(bench.run_where("VPNCTL_BACKEND", "freebox", &line)), "\"freebox\" \"$VPNCTL_BACKEND\"");
+}
+
+#[test]
 fn a_setting_of_the_environment_is_used() {
     let bench = Bench::new();
     // A whole second with no answer is too long for who waits 200 ms.
