@@ -262,8 +262,8 @@ async fn connect(open: &Open, act: Act, target: &Target, before: Status) -> Acte
             now.await?
         }
         Err(error) => {
-            let status = switched.then(|| own_state(before, target));
-            let error = error.target(target.label());
+            // It was refused, so what was read just before still holds.
+            let (status, error) = (Some(own_state(before, target)), error.target(target.label()));
             return Err(Box::new(Undone { status, changed: switched, error }));
         }
     };
@@ -340,7 +340,10 @@ async fn take_down(open: &Open, act: Act, target: &Target, before: &Status) -> A
                 })
                 .await?
             }
-            Err(error) => return Err(error.target(target.label()).into()),
+            Err(error) => {
+                let (status, error) = (Some(own_state(before.clone(), target)), error.target(target.label()));
+                return Err(Box::new(Undone { status, changed: false, error }));
+            }
         };
         if !act.wait || told.word() == Word::Disconnected {
             return Ok(Done { status: told, changed });

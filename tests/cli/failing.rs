@@ -77,7 +77,7 @@ fn a_server_that_is_down_is_unreachable() {
     for vendor in ["freebox", "ixon", "everyware"] {
         let variable = format!("VPNCTL_BACKEND_{}_URL", vendor.to_uppercase());
         for verb in ["status", "disconnect --id x"] {
-            let line = format!("{verb} -b {vendor} -o json --timeout 500ms");
+            let line = format!("{verb} -b {vendor} -o json --timeout 1s");
             let line = if verb == "status" && vendor == "everyware" { format!("{line} --id x") } else { line };
             let run = bench.run_where(&variable, NOWHERE, &line).ends(5);
             let error = run.fails("net.refused");
@@ -87,7 +87,7 @@ fn a_server_that_is_down_is_unreachable() {
             assert_eq!(run.item()["state"], "unknown", "{run}");
         }
     }
-    let line = "status -b everyware --id x -o json --timeout 500ms";
+    let line = "status -b everyware --id x -o json --timeout 1s";
     // No name has so long a part, so the system refuses it without asking anybody.
     let nowhere = format!("http://{}.invalid/v1", "x".repeat(64));
     let dns = bench.run_where("VPNCTL_BACKEND_EVERYWARE_URL", &nowhere, line).ends(5);
@@ -128,7 +128,7 @@ fn what_no_api_sends_is_told_and_not_followed() {
     assert_eq!(elsewhere.requests(), 0, "a session is taken nowhere else");
     bench.context("freebox").faults.clear_all();
     bench.fault("freebox", "reset");
-    bench.run("status -b freebox -o json --timeout 500ms").ends(5).fails("net.reset");
+    bench.run("status -b freebox -o json --timeout 1s").ends(5).fails("net.reset");
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn a_status_item_has_every_key_in_every_state() {
     bench.fault("freebox", "unknown-state=dreaming");
     is_status(&item("status -b freebox", 0), "unknown");
     bench.fault("freebox", "http-status=500@status");
-    is_status(&item("status -b freebox --timeout 400ms", 5), "unknown");
+    is_status(&item("status -b freebox --timeout 1s", 5), "unknown");
     is_status(&item("status -b everyware gw-turin-04", 5), "unknown");
     is_status(&item("status -b everyware nobody", 6), "unknown");
 }

@@ -94,7 +94,7 @@ fn an_ixon_client_with_its_quirks() {
         holds(&bench, "ixon", fault, "status", 0, "disconnected");
     }
     holds(&bench, "ixon", "unknown-status=dreaming", "status", 0, "unknown");
-    holds(&bench, "ixon", "connect-refused=409:Already busy.", "connect 'Press 7'", 14, "unknown");
+    holds(&bench, "ixon", "connect-refused=409:Already busy.", "connect 'Press 7'", 14, "disconnected");
     let refused = Bench::with_faults(&["ixon:foreign-hrefs=example.org"]);
     let run = refused.run("status -b ixon -o json").ends(14);
     assert!(run.fails("vendor.protocol")["message"].as_str().unwrap().contains("example.org"), "{run}");
@@ -132,7 +132,7 @@ fn an_everyware_cloud_with_its_quirks() {
         ("connect-late=1", "connect gw-lyon-03", 0, "connected"),
         ("disconnect-path=wrong", "disconnect gw-lyon-03", 0, "disconnected"),
         ("disconnect-path=both", "disconnect gw-lyon-02", 0, "disconnected"),
-        ("disconnect-path=neither", "disconnect 00:60:0C:81:5F:2A", 14, "unknown"),
+        ("disconnect-path=neither", "disconnect 00:60:0C:81:5F:2A", 14, "connected"),
         ("offline-as-500", "status gw-turin-04", 5, "unknown"),
         ("no-bundle-as-500", "status gw-oslo-06", 7, "unknown"),
         ("device-timeout=gw-lyon-03", "status gw-lyon-03", 5, "unknown"),

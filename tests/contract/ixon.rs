@@ -174,7 +174,7 @@ async fn a_client_that_is_not_there_is_named() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     bench.text("url", &format!("https://127.0.0.1:{closed}"));
     let backend = bench.open_with(|opening| {
-        opening.deadline = vpnctl::http::Deadline::after(Some(std::time::Duration::from_millis(150)));
+        opening.deadline = vpnctl::http::Deadline::after(Some(std::time::Duration::from_secs(5)));
     });
     let error = failed(backend.status(None).await, Code::NetRefused);
     assert!(error.hint_text().unwrap().contains("install the IXON VPN Client"));
