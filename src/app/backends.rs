@@ -2,19 +2,19 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Emit, Patience, Setup, emit, emit_failed};
-use crate::backend;
-use crate::model::item;
+use super::{Emit, Limits, Open, Patience, Setup, emit, emit_failed};
+use crate::backend::{self, registry};
+use crate::config::{self, Origin, Setting, Sources};
+use crate::error::Result;
+use crate::model::{Capabilities, Support, item};
+use crate::state::Folder;
 
 /// Emits every configured backend; sends no request.
 pub fn run(setup: &Setup, out: &Emit) {
     for settings in setup.config.backends.values() {
         match setup.open(settings, Patience::Read) {
             Ok(open) => {
-                let capabilities: Map<String, Value> = backend::capabilities(&*open.backend)
-                    .into_iter()
-                    .map(|(name, support)| (name.to_owned(), json!(support)))
-                    .collect();
+                let capabilities = object(backend::capabilities(&*open.backend));
                 emit(
                     out,
                     item::object(json!({
@@ -33,7 +33,7 @@ pub fn run(setup: &Setup, out: &Emit) {
                     "url": settings.text("url"),
                     "capabilities": null,
                 }));
-                if settings.origin == crate::config::Origin::BuiltIn {
+                if settings.origin == Origin::BuiltIn {
                     emit(out, item);
                 } else {
                     emit_failed(out, Some(item), error.backend(&settings.name));
@@ -41,4 +41,66 @@ pub fn run(setup: &Setup, out: &Emit) {
             }
         }
     }
+}
+
+fn object(capabilities: Capabilities) -> Map<String, Value> {
+    capabilities.into_iter().map(|(name, support)| (name.to_owned(), json!(support))).collect()
+}
+
+/// Emits what each vendor can do, whatever is configured; sends no request.
+///
+/// # Errors
+/// Fails where a vendor can't be opened, which its tests don't let happen.
+pub fn matrix(out: &Emit) -> Result<()> {
+    for (vendor, open) in vendors()? {
+        let capabilities = object(backend::capabilities(&*open.backend));
+        emit(out, item::object(json!({"backend": null, "vendor": vendor, "url": null, "capabilities": capabilities})));
+    }
+    Ok(())
+}
+
+/// Opens every vendor with settings that lead nowhere, for what it can do is known without asking it.
+fn vendors() -> Result<Vec<(&'static str, Open)>> {
+    // Without a source there is one backend per vendor, with the built-in values.
+    let config = config::load(&Sources::default(), &registry::keys())?;
+    let setup = Setup { config, folder: Folder::new(None), limits: Limits::default() };
+    let open = |vendor: &registry::Vendor| {
+        let mut settings = setup.config.backends[vendor.name].clone();
+        let nowhere = config::Value::Text("https://localhost:1".to_owned());
+        settings.settings.entry("url").or_insert(Setting { value: nowhere, origin: Origin::BuiltIn });
+        Ok((vendor.name, setup.open(&settings, Patience::Read)?))
+    };
+    registry::VENDORS.iter().map(open).collect()
+}
+
+/// Writes the matrix as a page of documentation: `docs/capabilities.md`.
+///
+/// # Errors
+/// Fails where a vendor can't be opened.
+pub fn page() -> Result<String> {
+    let vendors = vendors()?;
+    let mut text = String::from(
+        "# What each vendor can do\n\nGenerated from the code and held by a test; `vpnctl backends --matrix` prints the same.\n\n| |",
+    );
+    let mut rows: Vec<(&str, Vec<String>)> = Vec::new();
+    for (vendor, open) in &vendors {
+        let title = registry::find(vendor).map_or(*vendor, |vendor| vendor.title);
+        text.push_str(&format!(" {title} |"));
+        for (name, support) in backend::capabilities(&*open.backend) {
+            let cell = match support {
+                Support::Native => "native".to_owned(),
+                Support::Emulated(how) => format!("emulated: {how}"),
+                Support::No(why) => format!("no: {why}"),
+            };
+            match rows.iter_mut().find(|(row, _)| *row == name) {
+                Some((_, cells)) => cells.push(cell),
+                None => rows.push((name, vec![cell])),
+            }
+        }
+    }
+    text.push_str(&format!("\n| --- |{}\n", " --- |".repeat(vendors.len())));
+    for (name, cells) in rows {
+        text.push_str(&format!("| `{name}` | {} |\n", cells.join(" | ")));
+    }
+    Ok(text)
 }

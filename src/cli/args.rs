@@ -172,7 +172,11 @@ pub(super) enum Verb {
         data: Option<String>,
     },
     /// Show the configured backends and what each can do.
-    Backends,
+    Backends {
+        /// Show what each vendor can do, whatever is configured.
+        #[arg(long)]
+        matrix: bool,
+    },
     /// Make, find, show and check the configuration.
     Config {
         #[command(subcommand)]

@@ -9,7 +9,7 @@ use super::args::{Acting, AuthVerb, Cli, ConfigVerb, Global, Targets, Verb};
 use super::settings::{self, Environment, Settings};
 use crate::app::act::{self, Act};
 use crate::app::selection::{self, Plan};
-use crate::app::{Emit, Outcome, Patience, Selection, api, auth, backends, list, log, status};
+use crate::app::{Emit, Outcome, Patience, Selection, api, auth, backends, emit_failed, list, log, status};
 use crate::backend::{Asked, How};
 use crate::config::paths;
 use crate::error::{Code, Error, Exit, Layer};
@@ -106,8 +106,12 @@ impl Command<'_> {
             Verb::Auth { verb } => self.auth(settings, &verb).await,
             Verb::Log { follow, lines } => self.log(settings, follow, lines).await,
             Verb::Api { method, path, data } => self.api(settings, &method, &path, data.as_deref()).await,
-            Verb::Backends => {
-                let job = async |out: Emit| backends::run(&settings.setup, &out);
+            Verb::Backends { matrix } => {
+                let job = async |out: Emit| match matrix.then(|| backends::matrix(&out)) {
+                    None => backends::run(&settings.setup, &out),
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => emit_failed(&out, None, error),
+                };
                 self.report(Schema::Backends, false, job).await.map(|(exit, _)| exit)
             }
             Verb::Config { verb: ConfigVerb::Validate } => self.validate(settings),

@@ -39,9 +39,7 @@ pub(super) async fn run(simulate: &Simulate, quiet: bool) -> anyhow::Result<Exit
             ui::tell(&format!("try: vpnctl --config {} status --all", path.display()));
         }
     }
-    // To be ended by a signal is what it is for.
-    signals.next().await;
-    Ok(Exit::Ok)
+    Ok(signals.next().await)
 }
 
 /// Simulators in this process, with a configuration and state that vanish with it.

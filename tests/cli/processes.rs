@@ -132,7 +132,7 @@ fn the_simulators_end_by_a_signal_and_say_where_they_listen() {
     let mut simulator = Simulator::start(bare(folder.path()), "simulate --vendor ixon --write-config sim.toml");
     crate::signals::send("TERM", &simulator.child);
     let status = simulator.child.wait().unwrap();
-    assert_eq!(status.code(), Some(0));
+    assert_eq!(status.code(), Some(143));
     let mut printed = String::new();
     std::io::Read::read_to_string(&mut simulator.child.stdout.take().unwrap(), &mut printed).unwrap();
     let lines: Vec<&str> = printed.lines().collect();
