@@ -188,6 +188,7 @@ async fn one(job: Job, act: Act, out: &Emit) {
     match acted {
         Ok(done) => emit(out, marked(open.item(&done.status, false), act.verb, done.changed)),
         Err(undone) => {
+            let undone = Undone { error: open.own(undone.error), ..*undone };
             let item = match undone.status {
                 Some(status) => with_error(open.item(&status, false), &undone.error),
                 None => open.failed_item(target.as_ref(), &undone.error),
@@ -270,7 +271,9 @@ async fn connect(open: &Open, act: Act, target: &Target, before: Status) -> Acte
     if !act.wait || told.word() == Word::Connected {
         return Ok(Done { status: told, changed: true });
     }
-    finished(attempt::connected(open, target, Before::note(before, false), act.interval).await, true)
+    // A name that was remembered may have moved: what was told to connect is what is waited for.
+    let target = told.target.clone().unwrap_or_else(|| target.clone());
+    finished(attempt::connected(open, &target, Before::note(before, false), act.interval).await, true)
 }
 
 /// Takes another target down that has the one VPN, where that was allowed.

@@ -11,10 +11,14 @@ use crate::model::{State, Status, Target, Word};
 
 /// The first wait between two polls; each is half as long again as the one before.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// How much time is kept for the last look before the deadline.
+const LAST_LOOK: Duration = Duration::from_millis(150);
 /// The longest wait between two polls.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How far a vendor's clock may be off, in seconds, where a time of its is compared with ours.
 const CLOCK_TOLERANCE: i64 = 5;
+/// After how long a failure counts as the new attempt's whatever the vendor's clock says: an old one is gone by then.
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// Gives the waits between polls: as asked for, else growing.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +64,7 @@ impl Before {
         }
         match (self.status.last_attempt_at, now.last_attempt_at) {
             (Some(before), Some(now_at)) => now_at != before || self.status.last_error != now.last_error,
-            (None, Some(now_at)) => now_at.as_second() >= self.clock - CLOCK_TOLERANCE,
+            (None, Some(now_at)) => now_at.as_second() >= self.clock - CLOCK_TOLERANCE || self.at.elapsed() >= SETTLING,
             // The vendor tells no times: what was not there before is new.
             (_, None) => self.status.last_error != now.last_error || self.status.target != now.target,
         }
@@ -166,25 +170,25 @@ struct Poll<'a> {
     goal: &'static str,
     last: Option<Status>,
     trouble: Option<Error>,
+    looked_last: bool,
 }
 
 impl<'a> Poll<'a> {
     fn new(open: &'a Open, target: &'a Target, interval: Option<Duration>, goal: &'static str) -> Self {
-        Self { open, target, pace: Pace::new(interval), goal, last: None, trouble: None }
+        Self { open, target, pace: Pace::new(interval), goal, last: None, trouble: None, looked_last: false }
     }
 
     /// Waits, then reads. A read that fails temporarily is no end: the deadline is.
     async fn next(&mut self) -> Result<Status, (Option<Status>, Error)> {
         loop {
             let wait = self.pace.next();
-            if self.open.deadline.left().is_some_and(|left| left <= wait) {
-                // The rest of the time is still worth one last look.
-                tokio::time::sleep(self.open.deadline.left().unwrap_or_default() / 2).await;
-                return match read(self.open, self.target).await {
-                    Ok(status) if self.is_goal(&status) => Ok(status),
-                    _ => Err(self.too_late()),
-                };
+            let left = self.open.deadline.left();
+            let last_look = left.is_some_and(|left| left <= wait + LAST_LOOK);
+            if last_look && std::mem::replace(&mut self.looked_last, true) {
+                return Err(self.too_late());
             }
+            // The last look comes as late as it can still be answered.
+            let wait = if last_look { left.unwrap_or_default().saturating_sub(LAST_LOOK) } else { wait };
             tokio::time::sleep(wait).await;
             match read(self.open, self.target).await {
                 Ok(status) => {
@@ -198,13 +202,6 @@ impl<'a> Poll<'a> {
                 }
                 Err(error) => return Err((self.last.take(), error)),
             }
-        }
-    }
-
-    fn is_goal(&self, status: &Status) -> bool {
-        match self.goal {
-            "connected" => status.word() == Word::Connected && owns(self.open, status, self.target),
-            _ => !status.engaged,
         }
     }
 

@@ -81,6 +81,12 @@ impl Open {
         self.backend.info()
     }
 
+    /// Says whose an error is.
+    #[must_use]
+    pub fn own(&self, error: Error) -> Error {
+        error.backend(&self.info().backend)
+    }
+
     /// Makes the status item of something that was read now.
     #[must_use]
     pub fn item(&self, status: &Status, native: bool) -> Item {
@@ -136,8 +142,8 @@ impl Setup {
         let deadline = Deadline::after(self.limits.timeout.or(settings.duration("timeout")).or(usual));
         let jobs = self.limits.jobs.or_else(|| settings.integer("jobs").and_then(|jobs| usize::try_from(jobs).ok()));
         let backend = (vendor.open)(Opening {
-            config: settings.clone(),
-            store: self.folder.backend(&settings.name),
+            config: settings.clone().until(deadline.at()),
+            store: self.folder.backend(&settings.name).until(deadline.at()),
             deadline,
             request_timeout: self.limits.request_timeout,
             rate: self.limits.rate,

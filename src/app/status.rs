@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt as _};
 use super::selection::{Job, Plan};
 use super::{Emit, Open, emit, emit_failed, emit_nothing, with_error};
 use crate::error::{Error, Result};
-use crate::model::{Status, Target, item};
+use crate::model::{State, Status, Target, item};
 
 /// Says how states are read.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,15 +42,42 @@ pub(super) fn by_backend(jobs: Vec<Job>) -> Vec<(Arc<Open>, Vec<Job>)> {
 }
 
 async fn group(open: Arc<Open>, jobs: Vec<Job>, reading: Reading, out: &Emit) {
+    if open.info().one_vpn && jobs.len() > 1 {
+        return one_vpn(&open, jobs, reading, out).await;
+    }
     stream::iter(jobs).for_each_concurrent(open.jobs, |job| one(job, reading, out)).await;
+}
+
+/// Reads the state of several targets of one VPN: one question answers for all.
+async fn one_vpn(open: &Open, jobs: Vec<Job>, reading: Reading, out: &Emit) {
+    let read = open.backend.status(None).await.map_err(|error| open.own(error));
+    for job in jobs {
+        let Some(target) = job.target.filter(|_| job.error.is_none()) else {
+            if let Some(error) = job.error.map(|error| open.own(error)) {
+                emit_failed(out, Some(open.failed_item(None, &error)), error);
+            }
+            continue;
+        };
+        match &read {
+            Ok(status) if status.is_of(&target) => emit(out, open.item(status, reading.native)),
+            Ok(status) => {
+                let state = Status { target: Some(target), ..Status::new(State::Disconnected, status.source) };
+                emit(out, open.item(&state, reading.native));
+            }
+            Err(error) => emit_failed(out, Some(open.failed_item(Some(&target), error)), error.clone()),
+        }
+    }
 }
 
 async fn one(job: Job, reading: Reading, out: &Emit) {
     let open = &job.open;
     match (job.target, job.error) {
-        (target, Some(error)) => emit_failed(out, Some(open.failed_item(target.as_ref(), &error)), error),
+        (target, Some(error)) => {
+            let error = open.own(error);
+            emit_failed(out, Some(open.failed_item(target.as_ref(), &error)), error);
+        }
         (None, None) if !open.info().one_vpn => {
-            if let Err(error) = account(open, reading, out).await {
+            if let Err(error) = account(open, reading, out).await.map_err(|error| open.own(error)) {
                 emit_failed(out, Some(open.failed_item(None, &error)), error);
             }
         }
@@ -59,7 +86,7 @@ async fn one(job: Job, reading: Reading, out: &Emit) {
 }
 
 async fn read(open: &Open, target: Option<&Target>, reading: Reading, out: &Emit) {
-    match open.backend.status(target).await {
+    match open.backend.status(target).await.map_err(|error| open.own(error)) {
         Ok(status) => emit(out, open.item(&status, reading.native)),
         Err(error) => emit_failed(out, Some(open.failed_item(target, &error)), error),
     }

@@ -14,16 +14,25 @@ pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long a process does not repeat a login that was refused; one that runs for days may see it mended.
 const REFUSAL_HOLDS: Duration = Duration::from_secs(300);
+/// How long a process does not repeat a login that got no answer: as long as others may be waiting for the same one.
+const SILENCE_HOLDS: Duration = Duration::from_secs(5);
 
 /// Remembers that a login was refused: however many calls wait for it, it is sent once.
 #[derive(Debug, Default)]
 pub(super) struct Refused(Mutex<Option<(Instant, Error)>>);
 
+fn holds(error: &Error) -> Duration {
+    match error.code() {
+        Code::HttpServerError | Code::TimeoutRequest | Code::NetReset => SILENCE_HOLDS,
+        _ => REFUSAL_HOLDS,
+    }
+}
+
 impl Refused {
     /// Gives the refusal, where there was one lately.
     pub(super) fn check(&self) -> Result<()> {
         match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((at, error)) if at.elapsed() < REFUSAL_HOLDS => Err(error.clone()),
+            Some((at, error)) if at.elapsed() < holds(error) => Err(error.clone()),
             _ => Ok(()),
         }
     }
@@ -32,7 +41,16 @@ impl Refused {
     pub(super) fn note<T>(&self, login: Result<T>) -> Result<T> {
         let refusal = login.as_ref().err().filter(|error| {
             let code = error.code();
-            matches!(code, Code::AuthRejected | Code::AuthDenied | Code::AuthMfaRequired | Code::HttpRateLimited)
+            matches!(
+                code,
+                Code::AuthRejected
+                    | Code::AuthDenied
+                    | Code::AuthMfaRequired
+                    | Code::HttpRateLimited
+                    | Code::HttpServerError
+                    | Code::TimeoutRequest
+                    | Code::NetReset
+            )
         });
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = refusal.map(|error| (Instant::now(), error.clone()));
         login
@@ -71,6 +89,14 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
         return Err(config
             .wrong("tls.insecure", "is for this computer only, and its URL is elsewhere")
             .hint("use `tls.ca_file` or `tls.pin`"));
+    }
+    if insecure && config.text("tls.pin").is_some() {
+        return Err(config.wrong("tls.insecure", "and `tls.pin` contradict each other").hint("leave one of them out"));
+    }
+    if let Some(path) = config.path("tls.ca_file")
+        && let Err(error) = std::fs::metadata(&path)
+    {
+        return Err(config.wrong("tls.ca_file", &format!("can't be read: {}: {error}", path.display())));
     }
     let pin = match config.text("tls.pin") {
         Some(text) => Some(Fingerprint::parse(text).map_err(|error| config.wrong("tls.pin", error.message()))?),

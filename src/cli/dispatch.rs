@@ -71,6 +71,13 @@ impl Command<'_> {
         if let Verb::Simulate(simulate) = verb {
             return super::simulation::run(&simulate, self.global.quiet).await;
         }
+        if self.global.demo
+            && matches!(&verb, Verb::Config { verb: ConfigVerb::Init { stdout: false } | ConfigVerb::Path })
+        {
+            return Err(Error::usage("the demonstration has no configuration that lasts; leave --demo out")
+                .hint("to see the example: vpnctl config init --stdout")
+                .into());
+        }
         if let Verb::Config { verb: ConfigVerb::Init { stdout } } = &verb {
             return self.init(*stdout);
         }

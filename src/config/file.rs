@@ -185,7 +185,9 @@ impl Reader<'_> {
             "command" => {
                 let words = value.as_array().ok_or_else(|| self.wrong(value.span(), way, "is no list of words"))?;
                 let words = words.iter().map(|word| word.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>();
-                words.map(SecretRef::Command).ok_or_else(|| self.wrong(value.span(), way, "is no list of words"))
+                words
+                    .map(|words| SecretRef::Command { words, until: None })
+                    .ok_or_else(|| self.wrong(value.span(), way, "is no list of words"))
             }
             "keyring" => Err(self
                 .wrong(item.span(), key.name, "asks for the keyring, which this build does not have")

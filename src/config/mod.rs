@@ -7,7 +7,7 @@ pub mod schema;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use schema::{COMMON, Key, Kind, Vendor};
 
@@ -92,6 +92,17 @@ pub struct Backend {
 }
 
 impl Backend {
+    /// Bounds the commands that fetch secrets by the end of the command.
+    #[must_use]
+    pub fn until(mut self, until: Option<Instant>) -> Self {
+        for setting in self.settings.values_mut() {
+            if let Value::Secret(SecretRef::Command { until: bound, .. }) = &mut setting.value {
+                *bound = until;
+            }
+        }
+        self
+    }
+
     fn value(&self, key: &str) -> Option<&Value> {
         self.settings.get(key).map(|setting| &setting.value)
     }

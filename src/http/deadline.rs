@@ -21,6 +21,12 @@ impl Deadline {
         Self { at: None }
     }
 
+    /// Gives the moment; `None` where there is no deadline.
+    #[must_use]
+    pub fn at(&self) -> Option<Instant> {
+        self.at
+    }
+
     /// Gives the time that is left; `None` where there is no deadline.
     #[must_use]
     pub fn left(&self) -> Option<Duration> {

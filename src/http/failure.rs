@@ -130,9 +130,8 @@ fn tls_failure(settings: &Settings, error: &rustls::Error) -> Error {
         .hint("if the certificate was renewed on purpose, set `tls.pin` to the new fingerprint");
     }
     if let rustls::Error::InvalidCertificate(reason) = error {
-        let hint = settings
-            .untrusted_hint
-            .as_deref()
+        let hint = certificate_remedy(reason)
+            .or(settings.untrusted_hint.as_deref())
             .unwrap_or("name the CA that signed it with `tls.ca_file`, or pin the certificate with `tls.pin`");
         return Error::new(
             Code::NetTlsUntrusted,
@@ -143,6 +142,21 @@ fn tls_failure(settings: &Settings, error: &rustls::Error) -> Error {
     }
     Error::new(Code::NetTls, Layer::Tls, format!("the TLS handshake with {peer} at {place} failed: {error}"))
         .hint("check that `url` names a port that speaks TLS")
+}
+
+/// Says what helps where no other CA would.
+fn certificate_remedy(reason: &rustls::CertificateError) -> Option<&'static str> {
+    use rustls::CertificateError as Fault;
+    match reason {
+        Fault::Expired | Fault::ExpiredContext { .. } => {
+            Some("have it renewed; until then it can be accepted as it is with `tls.pin`")
+        }
+        Fault::NotValidForName | Fault::NotValidForNameContext { .. } => {
+            Some("use the name that it is for in `url`, or say with `tls.server_name` which name to expect")
+        }
+        Fault::NotValidYet | Fault::NotValidYetContext { .. } => Some("set this computer's clock"),
+        _ => None,
+    }
 }
 
 fn certificate_fault(reason: &rustls::CertificateError) -> String {

@@ -132,7 +132,7 @@ impl Transport {
                 Ok((reply, _, Verdict::Done)) => return Ok(reply),
                 Ok((_, generation, Verdict::Stale(error))) if call.authorized && !renewed => {
                     tracing::debug!(operation = call.operation, "the session has ended: {error}");
-                    protocol.renew(generation).await.map_err(|error| self.told(error.known_outcome()))?;
+                    protocol.renew(generation).await.map_err(|error| self.told(before_the_call(error)))?;
                     renewed = true;
                     continue;
                 }
@@ -169,12 +169,18 @@ impl Transport {
     async fn attempt(&self, protocol: &dyn Protocol, call: &Call) -> Result<(Reply, u64, Verdict)> {
         let mut headers = call.headers.clone();
         let generation =
-            if call.authorized { protocol.authorize(&mut headers).await.map_err(Error::known_outcome)? } else { 0 };
+            if call.authorized { protocol.authorize(&mut headers).await.map_err(before_the_call)? } else { 0 };
         let reply = self.send(call, headers).await?;
         let verdict = match reply.status.as_u16() {
             300..=399 => Verdict::Failed(self.redirect(&reply)),
             _ => match protocol.verdict(call, &reply) {
-                Verdict::Failed(error) => Verdict::Failed(doubtful(call, error)),
+                // The vendor's own word is definite; a document that is none, after a success, tells nothing.
+                Verdict::Failed(error) if reply.status.is_success() && error.code() == Code::VendorProtocol => {
+                    Verdict::Failed(if call.safety == Safety::Once { error.unknown_outcome() } else { error })
+                }
+                Verdict::Failed(error) if error.vendor_code_text().is_none() || error.code() == Code::DeviceTimeout => {
+                    Verdict::Failed(doubtful(call, error))
+                }
                 other => other,
             },
         };
@@ -310,6 +316,14 @@ impl Transport {
                 .backend(&settings.backend)
         })
     }
+}
+
+/// Takes a login's failure as that of the call that needed it: the call itself was not sent, and a login that may have
+/// arrived is not sent again for it.
+fn before_the_call(error: Error) -> Error {
+    let error = error.known_outcome();
+    let unsent = matches!(error.code(), Code::NetDns | Code::NetRefused | Code::NetTimeout);
+    if error.is_repeatable() && !unsent { error.later() } else { error }
 }
 
 /// Marks the errors of a request that was sent after which a write may have been done: time-outs, broken connections,

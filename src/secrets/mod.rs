@@ -1,11 +1,16 @@
 //! Where a secret is, and how it is fetched: from the configuration, the environment, a file or a command.
 
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Layer, Result};
+
+/// How often a command that prints a secret is looked after.
+const COMMAND_POLL: Duration = Duration::from_millis(5);
 
 /// Says where a secret is; it is fetched when it is needed and not before.
 #[derive(Debug, Clone)]
@@ -17,7 +22,12 @@ pub enum SecretRef {
     /// It is the content of a file, without the line end.
     File(PathBuf),
     /// It is the first line that a command prints.
-    Command(Vec<String>),
+    Command {
+        /// The program and its arguments.
+        words: Vec<String>,
+        /// When it has to be done.
+        until: Option<Instant>,
+    },
 }
 
 impl SecretRef {
@@ -28,7 +38,7 @@ impl SecretRef {
             Self::Plain(_) => "***".to_owned(),
             Self::Env(name) => format!("{{ env = \"{name}\" }}"),
             Self::File(path) => format!("{{ file = \"{}\" }}", path.display()),
-            Self::Command(words) => format!("{{ command = {words:?} }}"),
+            Self::Command { words, .. } => format!("{{ command = {words:?} }}"),
         }
     }
 
@@ -38,7 +48,7 @@ impl SecretRef {
     #[must_use]
     pub fn mark(&self, key: &str) -> String {
         let what = match self {
-            Self::Command(words) => words.join("\0"),
+            Self::Command { words, .. } => words.join("\0"),
             _ => self.fetch(key).map(|secret| secret.expose_secret().to_owned()).unwrap_or_default(),
         };
         digest(&[&what])
@@ -56,7 +66,7 @@ impl SecretRef {
                     .hint(format!("set {name}, or name another place for the secret in the configuration"))
             })?,
             Self::File(path) => read_file(key, path)?,
-            Self::Command(words) => run(key, words)?,
+            Self::Command { words, until } => run(key, words, *until)?,
         };
         let text = text.trim_end_matches(['\r', '\n']);
         if text.is_empty() {
@@ -101,21 +111,49 @@ pub fn others_can_read(path: &std::path::Path) -> bool {
     }
 }
 
-fn run(key: &str, words: &[String]) -> Result<String> {
+fn run(key: &str, words: &[String], until: Option<Instant>) -> Result<String> {
     let Some((program, arguments)) = words.split_first() else {
         return Err(Error::config(format!("`{key}`: the command is empty")));
     };
+    let broken =
+        |error: std::io::Error| Error::config(format!("`{key}`: the command `{program}` can't be run: {error}"));
     // A password manager may ask on the terminal, so it keeps standard input and standard error.
-    let output = Command::new(program)
+    let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::inherit())
+        .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| Error::config(format!("`{key}`: the command `{program}` can't be run: {error}")))?;
-    if !output.status.success() {
-        return Err(Error::config(format!("`{key}`: the command `{program}` ended with {}", output.status)));
+        .spawn()
+        .map_err(broken)?;
+    let output = child.stdout.take().map(|mut output| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            output.read_to_end(&mut bytes).map(|_| bytes)
+        })
+    });
+    let status = loop {
+        if let Some(status) = child.try_wait().map_err(broken)? {
+            break status;
+        }
+        if until.is_some_and(|until| until <= Instant::now()) {
+            // Where it has just ended by itself there is nothing to end.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(Error::new(
+                Code::TimeoutDeadline,
+                Layer::Config,
+                format!("`{key}`: the time for the command ran out while `{program}` was waited for"),
+            )
+            .temporary()
+            .hint("unlock the password manager first, or give it more time with --timeout"));
+        }
+        std::thread::sleep(COMMAND_POLL);
+    };
+    if !status.success() {
+        return Err(Error::config(format!("`{key}`: the command `{program}` ended with {status}")));
     }
-    let text = String::from_utf8(output.stdout)
+    let bytes = output.and_then(|reader| reader.join().ok()).transpose().map_err(broken)?.unwrap_or_default();
+    let text = String::from_utf8(bytes)
         .map_err(|_| Error::config(format!("`{key}`: the command `{program}` printed no text")))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
@@ -138,7 +176,7 @@ mod tests {
     #[test]
     fn a_command_gives_its_first_line() {
         let words = ["printf", "one\\ntwo\\n"].map(str::to_owned).to_vec();
-        let secret = SecretRef::Command(words).fetch("token").expect("fetched");
+        let secret = SecretRef::Command { words, until: None }.fetch("token").expect("fetched");
         assert_eq!(secret.expose_secret(), "one");
     }
 

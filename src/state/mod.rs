@@ -43,7 +43,7 @@ impl Folder {
     /// Gives the store of one backend.
     #[must_use]
     pub fn backend(&self, name: &str) -> Store {
-        Store { folder: self.clone(), name: name.to_owned() }
+        Store { folder: self.clone(), name: name.to_owned(), until: None }
     }
 
     fn unwritten(&self) -> MutexGuard<'_, BTreeMap<String, serde_json::Value>> {
@@ -64,6 +64,7 @@ impl Folder {
 pub struct Store {
     folder: Folder,
     name: String,
+    until: Option<Instant>,
 }
 
 /// Holds the lock of one backend until it is dropped.
@@ -75,6 +76,18 @@ pub struct Guard {
 }
 
 impl Store {
+    /// Bounds the wait for its lock by the end of the command.
+    #[must_use]
+    pub fn until(self, until: Option<Instant>) -> Self {
+        Self { until, ..self }
+    }
+
+    /// Gives the store of something that several backends share, such as a login at one cloud.
+    #[must_use]
+    pub fn sibling(&self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self.clone() }
+    }
+
     fn path(&self, ending: &str) -> Option<PathBuf> {
         self.folder.path.as_ref().map(|folder| folder.join(format!("{}.{ending}", self.name)))
     }
@@ -88,6 +101,7 @@ impl Store {
             return T::deserialize(document).unwrap_or_default();
         }
         let Some(path) = self.path("json") else { return T::default() };
+        tighten(&path);
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return T::default(),
@@ -114,7 +128,8 @@ impl Store {
     /// Takes the lock, waiting for another process that holds it.
     ///
     /// # Errors
-    /// Fails with `conflict.busy` where another process holds it for more than 20 s.
+    /// Fails with `conflict.busy` where another process holds it for more than 20 s, with `timeout.deadline` where the
+    /// command ends before.
     pub async fn lock(&self) -> Result<Guard> {
         let Some(path) = self.path("lock") else {
             return Ok(Guard { store: self.clone(), _lock: None });
@@ -137,6 +152,16 @@ impl Store {
                     self.folder.tell(&error);
                     return Ok(Guard { store: self.clone(), _lock: None });
                 }
+            }
+            if self.until.is_some_and(|until| until <= Instant::now()) {
+                return Err(Error::new(
+                    Code::TimeoutDeadline,
+                    Layer::Config,
+                    format!("the time for the command ran out while another vpnctl held the lock {}", path.display()),
+                )
+                .temporary()
+                .backend(&self.name)
+                .hint("give it more time with --timeout, or end the process that hangs"));
             }
             if started.elapsed() > LOCK_LIMIT {
                 return Err(Error::new(
@@ -182,7 +207,7 @@ impl Guard {
 
     /// Replaces the document; where that fails, says so once and remembers it here.
     pub fn write<T: Serialize>(&self, document: &T) {
-        let Store { folder, name } = &self.store;
+        let Store { folder, name, .. } = &self.store;
         if let Some(path) = self.store.path("json") {
             match replace(&path, document) {
                 Ok(()) => {
@@ -196,6 +221,20 @@ impl Guard {
             folder.unwritten().insert(name.clone(), document);
         }
     }
+}
+
+/// Takes away the rights that others have on a state file, and says so: it may have been copied with wider ones.
+fn tighten(path: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let lax = std::fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o077 != 0);
+        if lax && std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).is_ok() {
+            tracing::warn!("others could read {}, which holds a login; it is private again", path.display());
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
 }
 
 fn open_lock(path: &Path) -> std::io::Result<File> {
@@ -288,6 +327,29 @@ mod tests {
         assert!(tokio::time::timeout(short, store.lock()).await.is_err(), "taken twice");
         drop(guard);
         store.lock().await.expect("free again");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_lock_is_waited_for_no_longer_than_the_command_may_take() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Folder::new(Some(folder.path().to_owned())).backend("home");
+        let _held = store.lock().await.expect("locked");
+        let soon = std::time::Instant::now() + std::time::Duration::from_millis(30);
+        let error = store.until(Some(soon)).lock().await.expect_err("too late");
+        assert_eq!(error.code(), crate::error::Code::TimeoutDeadline);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_file_that_others_can_read_is_made_private() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Folder::new(Some(folder.path().to_owned())).backend("home");
+        store.change(|document: &mut Document| document.word = "kept".to_owned()).await.expect("changed");
+        let path = folder.path().join("home.json");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("set");
+        assert_eq!(store.read::<Document>().word, "kept");
+        assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -155,3 +155,53 @@ fn an_everyware_cloud_with_its_quirks() {
     // Without the server's list each device is asked, so those that can't answer are told.
     bench.run("status -b everyware").ends(10).prints("gw-lyon-02");
 }
+
+#[test]
+fn a_freebox_whose_status_names_tunnels_differently_than_its_list() {
+    let bench = Bench::with_faults(&["freebox:status-description=test vpn"]);
+    for line in ["status vpn1", "status Downloads", "status -b freebox --id vpn1"] {
+        for _ in 0..2 {
+            let item = bench.run(&format!("{line} -b freebox -o json")).ends(0).item();
+            assert_eq!((&item["state"], &item["target"]["id"]), (&"connected".into(), &"vpn1".into()), "{item}");
+        }
+    }
+    bench.context("freebox").log.clear();
+    let item = bench.run("reconnect -b freebox -o json").ends(0).item();
+    assert_eq!((&item["state"], &item["target"]["id"]), (&"connected".into(), &"vpn1".into()), "{item}");
+    assert_eq!(bench.count("freebox", "PUT"), 2, "{:?}", bench.asked("freebox"));
+    assert_eq!(bench.run("status -b freebox '*' -o json").ends(0).json()["summary"]["total"], 3);
+    assert_eq!(bench.run("disconnect -b freebox Downloads -o json").ends(0).item()["state"], "disconnected");
+}
+
+#[test]
+fn several_backends_with_one_user_are_refused_once() {
+    let bench = Bench::new();
+    let url = bench.url("everyware", "api");
+    let ca = bench.path("vpnctl.ca.pem");
+    let backend = |name: &str, scope: &str| {
+        format!(
+            "[backend.{name}]\nvendor = \"everyware\"\nurl = \"{url}\"\nscope = \"{scope}\"\nusername = \"operator\"\n\
+             password = {{ env = \"EC_WRONG\" }}\ntls.ca_file = \"{}\"\n",
+            ca.display()
+        )
+    };
+    let text = [backend("one", "_"), backend("two", "AQ"), backend("three", "Ag")].concat();
+    let file = bench.path("three.toml");
+    std::fs::write(&file, text).unwrap();
+    bench.context("everyware").log.clear();
+    for _ in 0..2 {
+        bench.run_where("EC_WRONG", "wrong", &format!("status -A --config {} -o json", file.display())).ends(4);
+    }
+    assert_eq!(bench.count("everyware", "POST"), 1, "{:?}", bench.asked("everyware"));
+}
+
+#[test]
+fn a_password_manager_that_hangs_ends_with_the_command() {
+    let bench = Bench::new();
+    let file = bench.path("slow.toml");
+    let text = "[backend.home]\nvendor = \"freebox\"\nurl = \"http://127.0.0.1:1\"\napi_version = 8\n\
+                app_token = { command = [\"sleep\", \"20\"] }\n";
+    std::fs::write(&file, text).unwrap();
+    let run = bench.run(&format!("status --config {} --timeout 300ms -o json", file.display())).ends(8);
+    run.fails("timeout.deadline");
+}

@@ -231,36 +231,77 @@ async fn a_known_name_costs_nothing_and_ends_with_the_session() {
     assert_eq!(bench.asked(), ["GET /api/v16/vpn_client/config/"]);
 }
 
+/// Remembers a name in one process and gives what another process finds by it.
+async fn remembered(bench: &Bench, name: &str) -> (Box<dyn vpnctl::backend::VpnBackend>, Target) {
+    find(&*bench.open(), name).await;
+    let backend = bench.open();
+    let target = find(&*backend, name).await.remove(0);
+    (backend, target)
+}
+
 #[tokio::test]
-async fn an_id_that_another_tunnel_has_now_is_not_switched_on() {
+async fn a_name_that_another_tunnel_has_now_connects_that_one() {
     let bench = Bench::new("freebox").await;
     bench.logged_in(&FREEBOX).await;
-    let target = find(&*bench.open(), "Office PPTP").await.remove(0);
+    let (backend, target) = remembered(&bench, "Office PPTP").await;
     rename(&bench, "vpn0", "Somewhere else").await;
+    rename(&bench, "vpn2", "Office PPTP").await;
     bench.asked();
-    let backend = bench.open();
-    let error = failed(connect(&*backend, &target).await, Code::TargetNotFound);
-    assert!(error.message().contains("Somewhere else"), "{error}");
-    assert_eq!(bench.asked(), [FREEBOX.writes[0], FREEBOX.writes[0]]);
+    let status = connect(&*backend, &target).await.unwrap();
+    assert_eq!(status.target.map(|target| target.id).as_deref(), Some("vpn2"));
+    let list = "GET /api/v16/vpn_client/config/";
+    let right = "PUT /api/v16/vpn_client/config/vpn2";
+    assert_eq!(bench.asked(), [FREEBOX.writes[0], FREEBOX.writes[0], list, right]);
+}
+
+#[tokio::test]
+async fn a_name_that_no_tunnel_has_any_more_connects_none() {
+    let bench = Bench::new("freebox").await;
+    bench.logged_in(&FREEBOX).await;
+    let (backend, target) = remembered(&bench, "Office PPTP").await;
+    rename(&bench, "vpn0", "Somewhere else").await;
+    failed(connect(&*backend, &target).await, Code::TargetNotFound);
     let status = backend.status(None).await.unwrap();
     assert!(!(status.is_connected_to(&target) || status.word() == Word::Connecting), "{status:?}");
-    // The name is gone from memory too.
     assert_eq!(found(&*bench.open(), "Office PPTP").await, Vec::<String>::new());
     assert_eq!(found(&*bench.open(), "Somewhere else").await, ["vpn0"]);
+}
+
+#[tokio::test]
+async fn who_names_an_id_means_the_id_whatever_it_is_called() {
+    let bench = Bench::new("freebox").await;
+    bench.logged_in(&FREEBOX).await;
+    let (backend, target) = remembered(&bench, "vpn0").await;
+    rename(&bench, "vpn0", "Somewhere else").await;
+    bench.asked();
+    connect(&*backend, &target).await.unwrap();
+    assert_eq!(bench.asked(), [FREEBOX.writes[0]]);
 }
 
 #[tokio::test]
 async fn the_state_of_another_tunnel_is_not_told_for_a_name() {
     let bench = Bench::new("freebox").await;
     bench.logged_in(&FREEBOX).await;
-    let target = find(&*bench.open(), "Downloads").await.remove(0);
+    let (backend, target) = remembered(&bench, "Downloads").await;
     rename(&bench, "vpn1", "Somewhere else").await;
-    let error = failed(bench.open().status(Some(&target)).await, Code::TargetNotFound);
-    assert!(error.message().contains("Somewhere else"), "{error}");
+    failed(backend.status(Some(&target)).await, Code::TargetNotFound);
     assert_eq!(found(&*bench.open(), "Somewhere else").await, ["vpn1"]);
     // Who names the id means the id.
     let by_id = Target::by_id(target.kind, "vpn1");
     assert_eq!(word(bench.open().status(Some(&by_id)).await), Word::Connected);
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_the_connections_is_not_taken_down() {
+    let bench = Bench::new("freebox").await;
+    bench.logged_in(&FREEBOX).await;
+    let (backend, target) = remembered(&bench, "Downloads").await;
+    rename(&bench, "vpn1", "Somewhere else").await;
+    rename(&bench, "vpn2", "Downloads").await;
+    bench.asked();
+    let error = backend.disconnect(&target).await.unwrap_err();
+    assert_eq!(error.code(), Code::TargetNotFound);
+    assert!(bench.asked().iter().all(|asked| asked.starts_with("GET ")));
 }
 
 #[tokio::test]

@@ -71,8 +71,14 @@ async fn a_pin_or_ca_that_cannot_be_used_is_a_wrong_configuration() {
             let path = bench.folder.path().join(name);
             text.iter().for_each(|text| std::fs::write(&path, text).unwrap());
             bench.text("tls.ca_file", path.to_str().unwrap());
-            let error = failed(bench.open().status(Some(&facts.up())).await, Code::ConfigInvalid);
-            assert!(error.message().contains(name) && error.exit() == Exit::Config, "{error}");
+            let error = match bench.try_open(|_| {}) {
+                Ok(backend) => failed(backend.status(Some(&facts.up())).await, Code::ConfigInvalid),
+                Err(error) => error,
+            };
+            assert!(
+                error.code() == Code::ConfigInvalid && error.message().contains(name) && error.exit() == Exit::Config,
+                "{error}"
+            );
         }
         assert_eq!(bench.requests(), 0);
     }

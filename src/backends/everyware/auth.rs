@@ -37,11 +37,11 @@ pub(super) struct Token {
     pub(super) refresh_expires_on: Option<Timestamp>,
 }
 
-/// A login that was refused.
-#[derive(Clone, Serialize, Deserialize)]
+/// When a login was refused, in unix time. It is kept by login and not by backend: several backends may have the same
+/// user, for one account each, and the cloud counts the refusals of all of them.
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct Refusal {
-    pub(super) login: String,
-    pub(super) at: i64,
+    pub(super) at: Option<i64>,
 }
 
 /// The document in the state folder.
@@ -51,7 +51,6 @@ pub(super) struct Memory {
     /// What the rest belongs to.
     pub(super) owner: String,
     pub(super) token: Option<Token>,
-    pub(super) refusal: Option<Refusal>,
     /// An API key given to `auth login`.
     pub(super) api_key: Option<String>,
     /// Lets this computer log in without a one-time code.
@@ -179,7 +178,6 @@ impl Auth {
             None => self.logged_in_anew(&guard, &mut memory).await?,
         };
         memory.token = Some(token.clone());
-        memory.refusal = None;
         self.keep(&guard, memory);
         self.ended_at_issue.store(!lasts(&token), Ordering::SeqCst);
         Ok(token)
@@ -205,25 +203,30 @@ impl Auth {
 
     async fn logged_in_anew(&self, guard: &Guard, memory: &mut Memory) -> Result<Token> {
         let credentials = self.credentials(memory)?;
-        let login = credentials.digest();
+        let refusal = self.refusal(&credentials).lock().await?;
         let now = Timestamp::now().as_second();
-        if let Some(refusal) = memory.refusal.as_ref().filter(|refusal| refusal.login == login)
-            && (0..REFUSAL_HOLDS).contains(&(now - refusal.at))
+        if let Some(at) = refusal.read::<Refusal>().at
+            && (0..REFUSAL_HOLDS).contains(&(now - at))
         {
-            return Err(self.still_refused(now - refusal.at));
+            return Err(self.still_refused(now - at));
         }
         self.refused.check()?;
         match self.refused.note(self.send_login(&credentials, None, memory.trust_key.as_deref()).await) {
             Ok((token, _)) => Ok(token),
             Err(error) => {
                 if error.code() == Code::AuthRejected {
-                    memory.refusal = Some(Refusal { login, at: now });
+                    refusal.write(&Refusal { at: Some(now) });
                     memory.token = None;
                     self.keep(guard, memory.clone());
                 }
                 Err(error)
             }
         }
+    }
+
+    /// Gives the store in which the refusal of a login is remembered.
+    pub(super) fn refusal(&self, credentials: &Credentials) -> Store {
+        self.store.sibling(&format!("login-{}", digest(&[&self.config.url, &credentials.digest()])))
     }
 
     fn still_refused(&self, ago: i64) -> Error {

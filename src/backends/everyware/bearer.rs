@@ -73,8 +73,8 @@ impl Auth {
             Ok(made) => made,
             Err(error) => {
                 if error.code() == Code::AuthRejected {
-                    let refusal = Refusal { login: credentials.digest(), at: jiff::Timestamp::now().as_second() };
-                    self.change(|memory| memory.refusal = Some(refusal)).await?;
+                    let at = Some(jiff::Timestamp::now().as_second());
+                    self.refusal(&credentials).lock().await?.write(&Refusal { at });
                 }
                 return Err(error);
             }
@@ -85,9 +85,11 @@ impl Auth {
         };
         let expires_at = token.expires_on;
         self.refused.forget();
+        if self.refusal(&credentials).read::<Refusal>().at.is_some() {
+            self.refusal(&credentials).lock().await?.write(&Refusal::default());
+        }
         self.change(|memory| {
             memory.token = Some(token);
-            memory.refusal = None;
             memory.api_key = brought_key;
             memory.trust_key = trusted.or(trust_key);
         })
@@ -153,13 +155,9 @@ impl Auth {
     /// Ends the token at the cloud and forgets everything that was kept.
     pub(super) async fn log_out(&self) -> Result<()> {
         let token = self.get().token;
-        // A refusal is no login: forgetting it would let the next command be refused again.
+        // A refusal is no login, and stays: forgetting it would let the next command be refused again.
         self.change(|memory| {
-            *memory = super::auth::Memory {
-                owner: memory.owner.clone(),
-                refusal: memory.refusal.clone(),
-                ..Default::default()
-            };
+            *memory = super::auth::Memory { owner: memory.owner.clone(), ..Default::default() };
         })
         .await?;
         let Some(token) = token else { return Ok(()) };

@@ -77,7 +77,17 @@ fn of_code(code: &str, exception: &Exception, call: &Call) -> Error {
         "RESPONSE_CONTENT" | "REQUEST_CONTENT" => {
             api(Code::VendorProtocol, Layer::Device, format!("cloud and device don't understand each other: {said}"))
         }
-        _ => api(Code::VendorError, Layer::Api, format!("{PEER} failed to {} ({code}): {said}", call.operation)),
+        _ => api(Code::VendorError, Layer::Api, format!("{PEER} failed at `{}` ({code}): {said}", call.operation)),
+    }
+}
+
+fn what(call: &Call) -> &'static str {
+    match call.operation {
+        "connect" => "connect devices",
+        "disconnect" => "disconnect devices",
+        "status" => "ask devices",
+        "login" | "refresh" => "log in",
+        _ => "read this",
     }
 }
 
@@ -94,7 +104,7 @@ fn offline(exception: &Exception) -> Error {
 fn of_status(reply: &Reply, call: &Call) -> Error {
     match reply.status.as_u16() {
         401 => Error::new(Code::AuthExpired, Layer::Auth, format!("{PEER} does not accept the access token")),
-        403 => Error::new(Code::AuthForbidden, Layer::Auth, format!("{PEER} forbids to {}", call.operation))
+        403 => Error::new(Code::AuthForbidden, Layer::Auth, format!("{PEER} forbids this login to {}", what(call)))
             .hint("ask the account's administrator for device_management, device and vpn permissions"),
         status @ (404 | 405) => Error::new(
             Code::VendorProtocol,

@@ -81,6 +81,12 @@ impl Api {
         Ok(targets)
     }
 
+    /// Reads one tunnel's configuration.
+    pub(super) async fn tunnel(&self, id: &str) -> Result<VpnConfig> {
+        let path = format!("vpn_client/config/{}", crate::http::call::segment(id));
+        decode(self.get("tunnel", &path).await?.unwrap_or(Value::Null), "tunnel")
+    }
+
     /// Gives the tunnels that an earlier list named; they hold as long as the session does.
     pub(super) fn remembered(&self) -> Vec<Target> {
         let memory = self.auth.memory();

@@ -47,9 +47,9 @@ pub fn status(document: VpnStatus) -> Status {
         kind_word: meaningful(document.kind.clone()),
     });
     Status {
-        target,
-        // An active configuration holds the VPN also while it is down: the box tries again by itself.
-        engaged: true,
+        target: target.filter(|_| state != State::Disconnected),
+        // A configuration that failed holds the VPN also while it is down: the box tries again by itself.
+        engaged: state != State::Disconnected,
         raw_state,
         last_error,
         failure,

@@ -8,6 +8,9 @@ mod failure;
 mod pairing;
 mod wire;
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use async_trait::async_trait;
 use reqwest::Method;
 
@@ -29,6 +32,10 @@ pub const VENDOR: Vendor =
 pub struct Freebox {
     info: Info,
     api: Api,
+    /// The ids of tunnels that were found by a remembered name.
+    guesses: Mutex<BTreeSet<String>>,
+    /// The tunnel that had the VPN when it was last looked at, as the status names it.
+    seen: Mutex<Option<Target>>,
 }
 
 fn open(opening: Opening) -> Result<Box<dyn VpnBackend>> {
@@ -44,12 +51,46 @@ fn open(opening: Opening) -> Result<Box<dyn VpnBackend>> {
         // The box begins an attempt within a second or so; ten without a sign of one mean that it does not.
         silence_limit: Some(std::time::Duration::from_secs(10)),
     };
-    Ok(Box::new(Freebox { info, api: Api::new(&opening, config)? }))
+    Ok(Box::new(Freebox { info, api: Api::new(&opening, config)?, guesses: Mutex::default(), seen: Mutex::default() }))
 }
 
 impl Freebox {
-    fn called_otherwise(&self, target: &Target, now: &str) -> Error {
-        naming::not_found(&self.info.backend, target.label()).context(&format!("`{}` is called `{now}` now", target.id))
+    /// Tells whether a target was found by a name that an earlier run remembered: meanwhile another may have it.
+    fn is_guess(&self, target: &Target) -> bool {
+        self.guesses.lock().unwrap_or_else(PoisonError::into_inner).contains(&target.id)
+    }
+
+    /// Looks a remembered name up anew.
+    async fn look_again(&self, target: &Target) -> Result<Target> {
+        self.guesses.lock().unwrap_or_else(PoisonError::into_inner).remove(&target.id);
+        let name = target.label();
+        match naming::best(name, &self.api.tunnels().await?).as_slice() {
+            [one] => Ok(one.clone()),
+            [] => Err(naming::not_found(&self.info.backend, name)),
+            several => Err(naming::ambiguous(&self.info.backend, name, several)),
+        }
+    }
+
+    /// Switches on what a remembered name means. Where the box's answer says that the name has moved, what was
+    /// switched on by mistake is switched off again.
+    async fn connect_guess(&self, target: &Target) -> Result<Target> {
+        let told = match self.api.activate(&target.id, true).await {
+            Err(error) if error.code() == Code::TargetNotFound => None,
+            told => Some(told?),
+        };
+        if let Some(told) = told {
+            let name = match told {
+                Some(config) => config.description,
+                None => self.api.tunnel(&target.id).await?.description,
+            };
+            if name == target.name {
+                return Ok(target.clone());
+            }
+            self.api.activate(&target.id, false).await?;
+        }
+        let now = self.look_again(target).await?;
+        self.api.activate(&now.id, true).await?;
+        Ok(now)
     }
 }
 
@@ -62,34 +103,42 @@ impl VpnBackend for Freebox {
     async fn status(&self, target: Option<&Target>) -> Result<Status> {
         let (document, native) = self.api.status().await?;
         let status = Status { native: Some(native), ..convert::status(document) };
-        if let (Some(wanted), Some(there)) = (target, &status.target)
-            && wanted.id == there.id
-            && let Some(changed) = renamed(wanted, there.name.as_deref())
-        {
-            // The name was remembered and meanwhile belongs to another tunnel, whose state this is.
-            self.api.forget_ids().await?;
-            return Err(self.called_otherwise(wanted, &changed));
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&status.target);
+        let Some(target) = target else { return Ok(status) };
+        let named_otherwise = status.target.as_ref().is_some_and(|there| there.name != target.name);
+        let target = if status.is_of(target) && named_otherwise && self.is_guess(target) {
+            // The two names come from different places, so they may differ; only the list tells whose the name is.
+            self.look_again(target).await?
+        } else {
+            target.clone()
+        };
+        if status.is_of(&target) {
+            return Ok(status);
         }
-        Ok(match target {
-            Some(target) if !status.is_of(target) => {
-                Status { target: Some(target.clone()), ..Status::new(State::Disconnected, Source::Client) }
-            }
-            _ => status,
-        })
+        Ok(Status { target: Some(target), ..Status::new(State::Disconnected, Source::Client) })
     }
 
     async fn connect(&self, target: &Target, _how: How) -> Result<Status> {
-        let told = self.api.activate(&target.id, true).await?;
-        if let Some(changed) = told.and_then(|config| renamed(target, config.description.as_deref())) {
-            // The name was remembered and meanwhile belongs to another tunnel: that one must not stay up.
-            self.api.forget_ids().await?;
-            self.api.activate(&target.id, false).await?;
-            return Err(self.called_otherwise(target, &changed));
-        }
-        Ok(Status { target: Some(target.clone()), ..Status::new(State::Connecting, Source::Client) })
+        let target = if self.is_guess(target) {
+            self.connect_guess(target).await?
+        } else {
+            self.api.activate(&target.id, true).await?;
+            target.clone()
+        };
+        Ok(Status { target: Some(target), ..Status::new(State::Connecting, Source::Client) })
     }
 
     async fn disconnect(&self, target: &Target) -> Result<Status> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let confirmed = seen.is_some_and(|seen| seen.id == target.id && seen.name == target.name);
+        if self.is_guess(target) && !confirmed {
+            let now = self.look_again(target).await?;
+            if now.id != target.id {
+                return Err(naming::not_found(&self.info.backend, target.label())
+                    .context(&format!("`{}` has another name now", target.id))
+                    .hint("nothing was changed; the names are known anew, so try again"));
+            }
+        }
         self.api.activate(&target.id, false).await?;
         Ok(Status { target: Some(target.clone()), ..Status::new(State::Disconnecting, Source::Client) })
     }
@@ -115,11 +164,6 @@ impl VpnBackend for Freebox {
     }
 }
 
-fn renamed(target: &Target, now: Option<&str>) -> Option<String> {
-    let before = target.name.as_deref()?;
-    now.filter(|now| *now != before).map(str::to_owned)
-}
-
 #[async_trait]
 impl Targets for Freebox {
     async fn list(&self, each: &mut (dyn FnMut(Listed) + Send)) -> Result<()> {
@@ -139,6 +183,9 @@ impl Targets for Freebox {
     async fn find(&self, name: &str) -> Result<Vec<Target>> {
         let known = naming::best(name, &self.api.remembered());
         if known.len() == 1 && naming::is_exact(name, &known[0]) {
+            if known[0].id != name {
+                self.guesses.lock().unwrap_or_else(PoisonError::into_inner).insert(known[0].id.clone());
+            }
             return Ok(known);
         }
         Ok(naming::best(name, &self.api.tunnels().await?))

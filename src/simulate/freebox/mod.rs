@@ -42,6 +42,7 @@
 //! | `ipv4-attribute=IPv4` | the name of the addresses in the status |
 //! | `unknown-state=WORD` | the state in the status of an active tunnel |
 //! | `unknown-last-error=WORD` | the last error in that status |
+//! | `status-description=TEXT` | the status names the active tunnel differently than the list, as in the vendor's examples |
 //! | `old-last-error=WORD` | that last error wherever it would be `none`, from before any attempt |
 //! | `clear-log` | the log is emptied at each call while this is on |
 //! | `no-error-code[=all]` | errors of the domain lack `error_code`; with `all` those of authentication too |

@@ -29,7 +29,9 @@ pub(super) fn document(link: Option<&Link>, moment: &Moment<'_>) -> Value {
     put("enabled", json!(true));
     put("type", json!(link.configuration.kind.word()));
     put("last_error", json!(last_error));
-    put("active_vpn_description", json!(link.configuration.description));
+    // In the vendor's own examples the status and the list name the same tunnel differently.
+    let description = faults.arg("status-description").unwrap_or_else(|| link.configuration.description.clone());
+    put("active_vpn_description", json!(description));
     put("last_try", json!(unix(link.last_try)));
     put("state", json!(faults.arg("unknown-state").unwrap_or_else(|| word(link.phase).to_owned())));
     put("stats", stats(link.phase, moment.now));
