@@ -116,9 +116,9 @@ pub(super) fn client_config(trust: &Trust, secure: bool) -> Result<ClientConfig>
         builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()
     } else if trust.insecure {
         tracing::warn!("the server's certificate is not verified (tls.insecure)");
-        verified_by(builder, Arc::new(Anything(provider)))
+        verified_by(builder, Arc::new(Exception { pin: None, provider }))
     } else if let Some(pin) = trust.pin {
-        verified_by(builder, Arc::new(Pinned { pin, provider }))
+        verified_by(builder, Arc::new(Exception { pin: Some(pin), provider }))
     } else if let Some(path) = &trust.ca_file {
         builder.with_root_certificates(roots_of(path)?).with_no_client_auth()
     } else {
@@ -168,18 +168,15 @@ fn built_in_roots(extra: Vec<CertificateDer<'static>>) -> RootCertStore {
     roots
 }
 
-/// Accepts the one certificate that is pinned, whatever its names, dates and issuer.
+/// Accepts one pinned certificate, whatever its names, dates and issuer; or, without a pin, any certificate, which the
+/// configuration allows for loopback only.
 #[derive(Debug)]
-struct Pinned {
-    pin: Fingerprint,
+struct Exception {
+    pin: Option<Fingerprint>,
     provider: Arc<CryptoProvider>,
 }
 
-/// Accepts any certificate; the configuration allows it for loopback only.
-#[derive(Debug)]
-struct Anything(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Pinned {
+impl ServerCertVerifier for Exception {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,
@@ -189,11 +186,13 @@ impl ServerCertVerifier for Pinned {
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let seen = Fingerprint::of(leaf);
-        if seen == self.pin {
-            return Ok(ServerCertVerified::assertion());
+        match self.pin {
+            Some(pinned) if pinned != seen => {
+                let changed = PinChanged { seen, pinned };
+                Err(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(changed)))))
+            }
+            _ => Ok(ServerCertVerified::assertion()),
         }
-        let changed = PinChanged { seen, pinned: self.pin };
-        Err(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(changed)))))
     }
 
     fn verify_tls12_signature(
@@ -219,41 +218,6 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-impl ServerCertVerifier for Anything {
-    fn verify_server_cert(
-        &self,
-        _leaf: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use url::Url;
@@ -273,6 +237,20 @@ mod tests {
         ] {
             assert_eq!(is_local(&Url::parse(url).expect("a URL")), local, "{url}");
         }
+    }
+
+    #[test]
+    fn the_four_roots_of_the_freeboxes_are_trusted() {
+        let pem = include_str!("../backends/freebox/roots.pem");
+        let roots = super::certificates(pem);
+        let fingerprints: Vec<String> = roots.iter().map(|root| Fingerprint::of(root).to_string()).collect();
+        // The beginnings of the fingerprints that the vendor page lists.
+        for known in ["sha256:23cfb726", "sha256:2bd8b5be", "sha256:a210b1de", "sha256:74f795bb"] {
+            assert_eq!(fingerprints.iter().filter(|found| found.starts_with(known)).count(), 1, "{known}");
+        }
+        assert_eq!(super::built_in_roots(roots.clone()).len() - super::built_in_roots(Vec::new()).len(), 4);
+        let trust = super::Trust { extra_roots: Some(pem), ..super::Trust::default() };
+        assert!(super::client_config(&trust, true).is_ok());
     }
 
     #[test]
