@@ -64,5 +64,52 @@ pub(super) fn apply(config: &mut Config, environment: &BTreeMap<String, String>,
             backend.settings.insert(key.name, Setting { value, origin: Origin::Environment(name) });
         }
     }
+    for (name, nearest) in strangers(config, environment, vendors) {
+        let hint = nearest.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        tracing::warn!("${name} is no key of a backend and is ignored{hint}");
+    }
     Ok(())
+}
+
+/// Finds variables that begin with a backend's name and go on with no key of it, each with the nearest one that is.
+fn strangers(
+    config: &Config,
+    environment: &BTreeMap<String, String>,
+    vendors: &[Vendor],
+) -> Vec<(String, Option<String>)> {
+    let known: Vec<String> = config
+        .backends
+        .values()
+        .flat_map(|backend| {
+            let own = vendors.iter().find(|vendor| vendor.name == backend.vendor).map_or(&[][..], |vendor| vendor.keys);
+            let keys = COMMON.iter().chain(own).map(|key| key.name).chain(["vendor"]);
+            keys.map(|key| variable(&backend.name, key)).collect::<Vec<_>>()
+        })
+        .collect();
+    let begins = |name: &str| config.backends.keys().any(|backend| name.starts_with(&variable(backend, "")));
+    environment
+        .keys()
+        .filter(|name| begins(name) && !known.contains(name))
+        .map(|name| (name.clone(), nearest(name, known.iter().map(String::as_str)).map(str::to_owned)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::strangers;
+    use crate::config::{Key, Kind, Sources, Vendor, load};
+
+    #[test]
+    fn a_mistyped_variable_finds_its_neighbour() {
+        const KEYS: &[Key] = &[Key::new("token", Kind::Secret)];
+        let vendors = [Vendor { name: "one", keys: KEYS }];
+        let config = load(&Sources::default(), &vendors).expect("read");
+        let names = ["VPNCTL_BACKEND", "VPNCTL_BACKEND_ONE_URL", "VPNCTL_BACKEND_ONE_URLL", "VPNCTL_BACKEND_TWO_URL"];
+        let environment: BTreeMap<String, String> = names.map(|name| (name.to_owned(), "x".to_owned())).into();
+        let found = strangers(&config, &environment, &vendors);
+        let expected = ("VPNCTL_BACKEND_ONE_URLL".to_owned(), Some("VPNCTL_BACKEND_ONE_URL".to_owned()));
+        assert_eq!(found, [expected]);
+    }
 }
