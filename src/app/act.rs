@@ -123,7 +123,7 @@ async fn whole(job: Job) -> Vec<Job> {
     match targets.list(&mut |listed| all.push(listed.target)).await {
         Ok(()) => all
             .into_iter()
-            .map(|target| Job { open: Arc::clone(&job.open), target: Some(target), error: None })
+            .map(|target| Job { open: Arc::clone(&job.open), target: Some(target), known: None, error: None })
             .collect(),
         Err(error) => vec![Job { error: Some(error), ..job }],
     }

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 
 use super::{Open, Opened, Patience, Setup};
 use crate::backend::{Listed, naming, registry, unsupported};
 use crate::config::Config;
 use crate::error::{Code, Error, Layer, Result};
-use crate::model::{Target, Word};
+use crate::model::{Status, Target, Word};
+
+/// How many names are looked up at once.
+const LOOKUPS: usize = 8;
 
 /// Says which backends were chosen.
 #[derive(Debug, Clone, Default)]
@@ -182,6 +185,8 @@ pub struct Job {
     pub open: Arc<Open>,
     /// The target; `None` means the backend's one VPN, or its whole account.
     pub target: Option<Target>,
+    /// Its state, where finding it told that already.
+    pub known: Option<Status>,
     /// Why it can't be worked at.
     pub error: Option<Error>,
 }
@@ -200,30 +205,39 @@ pub struct Plan {
 /// # Errors
 /// Fails where nothing can be worked at: wrong flags, an unknown backend, an empty selection.
 pub async fn plan(setup: &Setup, choice: &Choice, selection: &Selection, patience: Patience) -> Result<Plan> {
-    let mut wanted: Vec<(String, Option<String>)> = Vec::new();
-    let mut bare = Vec::new();
-    for name in &selection.names {
-        match name.split_once('/').filter(|(prefix, _)| setup.config.backends.contains_key(*prefix)) {
-            Some((prefix, rest)) => wanted.push((prefix.to_owned(), Some(rest.to_owned()))),
-            None => bare.push(name.clone()),
+    let own = |name: &str| {
+        let (prefix, rest) = name.split_once('/')?;
+        setup.config.backends.contains_key(prefix).then(|| (prefix.to_owned(), rest.to_owned()))
+    };
+    let names: Vec<(Option<String>, String)> = selection
+        .names
+        .iter()
+        .map(|name| own(name).map_or_else(|| (None, name.clone()), |(backend, rest)| (Some(backend), rest)))
+        .collect();
+    let bare = names.is_empty() || names.iter().any(|(backend, _)| backend.is_none());
+    let chosen = if bare { backends(&setup.config, choice)? } else { Vec::new() };
+    // Each name is looked up in its own backend, or in each that was chosen.
+    let mut wanted: Vec<(&str, Option<&str>)> = Vec::new();
+    for (backend, name) in &names {
+        match backend {
+            Some(backend) => wanted.push((backend, Some(name))),
+            None => wanted.extend(chosen.iter().map(|backend| (backend.as_str(), Some(name.as_str())))),
         }
     }
-    if !bare.is_empty() || selection.names.is_empty() {
-        for backend in backends(&setup.config, choice)? {
-            if bare.is_empty() {
-                wanted.push((backend, None));
-            } else {
-                wanted.extend(bare.iter().map(|name| (backend.clone(), Some(name.clone()))));
-            }
-        }
+    if names.is_empty() {
+        wanted.extend(chosen.iter().map(|backend| (backend.as_str(), None)));
     }
     let mut plan = Plan::default();
     let opened = open(setup, &wanted, selection.patience(patience), &mut plan)?;
-    let found = join_all(wanted.iter().map(|(backend, name)| find(&opened, selection, backend, name.as_deref()))).await;
-    for (jobs, (_, name)) in found.into_iter().zip(&wanted) {
-        plan.jobs.extend(jobs.into_iter().map(|job| (job, name)).map(|(job, _)| job));
+    let width = setup.limits.jobs.unwrap_or(LOOKUPS);
+    let look_ups = wanted.iter().map(|(backend, name)| find(&opened, selection, backend, *name));
+    let mut found = stream::iter(look_ups).buffered(width).collect::<Vec<_>>().await.into_iter();
+    for (backend, name) in &names {
+        let count = if backend.is_some() { 1 } else { chosen.len() };
+        let jobs: Vec<Job> = found.by_ref().take(count).flatten().collect();
+        plan.jobs.extend(if count > 1 && !naming::is_glob(name) { settled(name, jobs) } else { jobs });
     }
-    settle(&mut plan, &bare);
+    plan.jobs.extend(found.flatten());
     // What was named twice, perhaps by its name and by a glob, is meant once.
     let mut seen = BTreeSet::new();
     plan.jobs.retain(|job| match (&job.target, &job.error) {
@@ -248,22 +262,18 @@ pub fn empty(selection: &Selection) -> Error {
     Error::new(Code::SelectionEmpty, Layer::Usage, how).hint("see what there is: vpnctl list")
 }
 
-fn open(setup: &Setup, wanted: &[(String, Option<String>)], patience: Patience, plan: &mut Plan) -> Result<Opened> {
+fn open(setup: &Setup, wanted: &[(&str, Option<&str>)], patience: Patience, plan: &mut Plan) -> Result<Opened> {
     let mut opened = Opened::new();
-    let mut names: Vec<&String> = wanted.iter().map(|(backend, _)| backend).collect();
-    names.dedup();
+    let names: BTreeSet<&str> = wanted.iter().map(|(backend, _)| *backend).collect();
     let single = names.len() == 1;
     for name in names {
         let Some(settings) = setup.config.backends.get(name) else { continue };
-        if opened.contains_key(name) {
-            continue;
-        }
         match setup.open(settings, patience) {
             Ok(open) => {
-                opened.insert(name.clone(), Arc::new(open));
+                opened.insert(name.to_owned(), Arc::new(open));
             }
             Err(error) if single => return Err(error.backend(name)),
-            Err(error) => plan.unopened.push((name.clone(), settings.vendor, error.backend(name))),
+            Err(error) => plan.unopened.push((name.to_owned(), settings.vendor, error.backend(name))),
         }
     }
     Ok(opened)
@@ -272,8 +282,8 @@ fn open(setup: &Setup, wanted: &[(String, Option<String>)], patience: Patience, 
 /// Finds the targets of one backend that a name means.
 async fn find(opened: &Opened, selection: &Selection, backend: &str, name: Option<&str>) -> Vec<Job> {
     let Some(open) = opened.get(backend) else { return Vec::new() };
-    let job = |target| Job { open: Arc::clone(open), target, error: None };
-    let failed = |error| vec![Job { open: Arc::clone(open), target: None, error: Some(error) }];
+    let job = |target| Job { open: Arc::clone(open), target, known: None, error: None };
+    let failed = |error| vec![Job { error: Some(error), ..job(None) }];
     let name = match name {
         Some(name) if selection.by_id => {
             return vec![job(Some(Target::by_id(open.info().kind, name)))];
@@ -289,7 +299,7 @@ async fn find(opened: &Opened, selection: &Selection, backend: &str, name: Optio
         None => return vec![job(None)],
     };
     match filtered(open, selection, name).await {
-        Ok(targets) => targets.into_iter().map(|target| job(Some(target))).collect(),
+        Ok(targets) => targets.into_iter().map(|(target, known)| Job { known, ..job(Some(target)) }).collect(),
         Err(error) => failed(error),
     }
 }
@@ -309,7 +319,7 @@ pub async fn one(open: &Open, name: &str) -> Result<Target> {
     }
 }
 
-async fn filtered(open: &Open, selection: &Selection, glob: Option<&str>) -> Result<Vec<Target>> {
+async fn filtered(open: &Open, selection: &Selection, glob: Option<&str>) -> Result<Vec<(Target, Option<Status>)>> {
     let facet = open.backend.targets().ok_or_else(|| unsupported(&*open.backend, "list"))?;
     let mut listed: Vec<Listed> = Vec::new();
     facet.list(&mut |one| listed.push(one)).await?;
@@ -324,7 +334,7 @@ async fn filtered(open: &Open, selection: &Selection, glob: Option<&str>) -> Res
             .collect(),
         None => Vec::new(),
     };
-    for one in listed {
+    for mut one in listed {
         let named = match glob {
             Some(_) if !exact.is_empty() => exact.contains(&one.target),
             Some(glob) => naming::glob_fits(glob, &one.target),
@@ -332,72 +342,48 @@ async fn filtered(open: &Open, selection: &Selection, glob: Option<&str>) -> Res
         };
         let mut labels = open.info().labels.clone();
         labels.extend(one.labels.clone());
-        if named && selection.labels_fit(&labels) && state_fits(open, selection, &one).await? {
-            fitting.push(one.target);
+        if named && selection.labels_fit(&labels) && state_fits(open, selection, &mut one).await? {
+            fitting.push((one.target, one.status));
         }
     }
     Ok(fitting)
 }
 
-async fn state_fits(open: &Open, selection: &Selection, one: &Listed) -> Result<bool> {
+async fn state_fits(open: &Open, selection: &Selection, one: &mut Listed) -> Result<bool> {
     let Some(wanted) = selection.state else { return Ok(true) };
-    let word = match &one.status {
-        Some(status) => status.word(),
-        None => open.backend.status(Some(&one.target)).await?.word(),
+    let status = match one.status.take() {
+        Some(status) => status,
+        None => open.backend.status(Some(&one.target)).await?,
     };
-    Ok(word == wanted)
+    Ok(one.status.insert(status).word() == wanted)
 }
 
-/// Settles bare names that were looked up in several backends: found in one, the others don't matter; found in
-/// several, it is ambiguous; found nowhere, it is told once.
-fn settle(plan: &mut Plan, bare: &[String]) {
-    for name in bare.iter().filter(|name| !naming::is_glob(name)) {
-        let fits = |job: &Job| match (&job.target, &job.error) {
-            (Some(target), _) => !naming::best(name, [target]).is_empty(),
-            (None, Some(error)) => error.target_name() == Some(name),
-            (None, None) => false,
-        };
-        let found = plan.jobs.iter().filter(|job| fits(job) && job.error.is_none()).count();
-        let missing = |job: &Job| job.error.as_ref().is_some_and(|error| error.code() == Code::TargetNotFound);
-        if found == 1 {
-            plan.jobs.retain(|job| !(fits(job) && missing(job)));
-        } else if found > 1 && differs(plan, &fits) {
-            let places: Vec<String> = plan
-                .jobs
-                .iter()
-                .filter(|job| fits(job) && job.error.is_none())
-                .map(|job| format!("{}/{name}", job.open.info().backend))
-                .collect();
+/// Settles a name that was looked up in several backends: found in one, the others don't matter; found in several, it
+/// is ambiguous; found nowhere, it is told once.
+fn settled(name: &str, mut jobs: Vec<Job>) -> Vec<Job> {
+    let missing = |job: &Job| job.error.as_ref().is_some_and(|error| error.code() == Code::TargetNotFound);
+    let places: Vec<String> = jobs
+        .iter()
+        .filter(|job| job.error.is_none())
+        .map(|job| format!("{}/{name}", job.open.info().backend))
+        .collect();
+    match places.len() {
+        0 => {
+            let mut told = false;
+            jobs.retain(|job| !missing(job) || !std::mem::replace(&mut told, true));
+        }
+        1 => jobs.retain(|job| !missing(job)),
+        _ => {
             let error = Error::new(
                 Code::UsageAmbiguous,
                 Layer::Usage,
                 format!("`{name}` is a target of several backends: {}", places.join(", ")),
             )
-            .target(name.as_str())
+            .target(name)
             .hint("write BACKEND/NAME");
-            replace(plan, &fits, error);
-        } else if found == 0 {
-            let first = plan.jobs.iter().position(|job| fits(job) && missing(job));
-            let mut index = 0;
-            plan.jobs.retain(|job| {
-                let keep = !(fits(job) && missing(job)) || Some(index) == first;
-                index += 1;
-                keep
-            });
+            jobs.truncate(1);
+            jobs.iter_mut().for_each(|job| (job.target, job.known, job.error) = (None, None, Some(error.clone())));
         }
     }
-}
-
-fn differs(plan: &Plan, fits: &dyn Fn(&Job) -> bool) -> bool {
-    let mut names: Vec<&str> =
-        plan.jobs.iter().filter(|job| fits(job)).map(|job| job.open.info().backend.as_str()).collect();
-    names.dedup();
-    names.len() > 1
-}
-
-fn replace(plan: &mut Plan, fits: &dyn Fn(&Job) -> bool, error: Error) {
-    let Some(at) = plan.jobs.iter().position(fits) else { return };
-    let open = Arc::clone(&plan.jobs[at].open);
-    plan.jobs.retain(|job| !fits(job));
-    plan.jobs.insert(at.min(plan.jobs.len()), Job { open, target: None, error: Some(error) });
+    jobs
 }

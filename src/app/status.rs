@@ -42,6 +42,14 @@ pub(super) fn by_backend(jobs: Vec<Job>) -> Vec<(Arc<Open>, Vec<Job>)> {
 }
 
 async fn group(open: Arc<Open>, jobs: Vec<Job>, reading: Reading, out: &Emit) {
+    // What finding a target has told is not asked again.
+    let (known, jobs): (Vec<Job>, Vec<Job>) =
+        jobs.into_iter().partition(|job| job.known.is_some() && !reading.live && !reading.native);
+    for job in known {
+        if let (Some(status), Some(target)) = (job.known, job.target) {
+            emit(out, open.item(&told(status, &target), reading.native));
+        }
+    }
     if open.info().one_vpn && jobs.len() > 1 {
         return one_vpn(&open, jobs, reading, out).await;
     }

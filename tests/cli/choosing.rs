@@ -171,3 +171,29 @@ fn labels_states_and_files_select() {
     bench.run("status -A -l nonsense").ends(2).tells("nonsense");
     bench.run("status -A --state sleeping").ends(2).tells("connected, connecting");
 }
+
+#[test]
+fn a_glob_is_answered_by_the_list_that_found_it() {
+    let bench = Bench::new();
+    for (line, source, calls) in [("", "server", 0), (" --live", "device", 2)] {
+        bench.context("everyware").log.clear();
+        let report = bench.run(&format!("status -b everyware 'gw-lyon-*' -o json{line}")).ends(0).json();
+        let items = report["items"].as_array().unwrap();
+        assert_eq!(items.len(), 2, "{report}");
+        assert!(items.iter().all(|item| item["source"] == source), "{report}");
+        assert_eq!(bench.asked("everyware").iter().filter(|asked| asked.ends_with("/vpn")).count(), calls);
+    }
+    bench.context("freebox").log.clear();
+    assert_eq!(bench.run("status -b freebox '*' -o json").ends(0).json()["summary"]["total"], 3);
+    let states = bench.asked("freebox").iter().filter(|asked| asked.ends_with("/status")).count();
+    assert_eq!(states, 1, "{:?}", bench.asked("freebox"));
+}
+
+#[test]
+fn a_bare_name_is_looked_for_in_every_chosen_backend() {
+    let bench = Bench::new();
+    // A serial number, by which only the cloud of one of them finds it.
+    let item = bench.run("status -A 21500001 -o json").ends(0).item();
+    assert_eq!((&item["backend"], &item["target"]["id"]), (&"ixon".into(), &"AAAAAAAAAAAA".into()), "{item}");
+    bench.run("status -A nobody-has-this -o json").ends(6).fails("target.not_found");
+}
