@@ -261,6 +261,15 @@ mod tests {
     }
 
     #[test]
+    fn a_vendor_whose_clock_is_behind_is_believed_after_a_moment() {
+        let now = jiff::Timestamp::now().as_second();
+        let mut before = Before::note(idle(), false);
+        assert!(!before.is_new(&failed(Some(now - 60), "resolv_failed")));
+        before.at = std::time::Instant::now().checked_sub(super::SETTLING).expect("the machine runs longer");
+        assert!(before.is_new(&failed(Some(now - 60), "resolv_failed")));
+    }
+
+    #[test]
     fn an_attempt_that_was_seen_running_has_failed_now() {
         let before = Before::note(failed(Some(1000), "auth_failed"), true);
         assert!(before.is_new(&failed(Some(1000), "auth_failed")));

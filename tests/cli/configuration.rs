@@ -195,3 +195,23 @@ fn show_masks_secrets_in_every_format() {
     let run = bench.run("config show -o value --fields key").ends(0);
     assert!(run.stdout.contains("backend.everyware.api_key\n"), "{run}");
 }
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    let bench = Bench::new();
+    let text = format!(
+        "[backend.bench]\nvendor = \"ixon\"\nurl = \"https://localhost:1\"\ntls.insecure = true\ntls.pin = \"sha256:{}\"\n",
+        "ab".repeat(32)
+    );
+    let run = bench.run_by(&text, "status -o json").ends(13);
+    let error = run.fails("config.invalid");
+    assert!(error["message"].as_str().unwrap().contains("tls.pin"), "{run}");
+}
+
+#[test]
+fn a_demonstration_leaves_the_users_configuration_alone() {
+    let bench = Bench::new();
+    bench.run("--demo config init -o json").ends(2).fails("usage");
+    bench.run("--demo config path -o json").ends(2).fails("usage");
+    assert!(bench.run("--demo config init --stdout").ends(0).stdout.contains("[backend.home]"));
+}
