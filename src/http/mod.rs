@@ -145,7 +145,7 @@ impl Transport {
                 && let Some(earlier) = earlier
             {
                 // What broke the earlier attempts says more than that the time is over.
-                return Err(earlier);
+                return Err(self.told(earlier));
             }
             if call.safety != Safety::Read || !error.is_repeatable() {
                 return Err(self.told(error));

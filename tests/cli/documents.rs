@@ -1,6 +1,6 @@
 //! What vpnctl prints about itself: version, completions, man page.
 
-use crate::bench::bare;
+use crate::bench::{Bench, bare};
 use crate::run::{Run, words};
 
 /// The verbs of the contract that are built.
@@ -58,4 +58,15 @@ fn the_man_page_tells_of_every_verb() {
     for word in VERBS.iter().chain(&["--output", "--timeout", "--demo"]) {
         assert!(plain.contains(word), "the man page says nothing of {word}");
     }
+}
+
+#[test]
+fn the_transcript_of_the_readme_is_what_happens() {
+    let bench = Bench::new();
+    let readme = include_str!("../../README.md");
+    let run = bench.run("--demo connect 'freebox/Office PPTP'").ends(9);
+    for line in run.stdout.lines().chain(run.stderr.lines()) {
+        assert!(readme.contains(line), "README.md does not show `{line}`");
+    }
+    assert!(run.stderr.lines().count() >= 2, "{run}");
 }

@@ -81,12 +81,13 @@ impl Freebox {
         if let Some(told) = told {
             let name = match told {
                 Some(config) => config.description,
-                None => self.api.tunnel(&target.id).await?.description,
+                // From here on something was switched on, whatever fails.
+                None => self.api.tunnel(&target.id).await.map_err(Error::unknown_outcome)?.description,
             };
             if name == target.name {
                 return Ok(target.clone());
             }
-            self.api.activate(&target.id, false).await?;
+            self.api.activate(&target.id, false).await.map_err(Error::unknown_outcome)?;
         }
         let now = self.look_again(target).await?;
         self.api.activate(&now.id, true).await?;
