@@ -54,6 +54,8 @@ pub struct Setup {
     pub folder: Folder,
     /// The bounds.
     pub limits: Limits,
+    /// Whether targets of child accounts are listed too.
+    pub recursive: bool,
 }
 
 /// A backend that is open.
@@ -147,6 +149,7 @@ impl Setup {
             deadline,
             request_timeout: self.limits.request_timeout,
             rate: self.limits.rate,
+            recursive: self.recursive,
         })?;
         Ok(Open { backend, deadline, jobs: jobs.unwrap_or(8).max(1), read_only: settings.is_on("read_only") })
     }

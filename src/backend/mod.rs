@@ -1,8 +1,11 @@
 //! The contract that every vendor keeps. The doc comments of [`VpnBackend`] and its facets are the sentences that
 //! `tests/contract` checks against each vendor's simulator.
 
+mod events;
 pub mod naming;
 pub mod registry;
+mod settings;
+mod tunnels;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +15,10 @@ use jiff::Timestamp;
 use reqwest::Method;
 use secrecy::SecretString;
 use serde::Serialize;
+
+pub use events::{Events, Subscription};
+pub use settings::Settings;
+pub use tunnels::{SecretDocument, Tunnel, TunnelChange, Tunnels};
 
 use crate::config;
 use crate::error::{Code, Error, Layer, Result};
@@ -32,6 +39,8 @@ pub struct Opening {
     pub request_timeout: Option<Duration>,
     /// How many requests may start in a second; `None` is what the configuration says.
     pub rate: Option<f64>,
+    /// Whether targets of child accounts are listed too, where a vendor has such.
+    pub recursive: bool,
 }
 
 /// Describes an open backend.
@@ -103,6 +112,21 @@ pub trait VpnBackend: Send + Sync {
         None
     }
 
+    /// Gives the facet for states that are pushed.
+    fn events(&self) -> Option<&dyn Events> {
+        None
+    }
+
+    /// Gives the facet for VPN configurations that the vendor keeps.
+    fn tunnels(&self) -> Option<&dyn Tunnels> {
+        None
+    }
+
+    /// Gives the facet for the settings of a local VPN client.
+    fn settings(&self) -> Option<&dyn Settings> {
+        None
+    }
+
     /// Gives the facet for raw calls.
     fn raw(&self) -> Option<&dyn Raw> {
         None
@@ -119,14 +143,22 @@ pub fn capabilities(backend: &dyn VpnBackend) -> Capabilities {
         let support = if there { Support::Native } else { Support::No(backend.why_not(name).into()) };
         (name, support)
     };
+    let follow = match backend.events() {
+        Some(_) => Support::Native,
+        None => Support::Emulated("the state is polled".into()),
+    };
     vec![
         ("status", Support::Native),
         facet(backend.targets().is_some(), "list"),
         ("connect", Support::Native),
         ("disconnect", Support::Native),
         ("reconnect", Support::Emulated("disconnect, then connect".into())),
+        ("wait", follow.clone()),
+        ("watch", follow),
         facet(backend.session().is_some(), "auth"),
         facet(backend.logs().is_some(), "log"),
+        facet(backend.tunnels().is_some(), "tunnel"),
+        facet(backend.settings().is_some(), "settings"),
         facet(backend.raw().is_some(), "api"),
     ]
 }

@@ -3,9 +3,11 @@
 mod args;
 mod dispatch;
 mod failure;
+mod report;
 mod settings;
 #[cfg(feature = "simulate")]
 mod simulation;
+mod verbs;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -144,7 +144,7 @@ pub(super) fn with_config(
         rate: global.rate,
     };
     Ok(Settings {
-        setup: Setup { config, folder: Folder::new(state.map(Path::to_owned)), limits },
+        setup: Setup { config, folder: Folder::new(state.map(Path::to_owned)), limits, recursive: false },
         choice: Choice {
             named: global.backend.clone(),
             all: global.all,

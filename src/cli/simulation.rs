@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::args::{Global, Simulate};
-use super::dispatch::Signals;
+use super::report::Signals;
 use super::settings::{self, Environment, Settings};
 use crate::backend::registry;
 use crate::config::{self, Sources};

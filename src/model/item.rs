@@ -26,6 +26,16 @@ pub enum Schema {
     Config,
     /// Lines of a vendor's log.
     Log,
+    /// What `wait` waited for.
+    Wait,
+    /// Changes of a state, as `watch` sees them.
+    Event,
+    /// VPN configurations.
+    Tunnel,
+    /// Settings of a local VPN client.
+    Settings,
+    /// Pinned certificates.
+    Trust,
 }
 
 /// The keys of a status item, nested ones dotted, in the order of the contract.
@@ -81,6 +91,11 @@ impl Schema {
             Self::Backends => "backends",
             Self::Config => "config",
             Self::Log => "log",
+            Self::Wait => "wait",
+            Self::Event => "event",
+            Self::Tunnel => "tunnel",
+            Self::Settings => "settings",
+            Self::Trust => "trust",
         }
     }
 
@@ -103,6 +118,13 @@ impl Schema {
             Self::Backends => vec!["backend", "vendor", "url", "capabilities"],
             Self::Config => vec!["key", "value", "origin"],
             Self::Log => vec!["backend", "at", "level", "text"],
+            Self::Wait => [STATUS, &["held", "waited_s"]].concat(),
+            Self::Event => [STATUS, &["from"]].concat(),
+            Self::Tunnel => {
+                vec!["backend", "vendor", "target.kind", "target.id", "target.name", "target.type", "active", "config"]
+            }
+            Self::Settings => vec!["backend", "settings"],
+            Self::Trust => vec!["backend", "url", "fingerprint", "subject", "not_after", "pinned"],
         }
     }
 
@@ -110,12 +132,14 @@ impl Schema {
     #[must_use]
     pub fn value_field(self) -> &'static str {
         match self {
-            Self::Status | Self::Action => "state",
-            Self::List => "target.id",
+            Self::Status | Self::Action | Self::Wait | Self::Event => "state",
+            Self::List | Self::Tunnel => "target.id",
             Self::Auth => "login",
             Self::Backends => "backend",
             Self::Config => "value",
             Self::Log => "text",
+            Self::Settings => "settings",
+            Self::Trust => "fingerprint",
         }
     }
 }

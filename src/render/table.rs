@@ -127,6 +127,40 @@ const AUTH: Columns = &[
 ];
 const BACKENDS: Columns = &[("BACKEND", "backend"), ("VENDOR", "vendor"), ("URL", "url"), ("CAN", "capabilities")];
 const LOG: Columns = &[("BACKEND", "backend"), ("LEVEL", "level"), ("TEXT", "text")];
+const WAIT: Columns = &[
+    ("BACKEND", "backend"),
+    ("TARGET", "target.name target.id error.target"),
+    ("STATE", "state"),
+    ("HELD", "held"),
+    ("WAITED", "waited_s"),
+    ("ADDRESS", "ip_address"),
+    ("DETAIL", "error.message last_error.message"),
+];
+const EVENT: Columns = &[
+    ("TIME", "observed_at"),
+    ("BACKEND", "backend"),
+    ("TARGET", "target.name target.id error.target"),
+    ("FROM", "from"),
+    ("STATE", "state"),
+    ("ADDRESS", "ip_address"),
+    ("DETAIL", "error.message last_error.message"),
+];
+const TUNNEL: Columns = &[
+    ("BACKEND", "backend"),
+    ("TARGET", "target.name target.id"),
+    ("ID", "target.id"),
+    ("TYPE", "target.type"),
+    ("ACTIVE", "active"),
+];
+const SETTINGS: Columns = &[("BACKEND", "backend"), ("SETTINGS", "settings")];
+const TRUST: Columns = &[
+    ("BACKEND", "backend"),
+    ("URL", "url"),
+    ("PINNED", "pinned"),
+    ("FINGERPRINT", "fingerprint"),
+    ("SUBJECT", "subject"),
+    ("UNTIL", "not_after"),
+];
 const CONFIG: Columns = &[("KEY", "key"), ("VALUE", "value"), ("ORIGIN", "origin")];
 
 fn columns(schema: Schema, wide: bool) -> Vec<Column> {
@@ -138,6 +172,11 @@ fn columns(schema: Schema, wide: bool) -> Vec<Column> {
         Schema::Backends => (BACKENDS, &[]),
         Schema::Config => (CONFIG, &[]),
         Schema::Log => (LOG, &[]),
+        Schema::Wait => (WAIT, MORE_STATUS),
+        Schema::Event => (EVENT, MORE_STATUS),
+        Schema::Tunnel => (TUNNEL, &[("CONFIG", "config")]),
+        Schema::Settings => (SETTINGS, &[]),
+        Schema::Trust => (TRUST, &[]),
     };
     let more = if wide { more } else { &[] };
     narrow

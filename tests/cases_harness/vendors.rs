@@ -81,6 +81,7 @@ pub(crate) async fn open(vendor: &'static str, case: &Case, failing: &[Failing])
         deadline: Deadline::after(Some(Duration::from_secs(20))),
         request_timeout: None,
         rate: None,
+        recursive: false,
     };
     let backend = (registry::find(vendor).unwrap().open)(opening).unwrap();
     Opened { backend, server }

@@ -75,6 +75,7 @@ impl Bench {
             deadline: Deadline::after(Some(Duration::from_secs(15))),
             request_timeout: None,
             rate: None,
+            recursive: false,
         };
         change(&mut opening);
         (registry::find(self.vendor).unwrap().open)(opening)

@@ -1,5 +1,9 @@
 //! The command tree: verbs and flags of contract sections 2 and 3, and nothing that does anything.
 
+mod client;
+mod follow;
+mod tunnel;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +14,10 @@ use crate::model::Word;
 use crate::render::Format;
 use crate::trace::LogFormat;
 use crate::ui::Color;
+
+pub(super) use client::{SettingsVerb, TrustVerb};
+pub(super) use follow::{Waiting, Watching};
+pub(super) use tunnel::TunnelVerb;
 
 /// Gives the command tree, for help, completions and the man page.
 #[must_use]
@@ -26,94 +34,94 @@ Exit codes: 0 ok, 1 error, 2 usage, 3 no, 4 auth, 5 unreachable, 6 not found, 7 
 /// One command line for the VPN clients of Everyware Cloud, IXON and Freebox.
 #[derive(Debug, Parser)]
 #[command(name = "vpnctl", version, after_help = AFTER, arg_required_else_help = true, max_term_width = 100)]
-pub(super) struct Cli {
+pub(in crate::cli) struct Cli {
     #[command(flatten)]
-    pub(super) global: Global,
+    pub(in crate::cli) global: Global,
     #[command(subcommand)]
-    pub(super) verb: Verb,
+    pub(in crate::cli) verb: Verb,
 }
 
 /// The flags of every verb.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
-pub(super) struct Global {
+pub(in crate::cli) struct Global {
     /// Use this backend (repeatable); a vendor's name means its only backend.
     #[arg(short, long, global = true, value_name = "NAME")]
-    pub(super) backend: Vec<String>,
+    pub(in crate::cli) backend: Vec<String>,
     /// Use all backends.
     #[arg(short = 'A', long, global = true, conflicts_with = "backend")]
-    pub(super) all: bool,
+    pub(in crate::cli) all: bool,
     /// Only targets whose labels fulfil this: k=v,k!=v or group=NAME.
     #[arg(short = 'l', long, global = true, value_name = "LABELS")]
-    pub(super) selector: Vec<String>,
+    pub(in crate::cli) selector: Vec<String>,
     /// Only targets in this state.
     #[arg(long, global = true, value_name = "STATE", value_parser = parse_state)]
-    pub(super) state: Option<Word>,
+    pub(in crate::cli) state: Option<Word>,
     /// How to print [default: table].
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
-    pub(super) output: Option<Format>,
+    pub(in crate::cli) output: Option<Format>,
     /// The same as -o json.
     #[arg(long, global = true, conflicts_with = "output")]
-    pub(super) json: bool,
+    pub(in crate::cli) json: bool,
     /// Only these fields, nested ones dotted: a,b.c.
     #[arg(long, global = true, value_name = "FIELDS", value_delimiter = ',')]
-    pub(super) fields: Vec<String>,
+    pub(in crate::cli) fields: Vec<String>,
     /// Leave headers out.
     #[arg(long, global = true)]
-    pub(super) no_header: bool,
+    pub(in crate::cli) no_header: bool,
     /// Bound of the whole command: 500ms, 30s, 5m; 0 for none.
     #[arg(long, global = true, value_name = "DURATION", value_parser = parse_duration)]
-    pub(super) timeout: Option<Duration>,
+    pub(in crate::cli) timeout: Option<Duration>,
     /// Bound of one HTTP attempt.
     #[arg(long, global = true, value_name = "DURATION", value_parser = parse_duration)]
-    pub(super) request_timeout: Option<Duration>,
+    pub(in crate::cli) request_timeout: Option<Duration>,
     /// How often to poll while waiting [default: 250ms, growing to 5s].
     #[arg(long, global = true, value_name = "DURATION", value_parser = parse_interval)]
-    pub(super) interval: Option<Duration>,
+    pub(in crate::cli) interval: Option<Duration>,
     /// How many targets of a backend to ask at once [default: 8].
     #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) jobs: Option<u16>,
+    pub(in crate::cli) jobs: Option<u16>,
     /// How many requests to a backend may start in a second, evenly spaced: 10/s.
     #[arg(long, global = true, value_name = "N/s", value_parser = read_rate)]
-    pub(super) rate: Option<f64>,
+    pub(in crate::cli) rate: Option<f64>,
     /// Say what would be changed, and change nothing.
     #[arg(long, global = true)]
-    pub(super) dry_run: bool,
+    pub(in crate::cli) dry_run: bool,
     /// Do not ask before mass changes.
     #[arg(short, long, global = true)]
-    pub(super) yes: bool,
+    pub(in crate::cli) yes: bool,
     /// Refuse every change.
     #[arg(long, global = true)]
-    pub(super) read_only: bool,
+    pub(in crate::cli) read_only: bool,
     /// Never prompt.
     #[arg(long, global = true)]
-    pub(super) no_input: bool,
+    pub(in crate::cli) no_input: bool,
     /// Errors only on standard error.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub(super) quiet: bool,
+    pub(in crate::cli) quiet: bool,
     /// More on standard error; repeatable.
     #[arg(short, long, global = true, action = ArgAction::Count)]
-    pub(super) verbose: u8,
+    pub(in crate::cli) verbose: u8,
     /// How to write warnings and traces.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) log_format: LogFormat,
+    pub(in crate::cli) log_format: LogFormat,
     /// When to use colours.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
-    pub(super) color: Color,
+    pub(in crate::cli) color: Color,
     /// The configuration file.
     #[arg(long, global = true, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
+    pub(in crate::cli) config: Option<PathBuf>,
     /// Run against simulated vendors; needs and touches nothing of yours.
     #[arg(long, global = true)]
-    pub(super) demo: bool,
+    pub(in crate::cli) demo: bool,
     /// status: end with 3 unless all are connected.
     #[arg(long, global = true)]
-    pub(super) exit_code: bool,
+    pub(in crate::cli) exit_code: bool,
 }
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
-pub(super) enum Verb {
+pub(in crate::cli) enum Verb {
     /// Read the state of VPNs.
     #[command(
         after_help = "Examples:\n  vpnctl status --backend freebox\n  vpnctl status -A -o json\n  vpnctl status plant/gw-7 -o value --fields ip_address"
@@ -143,6 +151,14 @@ pub(super) enum Verb {
     Disconnect(Acting),
     /// Take a VPN down if it is up, then bring it up.
     Reconnect(Acting),
+    /// Wait until a state holds; ends at once where it no longer can.
+    #[command(
+        after_help = "Examples:\n  vpnctl wait -b home --for connected --timeout 2m\n  vpnctl wait -b home Office --for connected --stable 10s"
+    )]
+    Wait(Waiting),
+    /// Print the state, then each change as it happens, until interrupted.
+    #[command(after_help = "Examples:\n  vpnctl watch -b bench\n  vpnctl watch -A -o ndjson --duration 1h")]
+    Watch(Watching),
     /// Log in, log out, look at logins.
     Auth {
         #[command(subcommand)]
@@ -157,6 +173,21 @@ pub(super) enum Verb {
         /// Only the last N lines.
         #[arg(short = 'n', long, value_name = "N")]
         lines: Option<usize>,
+    },
+    /// Manage the VPN configurations that the vendor keeps (Freebox).
+    Tunnel {
+        #[command(subcommand)]
+        verb: TunnelVerb,
+    },
+    /// Manage the settings of the VPN client on this computer (IXON).
+    Settings {
+        #[command(subcommand)]
+        verb: SettingsVerb,
+    },
+    /// Pin server certificates.
+    Trust {
+        #[command(subcommand)]
+        verb: TrustVerb,
     },
     /// Send a raw call with the backend's credentials; the answer is printed untouched.
     #[command(
@@ -176,6 +207,9 @@ pub(super) enum Verb {
         /// Show what each vendor can do, whatever is configured.
         #[arg(long)]
         matrix: bool,
+        /// Look for boxes on the local network.
+        #[arg(long, conflicts_with = "matrix")]
+        discover: bool,
     },
     /// Make, find, show and check the configuration.
     Config {
@@ -198,53 +232,63 @@ pub(super) enum Verb {
     Man,
 }
 
+impl Verb {
+    /// Tells whether child accounts are asked for.
+    pub(in crate::cli) fn is_recursive(&self) -> bool {
+        matches!(self, Self::Status { reading, .. } | Self::List { reading, .. } if reading.recursive)
+    }
+}
+
 /// Which targets.
 #[derive(Debug, Args)]
-pub(super) struct Targets {
+pub(in crate::cli) struct Targets {
     /// Names or ids, perhaps as BACKEND/NAME; * and ? are globs. Ids that begin with - come after --.
     #[arg(value_name = "TARGET")]
-    pub(super) targets: Vec<String>,
+    pub(in crate::cli) targets: Vec<String>,
     /// The targets are ids; nothing is looked up.
     #[arg(long)]
-    pub(super) id: bool,
+    pub(in crate::cli) id: bool,
     /// Read targets from a file, one a line; - is standard input.
     #[arg(long, value_name = "FILE")]
-    pub(super) targets_from: Option<PathBuf>,
+    pub(in crate::cli) targets_from: Option<PathBuf>,
     /// Sort by backend, then name, instead of as they become known.
     #[arg(long)]
-    pub(super) sort: bool,
+    pub(in crate::cli) sort: bool,
 }
 
 /// How states are read.
 #[derive(Debug, Clone, Copy, Args)]
-pub(super) struct Reading {
+pub(in crate::cli) struct Reading {
     /// Ask every device itself (Everyware), instead of the VPN server's list.
     #[arg(long)]
-    pub(super) live: bool,
+    pub(in crate::cli) live: bool,
     /// Show the vendor's own document in `native`.
     #[arg(long)]
-    pub(super) native: bool,
+    pub(in crate::cli) native: bool,
+    /// Child accounts too (Everyware).
+    #[arg(long)]
+    pub(in crate::cli) recursive: bool,
 }
 
 /// What is done, and how.
 #[derive(Debug, Args)]
-pub(super) struct Acting {
+pub(in crate::cli) struct Acting {
     #[command(flatten)]
-    pub(super) targets: Targets,
+    pub(in crate::cli) targets: Targets,
     /// Return at once, without waiting for the end.
     #[arg(long)]
-    pub(super) no_wait: bool,
+    pub(in crate::cli) no_wait: bool,
     /// Disconnect another target first that has the one VPN.
     #[arg(long)]
-    pub(super) switch: bool,
+    pub(in crate::cli) switch: bool,
     /// Switch the router's own VPN on first (IXON).
     #[arg(long)]
-    pub(super) wake: bool,
+    pub(in crate::cli) wake: bool,
 }
 
 /// What is done with logins.
 #[derive(Debug, Subcommand)]
-pub(super) enum AuthVerb {
+pub(in crate::cli) enum AuthVerb {
     /// Pair with a box, or log in to a cloud.
     Login {
         /// Read the one-time password from standard input.
@@ -265,7 +309,7 @@ pub(super) enum AuthVerb {
 
 /// What is done with the configuration.
 #[derive(Debug, Subcommand)]
-pub(super) enum ConfigVerb {
+pub(in crate::cli) enum ConfigVerb {
     /// Write an example to start from.
     Init {
         /// Print it instead of writing it.
@@ -283,25 +327,25 @@ pub(super) enum ConfigVerb {
 /// What is simulated.
 #[cfg(feature = "simulate")]
 #[derive(Debug, Args)]
-pub(super) struct Simulate {
+pub(in crate::cli) struct Simulate {
     /// Simulate this vendor (repeatable) [default: all].
     #[arg(long, value_name = "VENDOR", value_parser = crate::simulate::world::VENDORS)]
-    pub(super) vendor: Vec<String>,
+    pub(in crate::cli) vendor: Vec<String>,
     /// How many devices (Everyware) and agents (IXON) there are.
     #[arg(long, value_name = "N")]
-    pub(super) devices: Option<usize>,
+    pub(in crate::cli) devices: Option<usize>,
     /// Switch a fault on (repeatable): NAME[=ARG], or VENDOR:NAME[=ARG].
     #[arg(long, value_name = "FAULT")]
-    pub(super) fault: Vec<String>,
+    pub(in crate::cli) fault: Vec<String>,
     /// Write a configuration that drives the simulation, its secrets and CA beside it.
     #[arg(long, value_name = "FILE")]
-    pub(super) write_config: Option<PathBuf>,
+    pub(in crate::cli) write_config: Option<PathBuf>,
     /// Use four ports from this one on instead of free ones.
     #[arg(long, value_name = "PORT")]
-    pub(super) port_base: Option<u16>,
+    pub(in crate::cli) port_base: Option<u16>,
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn parse_duration(text: &str) -> Result<Duration, String> {
     read_duration(text)
 }
 
@@ -312,7 +356,7 @@ fn parse_interval(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn parse_state(text: &str) -> Result<Word, String> {
+pub(in crate::cli) fn parse_state(text: &str) -> Result<Word, String> {
     let all = Word::ALL.map(Word::as_str).join(", ");
     Word::parse(text).ok_or_else(|| format!("there is no state `{text}`; there are {all}"))
 }

@@ -1,0 +1,30 @@
+//! The flags of `settings` and `trust`.
+
+use clap::Subcommand;
+
+/// What is done with the settings of a local VPN client.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum SettingsVerb {
+    /// Show the settings.
+    Show,
+    /// Change settings: reads the document, changes the keys, sends it back. The vendor documents no method for
+    /// this, so it needs --yes.
+    Set {
+        /// A key, dotted where it is nested, and its value: JSON, or else text.
+        #[arg(value_name = "KEY=VALUE", required = true)]
+        changes: Vec<String>,
+    },
+    /// Put the settings back to what they were at first; needs --yes.
+    Reset,
+}
+
+/// What is done with pinned certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(in crate::cli) enum TrustVerb {
+    /// Show the certificate that is pinned, and the one that the server shows now.
+    Show,
+    /// Pin the certificate that the server shows now; from then on no other is accepted.
+    Add,
+    /// Forget the pin.
+    Rm,
+}

@@ -1,0 +1,184 @@
+//! Runs a verb's job and writes its items as they come, until it is done, nobody reads any more, or a signal comes.
+
+use std::future::Future;
+use std::pin::pin;
+
+use tokio::sync::mpsc;
+
+use super::dispatch::Command;
+use super::settings;
+use crate::app::{Emit, Outcome};
+use crate::error::{Code, Error, Exit, Layer};
+use crate::model::Schema;
+use crate::render::{Format, Item, Report, fault, sanitize};
+use crate::ui;
+
+impl Command<'_> {
+    /// Runs a job that emits items, writes them as they come, and tells what failed.
+    pub(in crate::cli) async fn report<F, Fut>(
+        &self,
+        schema: Schema,
+        sort: bool,
+        job: F,
+    ) -> anyhow::Result<(Exit, crate::model::Summary)>
+    where
+        F: FnOnce(Emit) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        self.report_as(Outcome::default(), schema, sort, job).await
+    }
+
+    /// Runs a job as [`Self::report`] does; `outcome` says how its failures make one.
+    pub(in crate::cli) async fn report_as<F, Fut>(
+        &self,
+        mut outcome: Outcome,
+        schema: Schema,
+        sort: bool,
+        job: F,
+    ) -> anyhow::Result<(Exit, crate::model::Summary)>
+    where
+        F: FnOnce(Emit) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        let shape = settings::shape(self.global, self.format, schema)?;
+        let mut report = Report::new(ui::stdout(), schema, &shape);
+        let mut kept: Vec<(Item, Option<Code>)> = Vec::new();
+        let (sender, mut receiver) = mpsc::unbounded_channel::<(Option<Item>, Option<Error>)>();
+        let write = async {
+            while let Some((item, error)) = receiver.recv().await {
+                outcome.count(error.as_ref());
+                let code = error.map(|error| error.code());
+                match item {
+                    Some(item) if sort => kept.push((item, code)),
+                    // What went well and has no item, such as an empty list, is nothing to count.
+                    None if code.is_none() => {}
+                    item => report.item(item, code)?,
+                }
+            }
+            Ok::<_, std::io::Error>(())
+        };
+        let stopped = alongside(job(sender), write).await?;
+        kept.sort_by_cached_key(|(item, _)| place(item));
+        for (item, code) in kept {
+            report.item(Some(item), code)?;
+        }
+        report.finish()?;
+        if let Some(exit) = stopped {
+            return Err(stopped_by(exit).into());
+        }
+        if report.summary().total == 0 && outcome.verdict().is_none() && !self.global.quiet && shape.is_for_people() {
+            ui::tell("nothing to show");
+        }
+        Ok((self.told(&outcome), report.summary().clone()))
+    }
+
+    /// Tells the failures of a run: each to people, one object to scripts.
+    pub(in crate::cli) fn told(&self, outcome: &Outcome) -> Exit {
+        let Some(verdict) = outcome.verdict() else { return Exit::Ok };
+        let (failures, more) = outcome.failures();
+        if !self.format.is_json() && outcome.total() > 1 {
+            for error in failures {
+                fault::text(error).iter().for_each(|line| ui::tell(line));
+            }
+            if more > 0 {
+                ui::tell(&format!("error: and {more} more"));
+            }
+            if verdict.code() == Code::Partial {
+                ui::tell(&format!("error: {}", sanitize::line(verdict.message())));
+            }
+            if self.format == Format::Value {
+                ui::tell(verdict.code().as_str());
+            }
+        } else {
+            fault::lines(&verdict, self.format).iter().for_each(|line| ui::tell(line));
+        }
+        verdict.exit()
+    }
+}
+
+/// Runs a job and what writes its items side by side, until both are done, nobody reads any more, or a signal comes;
+/// gives the signal's code.
+async fn alongside(
+    job: impl Future<Output = ()>,
+    write: impl Future<Output = std::io::Result<()>>,
+) -> std::io::Result<Option<Exit>> {
+    let (mut job, mut write, mut signal) = (pin!(job), pin!(write), pin!(interrupted()));
+    let mut done = false;
+    loop {
+        tokio::select! {
+            biased;
+            written = &mut write => return written.map(|()| None),
+            exit = &mut signal => return Ok(Some(exit)),
+            () = &mut job, if !done => done = true,
+        }
+    }
+}
+
+/// Runs something before the first item, unless a signal comes.
+pub(super) async fn unless_stopped<T>(work: impl Future<Output = crate::error::Result<T>>) -> crate::error::Result<T> {
+    tokio::select! {
+        done = work => done,
+        exit = interrupted() => Err(stopped_by(exit)),
+    }
+}
+
+pub(super) fn stopped_by(exit: Exit) -> Error {
+    Error::new(Code::Interrupted, Layer::Usage, "interrupted; what was asked for may go on at the vendor")
+        .with_exit(exit)
+        .hint("look with: vpnctl status")
+}
+
+/// Sorts by backend, then name.
+fn place(item: &Item) -> (String, String, String) {
+    let text =
+        |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    let target = item.get("target");
+    (
+        text(item.get("backend")),
+        text(target.and_then(|target| target.get("name"))),
+        text(target.and_then(|target| target.get("id"))),
+    )
+}
+
+/// Waits for a signal that ends the command.
+pub(super) async fn interrupted() -> Exit {
+    Signals::listen().next().await
+}
+
+/// The signals that end a command, caught from the moment that this is made.
+#[derive(Debug)]
+pub(super) struct Signals {
+    #[cfg(unix)]
+    caught: Option<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)>,
+}
+
+impl Signals {
+    /// Begins to catch them.
+    pub(super) fn listen() -> Self {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let both = signal(SignalKind::interrupt()).ok().zip(signal(SignalKind::terminate()).ok());
+            Self { caught: both }
+        }
+        #[cfg(not(unix))]
+        Self {}
+    }
+
+    /// Waits for one; where none can be caught, the system's own way of ending is left.
+    pub(super) async fn next(&mut self) -> Exit {
+        #[cfg(unix)]
+        match &mut self.caught {
+            Some((interrupt, terminate)) => tokio::select! {
+                _ = interrupt.recv() => Exit::Interrupted,
+                _ = terminate.recv() => Exit::Terminated,
+            },
+            None => std::future::pending().await,
+        }
+        #[cfg(not(unix))]
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => Exit::Interrupted,
+            Err(_) => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! `api`.
+
+use super::unless_stopped;
+use crate::app::{Patience, act, api, selection};
+use crate::cli::dispatch::Command;
+use crate::cli::settings::{self, Settings};
+use crate::error::{Error, Exit};
+use crate::ui;
+
+impl Command<'_> {
+    pub(in crate::cli) async fn api(
+        &self,
+        settings: &Settings,
+        method: &str,
+        path: &str,
+        data: Option<&str>,
+    ) -> anyhow::Result<Exit> {
+        let backend = match selection::backends(&settings.setup.config, &settings.choice)?.as_slice() {
+            [one] => one.clone(),
+            several => {
+                let names = several.join(", ");
+                return Err(Error::usage(format!("a raw call goes to one backend, not to {names}"))
+                    .hint("choose one with -b")
+                    .into());
+            }
+        };
+        if !api::is_read(method)? {
+            act::guard(&settings.setup, settings.read_only, std::slice::from_ref(&backend))?;
+        }
+        let body = data.map(settings::body).transpose()?;
+        let chosen = &settings.setup.config.backends[&backend];
+        let open = settings.setup.open(chosen, Patience::Read).map_err(|error| error.backend(&backend))?;
+        match unless_stopped(api::run(&open, method, path, body)).await {
+            Ok(answer) => ui::print_bytes(&answer)?,
+            Err(error) => {
+                ui::print_bytes(error.answer())?;
+                return Err(error.into());
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}

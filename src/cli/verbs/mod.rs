@@ -1,0 +1,63 @@
+//! The verbs on the command line's side, a file each: flags to arguments, and what is asked before.
+
+mod act;
+mod api;
+mod auth;
+mod backends;
+mod client;
+mod config;
+mod follow;
+mod log;
+mod trust;
+mod tunnel;
+
+use super::args::{Reading, Targets};
+use super::dispatch::Command;
+use super::report::unless_stopped;
+use super::settings::{self, Settings};
+use crate::app::selection::{self, Plan};
+use crate::app::{Emit, Patience, Selection, list, status};
+use crate::error::Exit;
+use crate::model::Schema;
+
+impl Command<'_> {
+    pub(in crate::cli) async fn plan(
+        &self,
+        settings: &Settings,
+        targets: Option<&Targets>,
+        patience: Patience,
+    ) -> anyhow::Result<(Plan, Selection)> {
+        let chosen = settings::selection(self.global, targets, &settings.setup.config)?;
+        let plan = unless_stopped(selection::plan(&settings.setup, &settings.choice, &chosen, patience)).await?;
+        Ok((plan, chosen))
+    }
+
+    pub(in crate::cli) async fn status(
+        &self,
+        settings: &Settings,
+        targets: &Targets,
+        reading: Reading,
+    ) -> anyhow::Result<Exit> {
+        settings::shape(self.global, self.format, Schema::Status)?;
+        let (plan, _) = self.plan(settings, Some(targets), Patience::Read).await?;
+        let reading = status::Reading { live: reading.live, native: reading.native };
+        let job = async |out: Emit| status::run(plan, reading, &out).await;
+        let (exit, summary) = self.report(Schema::Status, targets.sort, job).await?;
+        let connected = summary.by_state.get("connected").copied().unwrap_or(0);
+        let no = self.global.exit_code && exit == Exit::Ok && (connected < summary.total || summary.total == 0);
+        Ok(if no { Exit::No } else { exit })
+    }
+
+    pub(in crate::cli) async fn list(&self, settings: &Settings, sort: bool) -> anyhow::Result<Exit> {
+        settings::shape(self.global, self.format, Schema::List)?;
+        let chosen = settings::selection(self.global, None, &settings.setup.config)?;
+        let unfiltered = Selection { all: chosen.all, ..Selection::default() };
+        let plan = selection::plan(&settings.setup, &settings.choice, &unfiltered, Patience::Read).await?;
+        let job = async |out: Emit| list::run(plan, &chosen, &out).await;
+        let (exit, summary) = self.report(Schema::List, sort, job).await?;
+        if exit == Exit::Ok && summary.total == 0 && chosen.filters() {
+            return Err(selection::empty(&chosen).into());
+        }
+        Ok(exit)
+    }
+}
