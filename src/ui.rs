@@ -80,6 +80,40 @@ pub fn stdin_bytes() -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Waits until nobody reads standard output any more: a reader of a pipe that ends is else only noticed by the next
+/// write, which may never come. Where the system can't tell, it waits for ever.
+pub async fn reader_gone() {
+    #[cfg(unix)]
+    {
+        let (gone, told) = tokio::sync::oneshot::channel();
+        // It blocks, so it gets a thread of its own, which ends with the process.
+        std::thread::spawn(move || {
+            if wait_for_hang_up() {
+                let _ = gone.send(());
+            }
+        });
+        if told.await.is_ok() {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
+#[cfg(unix)]
+fn wait_for_hang_up() -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let out = io::stdout();
+    loop {
+        let mut watched = [PollFd::new(&out, PollFlags::empty())];
+        match poll(&mut watched, None) {
+            Ok(_) if watched[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) => return true,
+            Err(rustix::io::Errno::INTR) => {}
+            // Closed from the start, or nothing that hangs up.
+            _ => return false,
+        }
+    }
+}
+
 /// Tells whether standard output is a terminal.
 #[must_use]
 pub fn stdout_is_terminal() -> bool {

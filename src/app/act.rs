@@ -11,7 +11,7 @@ use super::selection::{self, Job, Plan, Selection};
 use super::{Emit, Open, Setup, emit, emit_failed, status, with_error};
 use crate::backend::{How, naming};
 use crate::error::{Code, Error, Layer, Result};
-use crate::model::{Source, State, Status, Target, Word};
+use crate::model::{Status, Target, Word};
 use crate::render::Item;
 
 /// Names what is done to a target.
@@ -233,11 +233,11 @@ async fn reconnect(open: &Open, act: Act, target: &Target) -> Acted {
 async fn connect(open: &Open, act: Act, target: &Target, before: Status) -> Acted {
     let own = !open.info().one_vpn || before.is_of(target);
     if own && before.word() == Word::Connected {
-        return Ok(Done { status: shown(before, target), changed: false });
+        return Ok(Done { status: before.named_as(target), changed: false });
     }
     if own && matches!(before.word(), Word::Connecting | Word::Waiting) {
         if !act.wait || act.dry_run {
-            return Ok(Done { status: shown(before, target), changed: false });
+            return Ok(Done { status: before.named_as(target), changed: false });
         }
         let joined = Before::note(before, true);
         return finished(attempt::connected(open, target, joined, act.interval).await, false);
@@ -252,7 +252,7 @@ async fn connect(open: &Open, act: Act, target: &Target, before: Status) -> Acte
     }
     if act.dry_run {
         tracing::warn!("dry run: would connect `{}`", target.label());
-        return Ok(Done { status: own_state(before, target), changed: false });
+        return Ok(Done { status: before.for_target(target), changed: false });
     }
     let told = match open.backend.connect(target, act.how).await {
         Ok(status) => status,
@@ -264,7 +264,7 @@ async fn connect(open: &Open, act: Act, target: &Target, before: Status) -> Acte
         }
         Err(error) => {
             // It was refused, so what was read just before still holds.
-            let (status, error) = (Some(own_state(before, target)), error.target(target.label()));
+            let (status, error) = (Some(before.for_target(target)), error.target(target.label()));
             return Err(Box::new(Undone { status, changed: switched, error }));
         }
     };
@@ -297,7 +297,7 @@ async fn make_room(open: &Open, act: Act, target: &Target, before: Status) -> Re
             "disconnect it first, or add --switch to do so: vpnctl connect --switch {}",
             naming::argument(&open.info().backend, target)
         ));
-        let status = Some(own_state(before, target));
+        let status = Some(before.for_target(target));
         return Err(Box::new(Undone { status, changed: false, error }));
     }
     if act.dry_run {
@@ -318,7 +318,7 @@ async fn disconnect(open: &Open, act: Act, target: Option<&Target>) -> Acted {
     let own = !open.info().one_vpn || target.is_none() || target.is_some_and(|target| before.is_of(target));
     if !own || !before.engaged {
         let status = match target {
-            Some(target) => own_state(before, target),
+            Some(target) => before.for_target(target),
             None => before,
         };
         return Ok(Done { status, changed: false });
@@ -344,7 +344,7 @@ async fn take_down(open: &Open, act: Act, target: &Target, before: &Status) -> A
                 .await?
             }
             Err(error) => {
-                let (status, error) = (Some(own_state(before.clone(), target)), error.target(target.label()));
+                let (status, error) = (Some(before.clone().for_target(target)), error.target(target.label()));
                 return Err(Box::new(Undone { status, changed: false, error }));
             }
         };
@@ -355,7 +355,7 @@ async fn take_down(open: &Open, act: Act, target: &Target, before: &Status) -> A
         return Ok(Done { status: before.clone(), changed });
     }
     let result = attempt::disconnected(open, target, act.interval).await;
-    finished(result.map(|status| own_state(status, target)), changed)
+    finished(result.map(|status| status.for_target(target)), changed)
 }
 
 /// Reads the state after a write whose outcome is unknown: it is not sent again.
@@ -374,7 +374,7 @@ async fn after_doubt(
         }
         Ok(status) => {
             let word = status.word().as_str();
-            (Some(own_state(status, target)), format!("its state is {word}"))
+            (Some(status.for_target(target)), format!("its state is {word}"))
         }
         Err(again) => (None, format!("its state can't be read ({again})")),
     };
@@ -403,26 +403,4 @@ fn finished(result: Result<Status, (Option<Status>, Error)>, changed: bool) -> A
 
 fn undone((status, error): (Option<Status>, Error), changed: bool) -> Box<Undone> {
     Box::new(Undone { status, changed, error })
-}
-
-/// Names the target as the user knows it.
-fn shown(status: Status, target: &Target) -> Status {
-    let name = status.target.as_ref().and_then(|own| own.name.clone()).or_else(|| target.name.clone());
-    let kind_word = status.target.as_ref().and_then(|own| own.kind_word.clone()).or_else(|| target.kind_word.clone());
-    Status { target: Some(Target { name, kind_word, ..target.clone() }), ..status }
-}
-
-/// Tells the target's own state from that of a one VPN that another one may have.
-fn own_state(status: Status, target: &Target) -> Status {
-    if status.is_of(target) {
-        return shown(status, target);
-    }
-    if status.engaged && status.target.is_none() {
-        return status;
-    }
-    let source = status.source;
-    Status {
-        target: Some(target.clone()),
-        ..Status::new(State::Disconnected, if source == Source::Push { Source::Client } else { source })
-    }
 }

@@ -12,7 +12,7 @@ use crate::model::{State, Status, Target, Word};
 /// The first wait between two polls; each is half as long again as the one before.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// How much time is kept for the last look before the deadline.
-const LAST_LOOK: Duration = Duration::from_millis(150);
+pub(super) const LAST_LOOK: Duration = Duration::from_millis(150);
 /// The longest wait between two polls.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How far a vendor's clock may be off, in seconds, where a time of its is compared with ours.
@@ -34,7 +34,13 @@ impl Pace {
         Self { fixed, next: FIRST_WAIT }
     }
 
-    fn next(&mut self) -> Duration {
+    /// Polls fast again.
+    pub fn begin(&mut self) {
+        self.next = FIRST_WAIT;
+    }
+
+    /// Gives the next wait.
+    pub fn next(&mut self) -> Duration {
         let now = self.next;
         self.next = (now * 3 / 2).min(LONGEST_WAIT);
         self.fixed.unwrap_or(now)
@@ -57,8 +63,25 @@ impl Before {
         Self { status, at: Instant::now(), clock: Timestamp::now().as_second(), in_progress }
     }
 
+    /// Notes that an attempt is running.
+    pub fn begin(&mut self) {
+        self.in_progress = true;
+    }
+
+    /// Notes that the attempt has come to its end.
+    pub fn settle(&mut self) {
+        self.in_progress = false;
+    }
+
+    /// Tells whether an attempt was seen running.
+    #[must_use]
+    pub fn in_progress(&self) -> bool {
+        self.in_progress
+    }
+
     /// Tells whether a failure belongs to the new attempt. The same error of the same time is the old one's.
-    fn is_new(&self, now: &Status) -> bool {
+    #[must_use]
+    pub fn is_new(&self, now: &Status) -> bool {
         if self.in_progress {
             return true;
         }

@@ -5,12 +5,15 @@ pub mod api;
 pub mod attempt;
 pub mod auth;
 pub mod backends;
+pub mod follow;
 pub mod list;
 pub mod log;
 pub mod outcome;
 pub mod selection;
 pub mod settings;
 pub mod status;
+pub mod wait;
+pub mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -121,6 +124,8 @@ pub enum Patience {
     Change,
     /// Pairing waits for somebody to press a button: 120 s, more than a box gives them.
     Login,
+    /// Waits: 60 s, also where several targets are waited for, for each wait is bounded.
+    Wait,
     /// Fleets take as long as they take.
     Fleet,
 }
@@ -137,7 +142,7 @@ impl Setup {
         let usual = match patience {
             Patience::Read if vendor.asks_devices => Some(Duration::from_secs(90)),
             Patience::Read => Some(Duration::from_secs(30)),
-            Patience::Change => Some(Duration::from_secs(60)),
+            Patience::Change | Patience::Wait => Some(Duration::from_secs(60)),
             Patience::Login => Some(Duration::from_secs(120)),
             Patience::Fleet => None,
         };

@@ -11,6 +11,7 @@ const TOLD: usize = 20;
 #[derive(Debug, Default)]
 pub struct Outcome {
     any: bool,
+    one_is_enough: bool,
     by_exit: BTreeMap<Exit, usize>,
     failures: Vec<Error>,
     failed: usize,
@@ -22,6 +23,12 @@ impl Outcome {
     #[must_use]
     pub fn of_any(self) -> Self {
         Self { any: true, ..self }
+    }
+
+    /// Lets one success be the outcome of the whole, whatever failed besides.
+    #[must_use]
+    pub fn one_is_enough(self, enough: bool) -> Self {
+        Self { one_is_enough: enough, ..self }
     }
 
     /// Counts one outcome.
@@ -53,6 +60,9 @@ impl Outcome {
     #[must_use]
     pub fn verdict(&self) -> Option<Error> {
         let first = self.failures.first()?;
+        if self.one_is_enough && self.by_exit.contains_key(&Exit::Ok) {
+            return None;
+        }
         if self.total == 1 {
             return Some(first.clone());
         }
@@ -93,6 +103,15 @@ mod tests {
         assert_eq!(outcome.verdict().map(|error| error.code()), Some(Code::AuthExpired));
         outcome.count(Some(&Error::new(Code::NetRefused, Layer::Tcp, "x")));
         assert_eq!(outcome.verdict().map(|error| error.code()), Some(Code::Partial));
+    }
+
+    #[test]
+    fn where_one_success_is_enough_what_failed_does_not_count() {
+        let mut outcome = Outcome::default().one_is_enough(true);
+        outcome.count(Some(&Error::new(Code::NetRefused, Layer::Tcp, "x")));
+        assert_eq!(outcome.verdict().map(|error| error.code()), Some(Code::NetRefused));
+        outcome.count(None);
+        assert!(outcome.verdict().is_none());
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Command<'_> {
             }
             Ok::<_, std::io::Error>(())
         };
-        let stopped = alongside(job(sender), write).await?;
+        let stopped = alongside(job(sender), write, schema.is_followed()).await?;
         kept.sort_by_cached_key(|(item, _)| place(item));
         for (item, code) in kept {
             report.item(Some(item), code)?;
@@ -101,14 +101,17 @@ impl Command<'_> {
 async fn alongside(
     job: impl Future<Output = ()>,
     write: impl Future<Output = std::io::Result<()>>,
+    followed: bool,
 ) -> std::io::Result<Option<Exit>> {
     let (mut job, mut write, mut signal) = (pin!(job), pin!(write), pin!(interrupted()));
+    let mut gone = pin!(ui::reader_gone());
     let mut done = false;
     loop {
         tokio::select! {
             biased;
             written = &mut write => return written.map(|()| None),
             exit = &mut signal => return Ok(Some(exit)),
+            () = &mut gone, if followed && !done => return Err(std::io::ErrorKind::BrokenPipe.into()),
             () = &mut job, if !done => done = true,
         }
     }

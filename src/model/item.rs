@@ -105,6 +105,12 @@ impl Schema {
         format!("vpnctl.{}/v1", self.name())
     }
 
+    /// Tells whether items may come without end, so that each is to be seen at once.
+    #[must_use]
+    pub fn is_followed(self) -> bool {
+        matches!(self, Self::Event | Self::Log)
+    }
+
     /// Lists the keys of an item, nested ones dotted, without `native`: the columns of CSV.
     #[must_use]
     pub fn columns(self) -> Vec<&'static str> {

@@ -273,6 +273,27 @@ impl Status {
         self.target.as_ref().is_some_and(|ours| ours.id == target.id)
     }
 
+    /// Names the target as the user knows it.
+    #[must_use]
+    pub fn named_as(self, target: &Target) -> Self {
+        let own = self.target.as_ref();
+        let name = own.and_then(|own| own.name.clone()).or_else(|| target.name.clone());
+        let kind_word = own.and_then(|own| own.kind_word.clone()).or_else(|| target.kind_word.clone());
+        Self { target: Some(Target { name, kind_word, ..target.clone() }), ..self }
+    }
+
+    /// Tells, of the state of a one VPN, the target's own: where another one has the VPN, it is disconnected.
+    #[must_use]
+    pub fn for_target(self, target: &Target) -> Self {
+        if self.is_of(target) {
+            return self.named_as(target);
+        }
+        if self.engaged && self.target.is_none() {
+            return self;
+        }
+        Self { target: Some(target.clone()), ..Self::new(State::Disconnected, self.source) }
+    }
+
     /// Tells whether that target is connected.
     #[must_use]
     pub fn is_connected_to(&self, target: &Target) -> bool {

@@ -86,6 +86,8 @@ pub struct Report<'a> {
     out: Box<dyn Write + 'a>,
     renderer: Box<dyn Renderer + 'a>,
     summary: Summary,
+    /// Whether each item is to be seen at once: what is followed has no end that could be waited for.
+    live: bool,
 }
 
 impl std::fmt::Debug for Report<'_> {
@@ -103,8 +105,7 @@ impl<'a> Report<'a> {
             Format::Table | Format::Wide if schema == Schema::Log && shape.fields.is_empty() => {
                 Box::new(value::Plain::new(schema, shape))
             }
-            Format::Table => Box::new(table::Table::new(schema, shape, false)),
-            Format::Wide => Box::new(table::Table::new(schema, shape, true)),
+            Format::Table | Format::Wide => Box::new(table::Table::new(schema, shape)),
             Format::Json => Box::new(json::Document::new(schema, shape)),
             Format::Ndjson => Box::new(json::Lines::new(schema, shape)),
             Format::Yaml => Box::new(yaml::Yaml::new(schema, shape)),
@@ -112,7 +113,7 @@ impl<'a> Report<'a> {
             Format::Tsv => Box::new(delimited::Delimited::new(schema, shape, b'\t')),
             Format::Value => Box::new(value::Plain::new(schema, shape)),
         };
-        Self { out: Box::new(out), renderer, summary: Summary::default() }
+        Self { out: Box::new(out), renderer, summary: Summary::default(), live: schema.is_followed() }
     }
 
     /// Adds an item, or counts what failed without one.
@@ -121,7 +122,8 @@ impl<'a> Report<'a> {
     /// Fails where the output can't be written.
     pub fn item(&mut self, item: Option<Item>, error: Option<Code>) -> io::Result<()> {
         self.summary.count(item.as_ref(), error.map(Code::as_str));
-        item.map_or(Ok(()), |item| self.renderer.item(&mut *self.out, item))
+        item.map_or(Ok(()), |item| self.renderer.item(&mut *self.out, item))?;
+        if self.live { self.out.flush() } else { Ok(()) }
     }
 
     /// Ends the report.

@@ -5,28 +5,57 @@ use std::io::{self, Write};
 use serde_json::Value;
 use tabled::builder::Builder;
 use tabled::settings::{Padding, Style};
+use unicode_width::UnicodeWidthStr;
 
-use super::{Item, Renderer, Shape, cells, field, sanitize};
+use super::{Format, Item, Renderer, Shape, cells, field, sanitize};
 use crate::model::{Schema, Summary};
+
+/// How wide a column of a table is that is written row by row: as wide as what it usually holds.
+const LIVE_WIDTHS: &[(&str, usize)] =
+    &[("TIME", 20), ("BACKEND", 9), ("TARGET", 20), ("FROM", 13), ("STATE", 13), ("ADDRESS", 15)];
 
 /// A column: its header, and the fields of which the first that holds something is shown.
 type Column = (String, Vec<String>);
 
-/// Collects rows, for a column is as wide as its widest cell.
+/// Collects rows, for a column is as wide as its widest cell; what is followed is written row by row instead.
 pub(super) struct Table {
     columns: Vec<Column>,
     shape: Shape,
     rows: Vec<Vec<String>>,
+    live: bool,
+    begun: bool,
 }
 
 impl Table {
-    pub(super) fn new(schema: Schema, shape: Shape, wide: bool) -> Self {
+    pub(super) fn new(schema: Schema, shape: Shape) -> Self {
+        let wide = shape.format == Format::Wide;
         let columns = if shape.fields.is_empty() {
             columns(schema, wide)
         } else {
             shape.fields.iter().map(|name| (name.to_uppercase(), vec![name.clone()])).collect()
         };
-        Self { columns, shape, rows: Vec::new() }
+        Self { columns, shape, rows: Vec::new(), live: schema == Schema::Event, begun: false }
+    }
+
+    /// Writes a row of a table whose end is not known.
+    fn write_live(&mut self, out: &mut dyn Write, row: &[String]) -> io::Result<()> {
+        if !std::mem::replace(&mut self.begun, true) && !self.shape.no_header {
+            let header: Vec<String> = self.columns.iter().map(|(header, _)| header.clone()).collect();
+            self.write_padded(out, &header)?;
+        }
+        self.write_padded(out, row)
+    }
+
+    fn write_padded(&self, out: &mut dyn Write, cells: &[String]) -> io::Result<()> {
+        let mut line = String::new();
+        for ((header, _), cell) in self.columns.iter().zip(cells) {
+            let usual = LIVE_WIDTHS.iter().find(|(name, _)| name == header).map_or(header.len(), |(_, width)| *width);
+            line.push_str(cell);
+            // Colours take no room.
+            let width = anstream::adapter::strip_str(cell).map(UnicodeWidthStr::width).sum::<usize>();
+            line.push_str(&" ".repeat(usual.saturating_sub(width) + 2));
+        }
+        writeln!(out, "{}", line.trim_end())
     }
 
     fn cell(&self, item: &Item, fields: &[String]) -> String {
@@ -44,8 +73,11 @@ impl Table {
 }
 
 impl Renderer for Table {
-    fn item(&mut self, _out: &mut dyn Write, item: Item) -> io::Result<()> {
-        let row = self.columns.iter().map(|(_, fields)| self.cell(&item, fields)).collect();
+    fn item(&mut self, out: &mut dyn Write, item: Item) -> io::Result<()> {
+        let row: Vec<String> = self.columns.iter().map(|(_, fields)| self.cell(&item, fields)).collect();
+        if self.live {
+            return self.write_live(out, &row);
+        }
         self.rows.push(row);
         Ok(())
     }
@@ -72,7 +104,7 @@ impl Renderer for Table {
 
 /// Chooses a colour for a state or a login.
 fn paint(fields: &[String], text: &str) -> Option<u8> {
-    if !fields.iter().any(|name| name == "state" || name == "login") {
+    if !fields.iter().any(|name| name == "state" || name == "login" || name == "from") {
         return None;
     }
     match text {

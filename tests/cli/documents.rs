@@ -4,12 +4,14 @@ use crate::bench::{Bench, bare};
 use crate::run::{Run, words};
 
 /// The verbs of the contract that are built.
-const VERBS: [&str; 11] = [
+const VERBS: &[&str] = &[
     "status",
     "list",
     "connect",
     "disconnect",
     "reconnect",
+    "wait",
+    "watch",
     "auth",
     "backends",
     "config",

@@ -16,6 +16,7 @@ mod demo;
 mod documents;
 mod errors;
 mod failing;
+mod following;
 mod guards;
 mod help;
 mod keys;

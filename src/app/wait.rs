@@ -1,0 +1,277 @@
+//! `wait`: ends with the truth: it holds, it can no longer hold, or the time is over. Contract section 6.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio::sync::Notify;
+
+use super::attempt::{Before, LAST_LOOK};
+use super::follow::{self, Follower, Sight, Source};
+use super::selection::Plan;
+use super::{Emit, Open, emit, emit_failed, with_error};
+use crate::backend::failed_attempt;
+use crate::error::{Code, Error, Layer, Result};
+use crate::model::{Status, Target, Word, item};
+use crate::render::Item;
+
+/// Says what is waited for.
+#[derive(Debug, Clone, Default)]
+pub struct Waiting {
+    /// The states, any of them.
+    pub states: Vec<Word>,
+    /// How long one of them has to hold without a break.
+    pub stable: Duration,
+    /// Whether one target is enough.
+    pub any: bool,
+    /// How often a state is polled.
+    pub interval: Option<Duration>,
+}
+
+/// Waits for every target of the plan, side by side, and emits each as soon as its end is known.
+pub async fn run(plan: Plan, waiting: &Waiting, out: &Emit) {
+    let wait = Wait { waiting, begun: Instant::now(), enough: Cell::new(false), told: Notify::new(), out };
+    for (backend, vendor, error) in plan.unopened {
+        let unread = item::unread(&backend, vendor, None, jiff::Timestamp::now());
+        wait.fail(with_error(unread, &error), error);
+    }
+    let (sources, failed) = follow::sources(plan.jobs);
+    for (open, error) in failed {
+        let error = open.own(error);
+        wait.fail(open.failed_item(None, &error), error);
+    }
+    join_all(sources.into_iter().map(|source| wait.source(source))).await;
+}
+
+struct Wait<'a> {
+    waiting: &'a Waiting,
+    begun: Instant,
+    /// Whether one target holds where one is enough.
+    enough: Cell<bool>,
+    told: Notify,
+    out: &'a Emit,
+}
+
+/// How far the wait for one target has come.
+struct Progress {
+    target: Option<Target>,
+    before: Option<Before>,
+    /// Since when the state holds.
+    since: Option<Instant>,
+    last: Option<Status>,
+    trouble: Option<Error>,
+    done: bool,
+}
+
+/// What a look means for a wait.
+enum Judgement {
+    Holds,
+    Pending,
+    Lost(Error),
+}
+
+impl Wait<'_> {
+    async fn source(&self, source: Source) {
+        let mut follower = Follower::new(source, self.waiting.interval);
+        let mut all: BTreeMap<String, Progress> = BTreeMap::new();
+        loop {
+            let by = self.next_look(follower.open(), &all);
+            let sights = tokio::select! {
+                biased;
+                () = self.told.notified(), if self.waiting.any => Vec::new(),
+                sights = follower.next(by) => sights,
+            };
+            if self.enough.get() {
+                // Others are woken one after the other.
+                self.told.notify_one();
+                all.values().filter(|one| !one.done).for_each(|one| self.leave(follower.open(), one));
+                return;
+            }
+            if sights.is_empty() {
+                let error = Error::new(Code::SelectionEmpty, Layer::Usage, "there is nothing to wait for")
+                    .backend(&follower.open().info().backend)
+                    .hint("see what there is: vpnctl list");
+                self.fail(follower.open().failed_item(None, &error), error);
+                return;
+            }
+            for sight in sights {
+                let progress = all.entry(sight.key()).or_insert_with(|| Progress::of(sight.target.clone()));
+                self.look(follower.open(), progress, sight);
+            }
+            if self.enough.get() {
+                continue;
+            }
+            let pending = all.values().filter(|one| !one.done).count();
+            if pending == 0 {
+                return;
+            }
+            if self.is_over(follower.open()) {
+                all.values().filter(|one| !one.done).for_each(|one| self.too_late(follower.open(), one));
+                return;
+            }
+        }
+    }
+
+    /// Tells by when the next look has to come: when the state has held long enough, or just before the deadline.
+    fn next_look(&self, open: &Open, all: &BTreeMap<String, Progress>) -> Option<Instant> {
+        let stable =
+            all.values().filter(|one| !one.done).filter_map(|one| one.since).map(|at| at + self.waiting.stable);
+        let last = open.deadline.at().map(|at| at.checked_sub(LAST_LOOK).unwrap_or(at));
+        stable.chain(last).min()
+    }
+
+    fn is_over(&self, open: &Open) -> bool {
+        open.deadline.left().is_some_and(|left| left <= LAST_LOOK)
+    }
+
+    fn look(&self, open: &Open, progress: &mut Progress, sight: Sight) {
+        if progress.done {
+            return;
+        }
+        let status = match sight.seen {
+            Ok(status) => status,
+            Err(error) if error.code() == Code::TimeoutDeadline => return,
+            Err(error) if error.is_temporary() => {
+                // What can't be read has not been seen to hold.
+                progress.since = None;
+                progress.trouble = Some(error);
+                return;
+            }
+            Err(error) => {
+                progress.done = true;
+                let item = open.failed_item(progress.target.as_ref(), &error);
+                self.fail(item, error);
+                return;
+            }
+        };
+        progress.trouble = None;
+        match progress.judge(open, &self.waiting.states, &status) {
+            Judgement::Holds => {
+                let since = *progress.since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= self.waiting.stable {
+                    progress.done = true;
+                    self.enough.set(self.waiting.any);
+                    emit(self.out, self.marked(open.item(&status, false), true));
+                }
+            }
+            Judgement::Pending => progress.since = None,
+            Judgement::Lost(error) => {
+                progress.done = true;
+                self.fail(with_error(open.item(&status, false), &error), error);
+            }
+        }
+        progress.last = Some(status);
+    }
+
+    /// Tells of a target that is no longer waited for, since another one holds.
+    fn leave(&self, open: &Open, one: &Progress) {
+        if let Some(status) = &one.last {
+            emit(self.out, self.marked(open.item(status, false), false));
+        }
+    }
+
+    fn too_late(&self, open: &Open, one: &Progress) {
+        let wanted: Vec<&str> = self.waiting.states.iter().map(|word| word.as_str()).collect();
+        let now = one.last.as_ref().map_or("unknown", |status| status.word().as_str());
+        let trouble = one.trouble.as_ref().map(|error| format!("; last: {error}")).unwrap_or_default();
+        let who = one.label(open);
+        let held = match self.waiting.stable {
+            Duration::ZERO => "was",
+            _ => "was for long enough",
+        };
+        let error = Error::new(
+            Code::TimeoutDeadline,
+            Layer::Tunnel,
+            format!("{who} {held} not {} in the time given; its state is {now}{trouble}", wanted.join(" or ")),
+        )
+        .temporary()
+        .backend(&open.info().backend)
+        .hint("give it more time with --timeout, or see what it does with: vpnctl watch");
+        let error = match &one.target {
+            Some(target) => error.target(target.label()),
+            None => error,
+        };
+        let item = match &one.last {
+            Some(status) => with_error(open.item(status, false), &error),
+            None => open.failed_item(one.target.as_ref(), &error),
+        };
+        self.fail(item, error);
+    }
+
+    fn fail(&self, item: Item, error: Error) {
+        emit_failed(self.out, Some(self.marked(item, false)), error);
+    }
+
+    fn marked(&self, mut item: Item, held: bool) -> Item {
+        let waited = (self.begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+        item.insert("held".to_owned(), held.into());
+        item.insert("waited_s".to_owned(), json!(waited));
+        item
+    }
+}
+
+impl Progress {
+    fn of(target: Option<Target>) -> Self {
+        Self { target, before: None, since: None, last: None, trouble: None, done: false }
+    }
+
+    fn label(&self, open: &Open) -> String {
+        match self.target.as_ref().or(self.last.as_ref().and_then(|status| status.target.as_ref())) {
+            Some(target) => format!("`{}`", target.label()),
+            None => format!("the VPN of `{}`", open.info().backend),
+        }
+    }
+
+    /// Says what a state means: a failure that was there before the wait began is not the one that ends it.
+    fn judge(&mut self, open: &Open, wanted: &[Word], status: &Status) -> Judgement {
+        let word = status.word();
+        let tried = matches!(word, Word::Connecting | Word::Waiting);
+        let first = self.before.is_none();
+        let before = self.before.get_or_insert_with(|| Before::note(status.clone(), tried));
+        if wanted.contains(&word) {
+            before.settle();
+            return Judgement::Holds;
+        }
+        // Only an attempt can fail; what waits for the end of a connection waits on.
+        if first || !wanted.contains(&Word::Connected) {
+            return Judgement::Pending;
+        }
+        if tried {
+            before.begin();
+            return Judgement::Pending;
+        }
+        match word {
+            Word::Failed if before.is_new(status) => Judgement::Lost(self.failure(open, status)),
+            Word::Disconnected if before.in_progress() => Judgement::Lost(self.silence(open)),
+            _ => Judgement::Pending,
+        }
+    }
+
+    fn failure(&self, open: &Open, status: &Status) -> Error {
+        let unnamed = Target::by_id(open.info().kind, format!("the VPN of {}", open.info().backend));
+        let target = self.target.as_ref().or(status.target.as_ref()).unwrap_or(&unnamed);
+        failed_attempt(open.info(), target, status)
+    }
+
+    fn silence(&self, open: &Open) -> Error {
+        let info = open.info();
+        let what = format!("{} did not connect: the attempt ended, and the vendor gives no reason", self.label(open));
+        Error::new(Code::TunnelConnectFailed, Layer::Tunnel, what)
+            .backend(&info.backend)
+            .hint(format!("look closer with: vpnctl status -b {} --native -o json", info.backend))
+    }
+}
+
+/// Reads the states that a wait may be for.
+///
+/// # Errors
+/// Fails with `usage` where one of them can't be waited for.
+pub fn check(states: &[Word]) -> Result<()> {
+    if states.contains(&Word::Unknown) {
+        return Err(Error::usage("`unknown` is what could not be told, so it can't be waited for")
+            .hint("wait for connected, disconnected, connecting, disconnecting, waiting or failed"));
+    }
+    Ok(())
+}
