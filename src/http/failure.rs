@@ -19,8 +19,9 @@ pub(super) struct Resolver {
     to: String,
 }
 
+/// Tells that a name could not be resolved.
 #[derive(Debug)]
-struct DnsError(String);
+pub(super) struct DnsError(String);
 
 impl std::fmt::Display for DnsError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -32,26 +33,31 @@ impl StdError for DnsError {}
 
 impl Resolver {
     pub(super) fn new(settings: &Settings) -> Self {
-        let host = settings.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let host = host(settings).to_owned();
         let to = settings.connect_address.clone().unwrap_or_else(|| host.clone());
         let from = settings.tls.server_name.clone().or_else(|| settings.connect_address.as_ref().map(|_| host));
         Self { from, to }
     }
 }
 
+/// Gives the configured host; of an IPv6 address without its brackets.
+pub(super) fn host(settings: &Settings) -> &str {
+    settings.url.host_str().unwrap_or_default().trim_matches(['[', ']'])
+}
+
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let wanted = name.as_str().to_owned();
         let host = if self.from.as_ref() == Some(&wanted) { self.to.clone() } else { wanted };
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((host.as_str(), 0)).await;
-            let addresses: Vec<SocketAddr> = found.map_err(|error| DnsError(format!("{host}: {error}")))?.collect();
-            if addresses.is_empty() {
-                return Err(DnsError(format!("{host}: no address")).into());
-            }
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
+        Box::pin(async move { Ok(Box::new(look_up(&host, 0).await?.into_iter()) as Addrs) })
     }
+}
+
+/// Resolves a name by the system; gives at least one address.
+pub(super) async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, DnsError> {
+    let found = tokio::net::lookup_host((host, port)).await;
+    let addresses: Vec<SocketAddr> = found.map_err(|error| DnsError(format!("{host}: {error}")))?.collect();
+    if addresses.is_empty() { Err(DnsError(format!("{host}: no address"))) } else { Ok(addresses) }
 }
 
 /// Finds the first error of a type in a chain; TLS errors hide inside the I/O errors of the stream.
@@ -74,8 +80,29 @@ fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
 /// Says what the network did wrong.
 pub(super) fn network(settings: &Settings, call: &Call, error: &reqwest::Error) -> Error {
     let peer = &settings.peer;
-    let place = place(settings);
-    let told = if find::<InvalidDnsNameError>(error).is_some() {
+    let told = if let Some(told) = known(settings, error) {
+        told
+    } else if error.is_timeout() {
+        slow(settings)
+    } else {
+        Error::new(Code::NetReset, Layer::Http, format!("the connection to {peer} broke: {}", root(error))).temporary()
+    };
+    tracing::trace!(operation = call.operation, "{error:?}");
+    told.backend(&settings.backend)
+}
+
+/// Says that no connection came about in time.
+pub(super) fn slow(settings: &Settings) -> Error {
+    let (peer, place) = (&settings.peer, place(settings));
+    Error::new(Code::NetTimeout, Layer::Tcp, format!("{peer} did not take the connection to {place} in time"))
+        .temporary()
+        .hint("check that the address is right and that no firewall or VPN is in between")
+}
+
+/// Says what went wrong below HTTP, where something in the chain tells.
+pub(super) fn known(settings: &Settings, error: &(dyn StdError + 'static)) -> Option<Error> {
+    let peer = &settings.peer;
+    Some(if find::<InvalidDnsNameError>(error).is_some() {
         let host = settings.tls.server_name.as_deref().or(settings.url.host_str()).unwrap_or("?");
         Error::new(Code::NetDns, Layer::Dns, format!("`{host}` is no host name that {peer} could have"))
             .hint("correct `url` of the backend")
@@ -86,16 +113,10 @@ pub(super) fn network(settings: &Settings, call: &Call, error: &reqwest::Error) 
     } else if let Some(tls) = find::<rustls::Error>(error) {
         tls_failure(settings, tls)
     } else if let Some(io) = find::<io::Error>(error) {
-        io_failure(settings, &place, io)
-    } else if error.is_timeout() {
-        Error::new(Code::NetTimeout, Layer::Tcp, format!("{peer} did not take the connection to {place} in time"))
-            .temporary()
-            .hint("check that the address is right and that no firewall or VPN is in between")
+        io_failure(settings, &place(settings), io)
     } else {
-        Error::new(Code::NetReset, Layer::Http, format!("the connection to {peer} broke: {}", root(error))).temporary()
-    };
-    tracing::trace!(operation = call.operation, "{error:?}");
-    told.backend(&settings.backend)
+        return None;
+    })
 }
 
 fn io_failure(settings: &Settings, place: &str, io: &io::Error) -> Error {
@@ -172,7 +193,7 @@ fn certificate_fault(reason: &rustls::CertificateError) -> String {
     }
 }
 
-fn place(settings: &Settings) -> String {
+pub(super) fn place(settings: &Settings) -> String {
     let host = settings.connect_address.as_deref().or(settings.url.host_str()).unwrap_or("?");
     format!("{host}:{}", settings.url.port_or_known_default().unwrap_or(0))
 }

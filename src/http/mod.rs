@@ -7,9 +7,10 @@ pub mod call;
 mod deadline;
 mod failure;
 pub mod tls;
+pub mod ws;
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -95,6 +96,7 @@ pub enum Verdict {
 pub struct Transport {
     settings: Settings,
     client: OnceCell<reqwest::Client>,
+    tls: OnceLock<rustls::ClientConfig>,
     warm: OnceCell<()>,
     next_start: Mutex<Option<Instant>>,
 }
@@ -109,7 +111,8 @@ impl Transport {
     /// Makes a transport; nothing is built or connected before the first call.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, client: OnceCell::new(), warm: OnceCell::new(), next_start: Mutex::new(None) }
+        let (client, tls, warm) = (OnceCell::new(), OnceLock::new(), OnceCell::new());
+        Self { settings, client, tls, warm, next_start: Mutex::new(None) }
     }
 
     /// Gives what it was made from.
@@ -288,11 +291,19 @@ impl Transport {
         Ok(url)
     }
 
+    /// Gives the one TLS configuration, for requests and WebSockets alike.
+    fn tls(&self) -> Result<rustls::ClientConfig> {
+        if let Some(made) = self.tls.get() {
+            return Ok(made.clone());
+        }
+        let made = tls::client_config(&self.settings.tls, self.settings.url.scheme() == "https")?;
+        Ok(self.tls.get_or_init(|| made).clone())
+    }
+
     fn build(&self) -> Result<reqwest::Client> {
         let settings = &self.settings;
-        let secure = settings.url.scheme() == "https";
         let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::client_config(&settings.tls, secure)?)
+            .tls_backend_preconfigured(self.tls()?)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)

@@ -12,16 +12,21 @@ use serde_json::Value;
 
 use super::config::Config;
 use super::memory::Remembered;
-use super::wire::{ClientStatus, Connect, Discovery};
-use super::{failure, version};
+use super::wire::{Connect, Discovery};
+use super::{convert, failure, version};
 use crate::backend::Opening;
 use crate::backends::shared::{self, Place};
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::tls::is_local;
+use crate::http::ws::{Heartbeat, Socket};
 use crate::http::{Call, Protocol, Reply, Transport, Verdict};
+use crate::model::Status;
 
 /// What the client is called in messages.
 pub(super) const PEER: &str = "the IXON VPN Client";
+
+/// The rel of the WebSocket that pushes statuses.
+const SOCKET: &str = "StatusWebSocket";
 
 /// Calls the client.
 #[derive(Debug)]
@@ -57,15 +62,31 @@ impl Local {
         })
     }
 
-    /// Reads the status, decoded and as it came.
-    pub(super) async fn status(&self) -> Result<(ClientStatus, Value)> {
+    /// Reads the status.
+    pub(super) async fn status(&self) -> Result<Status> {
         let reply = self.call("Status", Call::get("status", "").open()).await?;
         let document: Value = reply.json(PEER, "status").map_err(|error| self.own(error))?;
-        let status = serde_path_to_error::deserialize(&document).map_err(|error| {
-            let fault = format!("{}: {}", error.path(), error.inner());
-            self.own(crate::http::unparsable(PEER, "status", &reply, &fault))
-        })?;
-        Ok((status, document))
+        convert::read(document).map_err(|fault| self.own(crate::http::unparsable(PEER, "status", &reply, &fault)))
+    }
+
+    /// Opens the WebSocket that pushes statuses; it carries no token. A remembered link that is gone is looked up
+    /// once more.
+    pub(super) async fn socket(&self) -> Result<Socket> {
+        let remembered = self.memory.get().links;
+        let known = remembered.contains_key(SOCKET);
+        let links = if known { remembered } else { self.discover_once(SOCKET).await? };
+        match self.socket_at(&links).await {
+            Err(error) if known && error.report().http_status == Some(404) => {
+                let now = self.discover().await?;
+                if now == links { Err(error) } else { self.socket_at(&now).await }
+            }
+            opened => opened,
+        }
+    }
+
+    async fn socket_at(&self, links: &BTreeMap<String, String>) -> Result<Socket> {
+        let call = Call::get("events", self.link(links, SOCKET)?).open().at_root();
+        self.transport.open_socket(&call, Heartbeat::default()).await
     }
 
     /// Starts a connection. Only this call carries the token.
@@ -177,15 +198,20 @@ impl Local {
     }
 
     async fn call_at(&self, links: &BTreeMap<String, String>, rel: &str, mut call: Call) -> Result<Reply> {
-        call.path = links.get(rel).cloned().ok_or_else(|| {
+        call.path = self.link(links, rel)?;
+        let reply = self.transport.call(self, &call.at_root()).await?;
+        self.look_at_version(&reply);
+        Ok(reply)
+    }
+
+    /// Gives the path of a rel.
+    fn link(&self, links: &BTreeMap<String, String>, rel: &str) -> Result<String> {
+        links.get(rel).cloned().ok_or_else(|| {
             self.own(
                 Error::new(Code::Unsupported, Layer::Api, format!("{PEER} does not offer `{rel}`"))
                     .hint("update the IXON VPN Client"),
             )
-        })?;
-        let reply = self.transport.call(self, &call.at_root()).await?;
-        self.look_at_version(&reply);
-        Ok(reply)
+        })
     }
 
     /// Reads the links, where no other call has done so meanwhile.

@@ -37,6 +37,29 @@ pub fn status(document: ClientStatus) -> Status {
     }
 }
 
+/// Reads a status out of a document, and keeps that as `native`.
+///
+/// # Errors
+/// Fails where it is none, saying where in the document.
+pub fn read(document: Value) -> Result<Status, String> {
+    // A list would be read by position.
+    if !document.is_object() {
+        return Err("it is no object".to_owned());
+    }
+    let decoded = serde_path_to_error::deserialize(&document);
+    let decoded = decoded.map_err(|error| format!("{}: {}", error.path(), error.inner()))?;
+    Ok(Status { native: Some(document), ..status(decoded) })
+}
+
+/// Reads a message of the WebSocket.
+///
+/// # Errors
+/// Fails where it is no status.
+pub fn pushed(text: &str) -> Result<Status, String> {
+    let document = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    Ok(Status { source: Source::Push, ..read(document)? })
+}
+
 /// Reads `activeRequest` in every form that was seen; anything else is none.
 fn active_request(value: &Value) -> Option<ActiveRequest> {
     let document = match value {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::config::Config;
 use crate::backend::Opening;
 use crate::error::Result;
-use crate::model::{Target, TargetKind};
+use crate::model::{Status, Target, TargetKind};
 use crate::secrets::digest;
 use crate::state::Store;
 
@@ -126,6 +126,14 @@ impl Remembered {
     /// Gives an agent that an earlier list named.
     pub(super) fn agent(&self, id: &str) -> Option<Agent> {
         self.get().agents.into_iter().find(|agent| agent.id == id)
+    }
+
+    /// Gives a target the name that an earlier list gave it.
+    pub(super) fn named(&self, mut status: Status) -> Status {
+        if let Some(target) = &mut status.target {
+            target.name = self.agent(&target.id).and_then(|agent| agent.name);
+        }
+        status
     }
 
     /// Gives the agents of an earlier list, as long as their names hold.

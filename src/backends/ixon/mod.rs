@@ -9,6 +9,7 @@ mod failure;
 mod memory;
 mod version;
 pub mod wire;
+mod ws;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use self::cloud::Cloud;
 use self::memory::Remembered;
 use crate::backend::registry::Vendor;
 use crate::backend::{
-    How, Info, Listed, Login, Opening, Person, Raw, Session, Targets, VpnBackend, naming, no_such_path,
+    Events, How, Info, Listed, Login, Opening, Person, Raw, Session, Targets, VpnBackend, naming, no_such_path,
 };
 use crate::error::{Error, Result};
 use crate::http::Call;
@@ -61,16 +62,6 @@ fn open(opening: Opening) -> Result<Box<dyn VpnBackend>> {
     Ok(Box::new(Ixon { info, local, cloud, memory, sector }))
 }
 
-impl Ixon {
-    /// Gives a target the name that an earlier list gave it.
-    fn named(&self, mut status: Status) -> Status {
-        if let Some(target) = &mut status.target {
-            target.name = self.memory.agent(&target.id).and_then(|agent| agent.name);
-        }
-        status
-    }
-}
-
 #[async_trait]
 impl VpnBackend for Ixon {
     fn info(&self) -> &Info {
@@ -78,8 +69,7 @@ impl VpnBackend for Ixon {
     }
 
     async fn status(&self, target: Option<&Target>) -> Result<Status> {
-        let (document, native) = self.local.status().await?;
-        let status = self.named(Status { native: Some(native), ..convert::status(document) });
+        let status = self.memory.named(self.local.status().await?);
         Ok(match target {
             Some(target) if !status.is_of(target) => {
                 Status { target: Some(target.clone()), ..Status::new(State::Disconnected, Source::Client) }
@@ -120,6 +110,10 @@ impl VpnBackend for Ixon {
         Some(self)
     }
 
+    fn events(&self) -> Option<&dyn Events> {
+        Some(self)
+    }
+
     fn raw(&self) -> Option<&dyn Raw> {
         Some(self)
     }
@@ -136,7 +130,7 @@ impl Targets for Ixon {
         // The agents are known by the cloud; whether one is connected is known by the client on this computer, which
         // may not run. Then its state is not known, and the list is still worth having.
         let active = match self.local.status().await {
-            Ok((document, _)) => Some(self.named(convert::status(document))),
+            Ok(status) => Some(self.memory.named(Status { native: None, ..status })),
             Err(error) => {
                 tracing::warn!("the states are left out: {error}");
                 None

@@ -1,0 +1,361 @@
+//! WebSockets: reached, trusted and bounded as requests are.
+//!
+//! A socket is a connection of its own, over HTTP/1.1, for an upgrade needs that. It carries no credentials, and no
+//! proxy is used for it: those that speak this way are on this computer.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use reqwest::header::{HeaderValue, USER_AGENT};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+use url::Url;
+
+use super::{CONNECT_TIMEOUT, Call, Reply, Settings, Transport, failure, server_failure};
+use crate::error::{Code, Error, Layer, Result};
+
+/// The largest message that is read, in bytes; a status has about one thousand.
+const LIMIT: usize = 1 << 20;
+/// How long a last message may take to be seen before a connection is given up: whoever waits may have been away.
+const LAST_LOOK: Duration = Duration::from_millis(50);
+
+/// Says how a connection that is silent is told from one that is lost.
+///
+/// RFC 6455 (5.5.3) wants every ping answered. A server that does not is taken for lost each time; that costs a new
+/// connection and hides nothing, for the state is read anew with each.
+#[derive(Debug, Clone, Copy)]
+pub struct Heartbeat {
+    /// After how long without a message a ping is sent.
+    pub after: Duration,
+    /// How long its answer may take; any message is one.
+    pub patience: Duration,
+}
+
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Self { after: Duration::from_secs(20), patience: Duration::from_secs(10) }
+    }
+}
+
+/// What a socket stands on: TCP, or TLS over it.
+trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+/// A WebSocket that is open; dropping it ends the connection.
+pub struct Socket {
+    stream: WebSocketStream<Box<dyn Wire>>,
+    settings: Settings,
+    heartbeat: Heartbeat,
+    ping_at: Instant,
+    lost_at: Option<Instant>,
+}
+
+impl std::fmt::Debug for Socket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Socket").field("url", &self.settings.url.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl Transport {
+    /// Opens a WebSocket at a call's path, within the time of one attempt and the deadline; sent once, without
+    /// credentials or body.
+    ///
+    /// # Errors
+    /// Fails as a request does; an upgrade that is refused keeps its HTTP status and is temporary.
+    pub async fn open_socket(&self, call: &Call, heartbeat: Heartbeat) -> Result<Socket> {
+        let url = self.address(call)?;
+        self.take_turn().await;
+        let attempt = call.timeout.unwrap_or(self.settings.request_timeout);
+        let Some(limit) = self.settings.deadline.limit(attempt) else {
+            return Err(self.deadline_passed(call));
+        };
+        let opened = match timeout(limit, self.upgraded(&url)).await {
+            Ok(opened) => opened,
+            Err(_) if self.settings.deadline.has_passed() => Err(self.deadline_passed(call)),
+            Err(_) => Err(failure::timed_out(&self.settings, call, attempt)),
+        };
+        match &opened {
+            Ok(_) => tracing::debug!(operation = call.operation, "WebSocket {} is open", url.path()),
+            Err(error) => tracing::debug!(operation = call.operation, "WebSocket {} → {error}", url.path()),
+        }
+        let stream = opened.map_err(|error| self.told(error))?;
+        let (settings, ping_at) = (self.settings.clone(), Instant::now() + heartbeat.after);
+        Ok(Socket { stream, settings, heartbeat, ping_at, lost_at: None })
+    }
+
+    async fn upgraded(&self, url: &Url) -> Result<WebSocketStream<Box<dyn Wire>>> {
+        let settings = &self.settings;
+        let stream = connected(settings).await?;
+        // Small messages that wait for each other help nobody; where it can't be set, they only come later.
+        let _ = stream.set_nodelay(true);
+        let secure = url.scheme() == "https";
+        let wire: Box<dyn Wire> = if secure { Box::new(self.secured(stream, url).await?) } else { Box::new(stream) };
+        let mut target = url.clone();
+        target
+            .set_scheme(if secure { "wss" } else { "ws" })
+            .map_err(|()| Error::usage(format!("`{url}` has no WebSocket")))?;
+        let mut request = target.as_str().into_client_request().map_err(|error| refused(settings, &error))?;
+        let agent = HeaderValue::from_static(concat!("vpnctl/", env!("CARGO_PKG_VERSION")));
+        request.headers_mut().insert(USER_AGENT, agent);
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(LIMIT))
+            .max_frame_size(Some(LIMIT))
+            .read_buffer_size(8 << 10)
+            .write_buffer_size(0);
+        let (stream, _) =
+            client_async_with_config(request, wire, Some(config)).await.map_err(|error| refused(settings, &error))?;
+        Ok(stream)
+    }
+
+    /// Makes the stream secure, with the trust that requests have.
+    async fn secured(&self, stream: TcpStream, url: &Url) -> Result<tokio_rustls::client::TlsStream<TcpStream>> {
+        let settings = &self.settings;
+        let mut config = self.tls()?;
+        // With HTTP/2 there would be no upgrade.
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // `tls.server_name` stands in this URL already.
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let name = ServerName::try_from(host).map_err(|error| broken(settings, &error))?;
+        let secured = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+        secured.map_err(|error| broken(settings, &error))
+    }
+}
+
+/// Connects to the first address that takes it: `localhost` is often two, of which a server may listen at one.
+async fn connected(settings: &Settings) -> Result<TcpStream> {
+    let host = settings.connect_address.as_deref().unwrap_or(failure::host(settings));
+    let port = settings.url.port_or_known_default().unwrap_or(0);
+    let addresses = match timeout(CONNECT_TIMEOUT, failure::look_up(host, port)).await {
+        Ok(found) => found.map_err(|error| broken(settings, &error))?,
+        Err(_) => return Err(failure::slow(settings)),
+    };
+    let share = CONNECT_TIMEOUT / u32::try_from(addresses.len()).unwrap_or(1).max(1);
+    let mut last = failure::slow(settings);
+    for address in addresses {
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = broken(settings, &error),
+            Err(_) => last = failure::slow(settings),
+        }
+    }
+    Err(last)
+}
+
+/// Says what broke below the WebSocket, or that it broke.
+fn broken(settings: &Settings, error: &(dyn std::error::Error + 'static)) -> Error {
+    failure::known(settings, error).unwrap_or_else(|| lost(settings, &format!("broke: {error}")))
+}
+
+fn lost(settings: &Settings, how: &str) -> Error {
+    let place = failure::place(settings);
+    Error::new(Code::NetReset, Layer::Http, format!("the WebSocket of {} at {place} {how}", settings.peer))
+        .temporary()
+        .backend(&settings.backend)
+        .hint("the state can still be read; the WebSocket may work again later")
+}
+
+/// Says why no WebSocket came about over a connection that did.
+fn refused(settings: &Settings, error: &WsError) -> Error {
+    match error {
+        WsError::Http(answer) => {
+            let (status, headers) = (answer.status(), answer.headers().clone());
+            let reply = Reply { status, headers, body: answer.body().clone().unwrap_or_default() };
+            let said = reply.excerpt();
+            let said = if said.is_empty() { said } else { format!(": {said}") };
+            let unwell = status.as_u16() == 429 || status.is_server_error();
+            match server_failure(&settings.peer, &reply).filter(|_| unwell) {
+                Some(error) => error,
+                None => lost(settings, &format!("was refused ({status}){said}")).status(status.as_u16()),
+            }
+        }
+        WsError::Io(io) => broken(settings, io),
+        other => Error::new(
+            Code::VendorProtocol,
+            Layer::Http,
+            format!("{} at {} opens no WebSocket: {other}", settings.peer, failure::place(settings)),
+        )
+        .hint("check that `url` points at the vendor's API and that no proxy answers in its place"),
+    }
+}
+
+impl Socket {
+    /// Waits for the next text; pings are answered meanwhile, anything else is left out. May be dropped while it
+    /// waits, without losing one. It knows no deadline: whoever waits has one.
+    ///
+    /// # Errors
+    /// Fails where the connection is lost, with a code of `net.…`, temporary; with `vendor.protocol` where a message
+    /// is larger than 1 MiB.
+    pub async fn next(&mut self) -> Result<String> {
+        loop {
+            let message = tokio::select! {
+                biased;
+                message = self.stream.next() => message,
+                () = sleep_until(self.lost_at.unwrap_or(self.ping_at)) => match self.probe().await? {
+                    Some(message) => message,
+                    None => continue,
+                },
+            };
+            self.lost_at = None;
+            self.ping_at = Instant::now() + self.heartbeat.after;
+            match message {
+                Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
+                Some(Ok(Message::Binary(bytes))) => {
+                    tracing::debug!("a binary message of {} bytes is left out", bytes.len());
+                }
+                Some(Ok(Message::Close(frame))) => {
+                    let why = frame.map(|frame| format!(" ({} {})", frame.code, frame.reason)).unwrap_or_default();
+                    return Err(lost(&self.settings, &format!("was closed{}", why.trim_end())));
+                }
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Err(error)) => return Err(self.fault(&error)),
+                None => return Err(lost(&self.settings, "has ended")),
+            }
+        }
+    }
+
+    /// Sends a ping where none is on its way; else looks a last time, and gives the connection up.
+    async fn probe(&mut self) -> Result<Option<Option<Result<Message, WsError>>>> {
+        if self.lost_at.is_some() {
+            let silent = |_| lost(&self.settings, "is silent and answers no ping");
+            return timeout(LAST_LOOK, self.stream.next()).await.map(Some).map_err(silent);
+        }
+        self.lost_at = Some(Instant::now() + self.heartbeat.patience);
+        match timeout(self.heartbeat.patience, self.stream.send(Message::Ping(Bytes::new()))).await {
+            Ok(Ok(())) => Ok(None),
+            Ok(Err(error)) => Err(self.fault(&error)),
+            Err(_) => Err(lost(&self.settings, "takes no ping")),
+        }
+    }
+
+    fn fault(&self, error: &WsError) -> Error {
+        let settings = &self.settings;
+        match error {
+            WsError::Io(io) if io.kind() != io::ErrorKind::UnexpectedEof => broken(settings, io),
+            WsError::Capacity(_) => Error::new(
+                Code::VendorProtocol,
+                Layer::Http,
+                format!("{} sent more than {} MiB in one message", settings.peer, LIMIT >> 20),
+            )
+            .hint("check that `url` points at the vendor's API"),
+            other => lost(settings, &format!("broke: {other}")),
+        }
+        .backend(&settings.backend)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::{SinkExt as _, StreamExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::{WebSocketStream, accept_async};
+
+    use super::{Heartbeat, LIMIT, Socket};
+    use crate::error::{Code, Error};
+    use crate::http::{Call, Deadline, Settings, Transport, tls};
+
+    const QUICK: Heartbeat = Heartbeat { after: Duration::from_millis(1), patience: Duration::from_millis(20) };
+
+    fn transport(host: &str, port: u16) -> Transport {
+        Transport::new(Settings {
+            backend: "bench".to_owned(),
+            peer: "the client".to_owned(),
+            url: format!("http://{host}:{port}").parse().expect("a URL"),
+            connect_address: None,
+            tls: tls::Trust::default(),
+            request_timeout: Duration::from_secs(10),
+            rate: None,
+            deadline: Deadline::none(),
+            refused_hint: Some("start it".to_owned()),
+            untrusted_hint: None,
+        })
+    }
+
+    /// Opens a socket to a server that does what it is told.
+    async fn pair(host: &str, heartbeat: Heartbeat) -> (Socket, WebSocketStream<TcpStream>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let transport = transport(host, listener.local_addr().expect("an address").port());
+        let call = Call::get("events", "/").at_root();
+        let server = async { accept_async(listener.accept().await.expect("a connection").0).await };
+        let (socket, server) = tokio::join!(transport.open_socket(&call, heartbeat), server);
+        (socket.expect("a socket"), server.expect("an upgrade"))
+    }
+
+    async fn fault(socket: &mut Socket) -> Error {
+        socket.next().await.expect_err("a lost socket")
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_refused_at_every_address() {
+        let port = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address").port();
+        let call = Call::get("events", "/").at_root();
+        for host in ["localhost", "127.0.0.1"] {
+            let error = transport(host, port).open_socket(&call, QUICK).await.expect_err("nobody");
+            assert_eq!((error.code(), error.hint_text()), (Code::NetRefused, Some("start it")), "{error}");
+            assert!(error.is_temporary());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_answers_no_ping_is_lost() {
+        let (mut socket, _server) = pair("127.0.0.1", QUICK).await;
+        let error = fault(&mut socket).await;
+        assert_eq!((error.code(), error.is_temporary()), (Code::NetReset, true));
+        assert!(error.message().contains("no ping"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_answers_pings_is_waited_for() {
+        let patient = Heartbeat { patience: Duration::from_secs(10), ..QUICK };
+        let (mut socket, mut server) = pair("localhost", patient).await;
+        let serve = async {
+            // Reading answers pings.
+            for _ in 0..3 {
+                assert!(matches!(server.next().await, Some(Ok(Message::Ping(_)))));
+            }
+            server.send(Message::text("at last")).await.expect("sent");
+        };
+        let (text, ()) = tokio::join!(socket.next(), serve);
+        assert_eq!(text.expect("a text"), "at last");
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_is_dropped_loses_nothing_and_pings_are_answered() {
+        let (mut socket, mut server) = pair("127.0.0.1", Heartbeat::default()).await;
+        assert!(tokio::time::timeout(Duration::from_millis(5), socket.next()).await.is_err());
+        server.send(Message::Ping("are you there".into())).await.expect("sent");
+        server.send(Message::binary(vec![0xff])).await.expect("sent");
+        server.send(Message::text("one")).await.expect("sent");
+        server.send(Message::text("two")).await.expect("sent");
+        assert_eq!(socket.next().await.expect("a text"), "one");
+        assert_eq!(socket.next().await.expect("a text"), "two");
+        assert!(matches!(server.next().await, Some(Ok(Message::Pong(text))) if text == "are you there"));
+    }
+
+    #[tokio::test]
+    async fn a_close_an_end_and_a_flood_are_told_apart() {
+        let (mut socket, mut server) = pair("127.0.0.1", Heartbeat::default()).await;
+        server.close(None).await.expect("closed");
+        assert!(fault(&mut socket).await.message().contains("was closed"));
+        let (mut socket, server) = pair("127.0.0.1", Heartbeat::default()).await;
+        drop(server);
+        let error = fault(&mut socket).await;
+        assert_eq!((error.code(), error.is_temporary()), (Code::NetReset, true));
+        let (mut socket, mut server) = pair("127.0.0.1", Heartbeat::default()).await;
+        let flood = async { drop(server.send(Message::text("x".repeat(LIMIT + 1))).await) };
+        let (text, ()) = tokio::join!(socket.next(), flood);
+        assert_eq!(text.expect_err("too much").code(), Code::VendorProtocol);
+    }
+}
