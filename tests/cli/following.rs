@@ -220,3 +220,93 @@ fn a_reader_that_goes_ends_a_watch_though_nothing_changes() {
     let run = Run::end_of(child, "watch".to_owned()).ends(0);
     assert_eq!(run.stderr, "");
 }
+
+/// Counts how often the IXON client was asked for its status.
+fn asked(bench: &Bench) -> usize {
+    bench.asked("ixon").iter().filter(|line| line.contains("/status")).count()
+}
+
+#[test]
+fn what_is_pushed_is_not_polled_for() {
+    let bench = Bench::new();
+    // Polled once an hour, nothing would be seen in the time of a test.
+    let mut child = bench.start("watch -b ixon -o ndjson --interval 1h");
+    let mut events = lines(&mut child);
+    let first = next(&mut events);
+    assert_eq!((&first["state"], &first["source"]), (&json!("disconnected"), &json!("client")));
+    let waiting = bench.start("wait -b ixon AAAAAAAAAAAA --for connected --interval 1h -o json");
+    while asked(&bench) < 2 {
+        std::thread::yield_now();
+    }
+    bench.run("connect -b ixon AAAAAAAAAAAA --no-wait").ends(0);
+    let mut last = first;
+    while last["state"] != "connected" {
+        let event = next(&mut events);
+        assert_eq!(event["from"], last["state"]);
+        assert_eq!(event["source"], "push");
+        last = event;
+    }
+    assert_eq!(last["target"]["id"], "AAAAAAAAAAAA");
+    let run = Run::end_of(waiting, "wait".to_owned()).ends(0);
+    assert_eq!((&run.item()["held"], &run.item()["source"]), (&json!(true), &json!("push")));
+    send("TERM", &child);
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+}
+
+#[test]
+fn where_nothing_is_pushed_the_state_is_polled() {
+    for fault in ["ws-refused", "ws-dropped=1", "ws-refused=503"] {
+        let bench = Bench::new();
+        bench.fault("ixon", fault);
+        let mut child = bench.start("watch -b ixon -o ndjson --interval 10ms");
+        let mut events = lines(&mut child);
+        assert_eq!(next(&mut events)["state"], "disconnected", "{fault}");
+        bench.run("connect -b ixon AAAAAAAAAAAA --no-wait").ends(0);
+        let mut state = Value::Null;
+        while state != "connected" {
+            state = next(&mut events)["state"].clone();
+        }
+        send("INT", &child);
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{fault}");
+    }
+}
+
+#[test]
+fn a_silent_socket_is_looked_past_now_and_then() {
+    let bench = Bench::new();
+    bench.fault("ixon", "ws-silent");
+    let waiting = bench.start("wait -b ixon AAAAAAAAAAAA --for connected --timeout 50s -o json");
+    while asked(&bench) < 1 {
+        std::thread::yield_now();
+    }
+    bench.run("connect -b ixon AAAAAAAAAAAA").ends(0);
+    let run = Run::end_of(waiting, "wait".to_owned()).ends(0);
+    assert_eq!((&run.item()["held"], &run.item()["source"]), (&json!(true), &json!("client")));
+}
+
+#[test]
+fn a_subscription_that_was_lost_is_made_again() {
+    let bench = Bench::new();
+    bench.fault("ixon", "ws-dropped=1*1");
+    let mut child = bench.start("watch -b ixon -o ndjson --interval 20ms");
+    let mut events = lines(&mut child);
+    assert_eq!(next(&mut events)["state"], "disconnected");
+    bench.context("ixon").faults.clear_all();
+    // Two sockets were opened: the one that broke, and another one.
+    let sockets = || bench.asked("ixon").iter().filter(|line| line.as_str() == "GET /").count();
+    let begun = std::time::Instant::now();
+    while sockets() < 3 && begun.elapsed() < std::time::Duration::from_secs(30) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    bench.run("connect -b ixon AAAAAAAAAAAA --no-wait").ends(0);
+    let mut sources = Vec::new();
+    let mut state = Value::Null;
+    while state != "connected" {
+        let event = next(&mut events);
+        state = event["state"].clone();
+        sources.push(event["source"].clone());
+    }
+    assert!(sources.contains(&json!("push")), "{sources:?}: {:?}", bench.asked("ixon"));
+    send("INT", &child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
