@@ -3,11 +3,15 @@
 use std::io::{self, BufWriter, IsTerminal as _, Read as _, Stdout, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use indicatif::ProgressBar;
 use secrecy::SecretString;
 
 use crate::backend::{Asked, Person};
 use crate::error::{Error, Result};
 use crate::render::sanitize;
+
+/// How often a spinner moves.
+const SPIN: std::time::Duration = std::time::Duration::from_millis(120);
 
 /// Says when to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -174,6 +178,16 @@ impl Person for Operator {
         }
     }
 
+    fn show_wait(&self, text: &str) -> Box<dyn Send> {
+        let text = sanitize::line(text).into_owned();
+        let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+        if self.quiet || dumb || !io::stderr().is_terminal() {
+            self.tell(&text);
+            return Box::new(());
+        }
+        Box::new(Spinner::start(text))
+    }
+
     fn ask(&self, what: Asked, prompt: &str) -> Result<SecretString> {
         if self.announced.contains(&what) {
             // One secret a line, so that a password and a one-time password can come together.
@@ -203,6 +217,23 @@ impl Person for Operator {
 
     fn brings(&self, what: Asked) -> bool {
         self.announced.contains(&what)
+    }
+}
+
+/// A spinner on standard error, which goes when it is dropped; its text stays, for it says what was asked of somebody.
+struct Spinner(ProgressBar);
+
+impl Spinner {
+    fn start(text: String) -> Self {
+        let bar = ProgressBar::new_spinner().with_message(text);
+        bar.enable_steady_tick(SPIN);
+        Self(bar)
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.abandon();
     }
 }
 

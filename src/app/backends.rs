@@ -1,12 +1,16 @@
 //! `backends`: what is configured, and what it can do.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
-use super::{Emit, Limits, Open, Patience, Setup, emit, emit_failed};
-use crate::backend::{self, registry};
+use super::{Emit, Limits, Open, Patience, Setup, emit, emit_failed, emit_nothing};
+use crate::backend::{self, Found, registry};
 use crate::config::{self, Origin, Setting, Sources};
 use crate::error::Result;
+use crate::http::mdns::{self, Where};
 use crate::model::{Capabilities, Support, item};
+use crate::render::Item;
 use crate::state::Folder;
 
 /// Emits every configured backend; sends no request.
@@ -59,11 +63,68 @@ pub fn matrix(out: &Emit) -> Result<()> {
     Ok(())
 }
 
+/// How long boxes are given to answer; those that are awake do so within a second.
+const LISTEN: Duration = Duration::from_secs(3);
+
+/// Emits what announces itself on the local network, with the backend that is configured for it.
+pub async fn discover(setup: &Setup, out: &Emit) {
+    let time = setup.limits.timeout.filter(|time| !time.is_zero()).map_or(LISTEN, |time| time.min(LISTEN));
+    let place = if setup.on_loopback { Where::Loopback } else { Where::Everywhere };
+    let mut any = false;
+    for vendor in &registry::VENDORS {
+        let Some(discovery) = vendor.discovery else { continue };
+        match mdns::browse(discovery.service, place, time).await {
+            Ok(announced) => {
+                for one in announced {
+                    any = true;
+                    emit(out, found(setup, vendor, &(discovery.read)(&one)));
+                }
+            }
+            Err(error) => {
+                any = true;
+                emit_failed(out, None, error);
+            }
+        }
+    }
+    if !any {
+        tracing::warn!(
+            "nothing announces itself here; a box in bridge mode never does, so try its usual name: vpnctl backends"
+        );
+        emit_nothing(out);
+    }
+}
+
+fn found(setup: &Setup, vendor: &registry::Vendor, found: &Found) -> Item {
+    let address = found.address.as_deref();
+    let urls = [Some(found.url.as_str()), found.remote_url.as_deref()];
+    let configured = setup.config.backends.values().find(|backend| {
+        let own = backend.text("url").map(|url| url.trim_end_matches('/'));
+        let there = match backend.text("connect_address") {
+            Some(own) => Some(own) == address,
+            None => own.is_some() && urls.contains(&own),
+        };
+        backend.vendor == vendor.name && there
+    });
+    item::object(json!({
+        "backend": configured.map(|backend| &backend.name),
+        "vendor": vendor.name,
+        "url": found.url,
+        "capabilities": capabilities_of(vendor),
+        "found": found,
+    }))
+}
+
+fn capabilities_of(vendor: &registry::Vendor) -> Option<Map<String, Value>> {
+    let (_, open) = vendors().ok()?.into_iter().find(|(name, _)| *name == vendor.name)?;
+    Some(object(backend::capabilities(&*open.backend)))
+}
+
 /// Opens every vendor with settings that lead nowhere, for what it can do is known without asking it.
 fn vendors() -> Result<Vec<(&'static str, Open)>> {
     // Without a source there is one backend per vendor, with the built-in values.
     let config = config::load(&Sources::default(), &registry::keys())?;
-    let setup = Setup { config, folder: Folder::new(None), limits: Limits::default(), recursive: false };
+    let setup =
+        Setup { config, folder: Folder::new(None), limits: Limits::default(), recursive: false, on_loopback: true };
     let open = |vendor: &registry::Vendor| {
         let mut settings = setup.config.backends[vendor.name].clone();
         let nowhere = config::Value::Text("https://localhost:1".to_owned());

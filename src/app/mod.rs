@@ -59,6 +59,8 @@ pub struct Setup {
     pub limits: Limits,
     /// Whether targets of child accounts are listed too.
     pub recursive: bool,
+    /// Whether only this computer is looked at, where a network is asked for what announces itself.
+    pub on_loopback: bool,
 }
 
 /// A backend that is open.

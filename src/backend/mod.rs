@@ -1,6 +1,7 @@
 //! The contract that every vendor keeps. The doc comments of [`VpnBackend`] and its facets are the sentences that
 //! `tests/contract` checks against each vendor's simulator.
 
+mod discovery;
 mod events;
 pub mod naming;
 pub mod registry;
@@ -16,6 +17,7 @@ use reqwest::Method;
 use secrecy::SecretString;
 use serde::Serialize;
 
+pub use discovery::{Discovery, Found};
 pub use events::{Events, Subscription};
 pub use settings::Settings;
 pub use tunnels::{SecretDocument, Tunnel, TunnelChange, Tunnels};
@@ -265,6 +267,9 @@ pub trait Person: Send + Sync {
     /// # Errors
     /// Fails with `usage` where nobody can be asked.
     fn ask(&self, what: Asked, prompt: &str) -> Result<SecretString>;
+
+    /// Shows that something is waited for, with what to do meanwhile, until what it gives is dropped.
+    fn show_wait(&self, text: &str) -> Box<dyn Send>;
 
     /// Tells whether this secret was announced to come by standard input.
     fn brings(&self, what: Asked) -> bool;

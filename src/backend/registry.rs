@@ -1,6 +1,6 @@
 //! The one list of vendors; everything else learns of a new one from here.
 
-use super::{Opening, VpnBackend};
+use super::{Discovery, Opening, VpnBackend};
 use crate::backends::{everyware, freebox, ixon};
 use crate::config;
 use crate::error::Result;
@@ -16,6 +16,8 @@ pub struct Vendor {
     pub keys: &'static [config::Key],
     /// Whether its targets are remote devices, which take their time to answer.
     pub asks_devices: bool,
+    /// How its servers announce themselves on the local network, where they do.
+    pub discovery: Option<Discovery>,
     /// Opens a backend; sends no request.
     pub open: fn(Opening) -> Result<Box<dyn VpnBackend>>,
 }

@@ -108,6 +108,7 @@ impl Command<'_> {
             Verb::Settings { verb } => self.client_settings(settings, &verb).await,
             Verb::Trust { verb } => self.trust(settings, verb).await,
             Verb::Api { method, path, data } => self.api(settings, &method, &path, data.as_deref()).await,
+            Verb::Backends { discover: true, .. } => self.discover(settings).await,
             Verb::Backends { matrix, .. } => self.backends(settings, matrix).await,
             Verb::Config { verb: ConfigVerb::Validate } => self.validate(settings),
             Verb::Config { .. } => self.config_show(settings).await,

@@ -144,7 +144,13 @@ pub(super) fn with_config(
         rate: global.rate,
     };
     Ok(Settings {
-        setup: Setup { config, folder: Folder::new(state.map(Path::to_owned)), limits, recursive: false },
+        setup: Setup {
+            config,
+            folder: Folder::new(state.map(Path::to_owned)),
+            limits,
+            recursive: false,
+            on_loopback: global.demo,
+        },
         choice: Choice {
             named: global.backend.clone(),
             all: global.all,

@@ -6,6 +6,7 @@
 pub mod call;
 mod deadline;
 mod failure;
+pub mod mdns;
 pub mod tls;
 pub mod ws;
 

@@ -22,6 +22,8 @@ pub enum Schema {
     Auth,
     /// Backends and what they can do.
     Backends,
+    /// What announces itself on the network; the same document, with what was found.
+    Discovered,
     /// Resolved settings.
     Config,
     /// Lines of a vendor's log.
@@ -88,7 +90,7 @@ impl Schema {
             Self::List => "list",
             Self::Action => "action",
             Self::Auth => "auth",
-            Self::Backends => "backends",
+            Self::Backends | Self::Discovered => "backends",
             Self::Config => "config",
             Self::Log => "log",
             Self::Wait => "wait",
@@ -122,6 +124,18 @@ impl Schema {
             }
             Self::Auth => vec!["backend", "vendor", "login", "account", "expires_at", "rights"],
             Self::Backends => vec!["backend", "vendor", "url", "capabilities"],
+            Self::Discovered => vec![
+                "backend",
+                "vendor",
+                "url",
+                "capabilities",
+                "found.name",
+                "found.model",
+                "found.id",
+                "found.api_version",
+                "found.address",
+                "found.remote_url",
+            ],
             Self::Config => vec!["key", "value", "origin"],
             Self::Log => vec!["backend", "at", "level", "text"],
             Self::Wait => [STATUS, &["held", "waited_s"]].concat(),
@@ -142,6 +156,7 @@ impl Schema {
             Self::List | Self::Tunnel => "target.id",
             Self::Auth => "login",
             Self::Backends => "backend",
+            Self::Discovered => "url",
             Self::Config => "value",
             Self::Log => "text",
             Self::Settings => "settings",

@@ -158,6 +158,15 @@ const AUTH: Columns = &[
     ("EXPIRES", "expires_at"),
 ];
 const BACKENDS: Columns = &[("BACKEND", "backend"), ("VENDOR", "vendor"), ("URL", "url"), ("CAN", "capabilities")];
+const DISCOVERED: Columns = &[
+    ("BACKEND", "backend"),
+    ("VENDOR", "vendor"),
+    ("NAME", "found.name"),
+    ("URL", "url"),
+    ("ADDRESS", "found.address"),
+    ("REMOTE", "found.remote_url"),
+];
+const MORE_DISCOVERED: Columns = &[("MODEL", "found.model"), ("API", "found.api_version"), ("ID", "found.id")];
 const LOG: Columns = &[("BACKEND", "backend"), ("LEVEL", "level"), ("TEXT", "text")];
 const WAIT: Columns = &[
     ("BACKEND", "backend"),
@@ -202,6 +211,7 @@ fn columns(schema: Schema, wide: bool) -> Vec<Column> {
         Schema::List => (LIST, &[("VENDOR", "vendor"), ("LABELS", "labels")]),
         Schema::Auth => (AUTH, &[("RIGHTS", "rights")]),
         Schema::Backends => (BACKENDS, &[]),
+        Schema::Discovered => (DISCOVERED, MORE_DISCOVERED),
         Schema::Config => (CONFIG, &[]),
         Schema::Log => (LOG, &[]),
         Schema::Wait => (WAIT, MORE_STATUS),

@@ -182,6 +182,10 @@ struct Somebody;
 impl Person for Somebody {
     fn tell(&self, _text: &str) {}
 
+    fn show_wait(&self, _text: &str) -> Box<dyn Send> {
+        Box::new(())
+    }
+
     fn ask(&self, what: Asked, _prompt: &str) -> Result<SecretString> {
         match what {
             Asked::Password => Ok(SecretString::from("secret")),

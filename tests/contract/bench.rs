@@ -183,6 +183,11 @@ impl Person for Somebody {
         self.heard.lock().unwrap().push(text.to_owned());
     }
 
+    fn show_wait(&self, text: &str) -> Box<dyn Send> {
+        self.tell(text);
+        Box::new(())
+    }
+
     fn ask(&self, what: Asked, prompt: &str) -> Result<SecretString> {
         self.heard.lock().unwrap().push(prompt.to_owned());
         let known = self.brings.iter().chain(&self.knows).find(|(asked, _)| *asked == what);

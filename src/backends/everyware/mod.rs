@@ -22,8 +22,14 @@ use crate::http::Call;
 use crate::model::{Source, Status, Target, TargetKind};
 
 /// Everyware Cloud's entry in the registry.
-pub const VENDOR: Vendor =
-    Vendor { name: "everyware", title: "Everyware Cloud", keys: config::KEYS, asks_devices: true, open };
+pub const VENDOR: Vendor = Vendor {
+    name: "everyware",
+    title: "Everyware Cloud",
+    keys: config::KEYS,
+    asks_devices: true,
+    discovery: None,
+    open,
+};
 
 /// An account of Everyware Cloud.
 #[derive(Debug)]

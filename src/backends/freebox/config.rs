@@ -13,8 +13,15 @@ pub const KEYS: &[Key] = &[
     Key::new("app_token", Kind::Secret),
 ];
 
-/// Where a Freebox answers on its own network; an Iliadbox is `https://myiliadbox.iliad.it`.
+/// Where a Freebox answers on its own network.
 const URL: &str = "https://mafreebox.freebox.fr";
+/// Where an Iliadbox does, its Italian twin.
+const ITALIAN_URL: &str = "https://myiliadbox.iliad.it";
+
+/// Gives the URL of a box on its own network.
+pub(super) fn url(italian: bool) -> &'static str {
+    if italian { ITALIAN_URL } else { URL }
+}
 
 /// A Freebox's settings.
 #[derive(Debug, Clone)]

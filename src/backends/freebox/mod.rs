@@ -4,6 +4,7 @@ mod api;
 mod auth;
 pub mod config;
 pub mod convert;
+mod discovery;
 mod failure;
 mod pairing;
 mod wire;
@@ -24,8 +25,14 @@ use crate::http::Call;
 use crate::model::{Source, State, Status, Target, TargetKind};
 
 /// The Freebox's entry in the registry.
-pub const VENDOR: Vendor =
-    Vendor { name: "freebox", title: "Freebox OS", keys: config::KEYS, asks_devices: false, open };
+pub const VENDOR: Vendor = Vendor {
+    name: "freebox",
+    title: "Freebox OS",
+    keys: config::KEYS,
+    asks_devices: false,
+    discovery: Some(discovery::DISCOVERY),
+    open,
+};
 
 /// The VPN client of a Freebox or an Iliadbox.
 #[derive(Debug)]

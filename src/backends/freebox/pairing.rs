@@ -38,8 +38,10 @@ impl Api {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        person.tell("The box asks on its display whether vpnctl may have access: press ▶ or ✓ there now.");
+        let waiting =
+            person.show_wait("The box asks on its display whether vpnctl may have access: press ▶ or ✓ there now.");
         self.wait_for_grant(&track).await?;
+        drop(waiting);
         self.auth
             .remember(|memory: &mut Memory| {
                 memory.app_token = Some(asked.app_token);

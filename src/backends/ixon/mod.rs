@@ -30,7 +30,7 @@ use crate::model::{Source, State, Status, Target, TargetKind};
 
 /// IXON's entry in the registry.
 pub const VENDOR: Vendor =
-    Vendor { name: "ixon", title: "IXON VPN Client", keys: config::KEYS, asks_devices: false, open };
+    Vendor { name: "ixon", title: "IXON VPN Client", keys: config::KEYS, asks_devices: false, discovery: None, open };
 
 /// The IXON VPN client on this computer.
 #[derive(Debug)]
