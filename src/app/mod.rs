@@ -12,6 +12,7 @@ pub mod outcome;
 pub mod selection;
 pub mod settings;
 pub mod status;
+pub mod trust;
 pub mod wait;
 pub mod watch;
 

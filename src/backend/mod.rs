@@ -24,7 +24,7 @@ pub use tunnels::{SecretDocument, Tunnel, TunnelChange, Tunnels};
 
 use crate::config;
 use crate::error::{Code, Error, Layer, Result};
-use crate::http::Deadline;
+use crate::http::{Deadline, Transport};
 use crate::model::{Capabilities, Failure, Status, Support, Target, TargetKind};
 use crate::state::Store;
 
@@ -98,6 +98,11 @@ pub trait VpnBackend: Send + Sync {
     /// # Errors
     /// Fails with what the vendor said; [`Error::outcome_is_unknown`] tells whether it may have been done all the same.
     async fn disconnect(&self, target: &Target) -> Result<Status>;
+
+    /// Gives the way to its server, for what looks at the connection itself; sends no request.
+    fn transport(&self) -> Option<&Transport> {
+        None
+    }
 
     /// Gives the facet for listing and finding targets.
     fn targets(&self) -> Option<&dyn Targets> {

@@ -3,11 +3,14 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use url::Url;
+
 use crate::backend::Opening;
 use crate::config::schema::read_rate;
 use crate::error::{Code, Error, Result};
 use crate::http::tls::{Fingerprint, Trust, is_local};
 use crate::http::{Settings, Transport, parse_url};
+use crate::state::Pin;
 
 /// How long one attempt may take where nothing else is said: contract section 3.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
@@ -72,7 +75,7 @@ pub(super) struct Place {
     pub(super) extra_roots: Option<&'static str>,
     /// What to do when nothing listens there.
     pub(super) refused_hint: Option<&'static str>,
-    /// What to do when its certificate is not trusted.
+    /// What to do when its certificate is not trusted; `{backend}` stands for the backend's name.
     pub(super) untrusted_hint: Option<&'static str>,
 }
 
@@ -102,6 +105,11 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
         Some(text) => Some(Fingerprint::parse(text).map_err(|error| config.wrong("tls.pin", error.message()))?),
         None => None,
     };
+    let kept = if pin.is_none() { kept_pin(opening, &url)? } else { None };
+    let pin_kept = kept.is_some();
+    let pin = pin.or(kept);
+    // A certificate that somebody pinned is held to, also where anything would be accepted without it.
+    let insecure = insecure && pin.is_none();
     Ok(Settings {
         backend: config.name.clone(),
         peer: place.peer.to_owned(),
@@ -110,6 +118,8 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
         tls: Trust {
             ca_file: config.path("tls.ca_file"),
             pin,
+            pinnable: true,
+            pin_kept,
             insecure,
             server_name: config.text("tls.server_name").map(str::to_owned),
             extra_roots: place.extra_roots,
@@ -118,7 +128,22 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
         rate: rate(opening)?,
         deadline: opening.deadline,
         refused_hint: place.refused_hint.map(str::to_owned),
-        untrusted_hint: place.untrusted_hint.map(str::to_owned),
+        untrusted_hint: place.untrusted_hint.map(|hint| hint.replace("{backend}", &config.name)),
+    })
+}
+
+/// Gives the fingerprint that `vpnctl trust add` kept for this URL.
+fn kept_pin(opening: &Opening, url: &Url) -> Result<Option<Fingerprint>> {
+    if url.scheme() != "https" {
+        return Ok(None);
+    }
+    let Some(pin) = Pin::read(&opening.store).filter(|pin| pin.is_for(url)) else { return Ok(None) };
+    // Going on without it would accept what was pinned against.
+    Fingerprint::parse(&pin.fingerprint).map(Some).map_err(|error| {
+        let backend = &opening.config.name;
+        Error::config(format!("the pin that is kept for `{backend}` can't be used: {}", error.message()))
+            .backend(backend)
+            .hint(format!("forget it with: vpnctl trust rm -b {backend}"))
     })
 }
 

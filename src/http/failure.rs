@@ -107,9 +107,7 @@ pub(super) fn known(settings: &Settings, error: &(dyn StdError + 'static)) -> Op
         Error::new(Code::NetDns, Layer::Dns, format!("`{host}` is no host name that {peer} could have"))
             .hint("correct `url` of the backend")
     } else if let Some(dns) = find::<DnsError>(error) {
-        Error::new(Code::NetDns, Layer::Dns, format!("the name of {peer} could not be resolved: {dns}"))
-            .temporary()
-            .hint("check `url` of the backend and this computer's name servers")
+        unresolved(settings, dns)
     } else if let Some(tls) = find::<rustls::Error>(error) {
         tls_failure(settings, tls)
     } else if let Some(io) = find::<io::Error>(error) {
@@ -117,6 +115,12 @@ pub(super) fn known(settings: &Settings, error: &(dyn StdError + 'static)) -> Op
     } else {
         return None;
     })
+}
+
+fn unresolved(settings: &Settings, error: &DnsError) -> Error {
+    Error::new(Code::NetDns, Layer::Dns, format!("the name of {} could not be resolved: {error}", settings.peer))
+        .temporary()
+        .hint("check `url` of the backend and this computer's name servers")
 }
 
 fn io_failure(settings: &Settings, place: &str, io: &io::Error) -> Error {
@@ -148,12 +152,12 @@ fn tls_failure(settings: &Settings, error: &rustls::Error) -> Error {
             Layer::Tls,
             format!("the certificate of {peer} at {place} is {seen}, but {pinned} is pinned"),
         )
-        .hint("if the certificate was renewed on purpose, set `tls.pin` to the new fingerprint");
+        .hint(renewed_hint(settings));
     }
     if let rustls::Error::InvalidCertificate(reason) = error {
-        let hint = certificate_remedy(reason)
-            .or(settings.untrusted_hint.as_deref())
-            .unwrap_or("name the CA that signed it with `tls.ca_file`, or pin the certificate with `tls.pin`");
+        let hint = certificate_remedy(settings, reason)
+            .or_else(|| settings.untrusted_hint.clone())
+            .unwrap_or_else(|| format!("name the CA that signed it with `tls.ca_file`{}", or_pin(settings)));
         return Error::new(
             Code::NetTlsUntrusted,
             Layer::Tls,
@@ -165,17 +169,33 @@ fn tls_failure(settings: &Settings, error: &rustls::Error) -> Error {
         .hint("check that `url` names a port that speaks TLS")
 }
 
+/// Says what to do where the certificate is not the pinned one.
+fn renewed_hint(settings: &Settings) -> String {
+    let backend = &settings.backend;
+    if settings.tls.pin_kept {
+        format!(
+            "find out whether it was renewed; only if so: vpnctl trust rm -b {backend}, then vpnctl trust add -b {backend}"
+        )
+    } else {
+        "if the certificate was renewed on purpose, set `tls.pin` to the new fingerprint".to_owned()
+    }
+}
+
+/// Names the way to pin a certificate, where there is one.
+fn or_pin(settings: &Settings) -> String {
+    let backend = &settings.backend;
+    if settings.tls.pinnable { format!(", or pin it: vpnctl trust add -b {backend}") } else { String::new() }
+}
+
 /// Says what helps where no other CA would.
-fn certificate_remedy(reason: &rustls::CertificateError) -> Option<&'static str> {
+fn certificate_remedy(settings: &Settings, reason: &rustls::CertificateError) -> Option<String> {
     use rustls::CertificateError as Fault;
     match reason {
-        Fault::Expired | Fault::ExpiredContext { .. } => {
-            Some("have it renewed; until then it can be accepted as it is with `tls.pin`")
-        }
+        Fault::Expired | Fault::ExpiredContext { .. } => Some(format!("have it renewed{}", or_pin(settings))),
         Fault::NotValidForName | Fault::NotValidForNameContext { .. } => {
-            Some("use the name that it is for in `url`, or say with `tls.server_name` which name to expect")
+            Some("use the name that it is for in `url`, or say with `tls.server_name` which name to expect".to_owned())
         }
-        Fault::NotValidYet | Fault::NotValidYetContext { .. } => Some("set this computer's clock"),
+        Fault::NotValidYet | Fault::NotValidYetContext { .. } => Some("set this computer's clock".to_owned()),
         _ => None,
     }
 }

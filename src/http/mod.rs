@@ -4,7 +4,9 @@
 //! once, repeats reads that failed temporarily, and caps what it reads. Vendors never retry by themselves.
 
 pub mod call;
+pub mod certificate;
 mod deadline;
+mod dial;
 mod failure;
 pub mod mdns;
 pub mod tls;

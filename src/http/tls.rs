@@ -20,6 +20,10 @@ pub struct Trust {
     pub ca_file: Option<PathBuf>,
     /// Trust the certificate with this fingerprint and no other.
     pub pin: Option<Fingerprint>,
+    /// Whether `vpnctl trust add` can keep a pin for this server.
+    pub pinnable: bool,
+    /// Whether the pin is one that `vpnctl trust add` kept, and none of the configuration.
+    pub pin_kept: bool,
     /// Trust anything; for loopback only.
     pub insecure: bool,
     /// The name to verify instead of the URL's host.
@@ -108,10 +112,7 @@ pub fn is_local(url: &Url) -> bool {
 /// # Errors
 /// Fails where the CA file can't be read or holds no certificate.
 pub(super) fn client_config(trust: &Trust, secure: bool) -> Result<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::config(format!("TLS can't be set up: {error}")))?;
+    let (builder, provider) = builder()?;
     let mut config = if !secure {
         builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()
     } else if trust.insecure {
@@ -131,11 +132,31 @@ pub(super) fn client_config(trust: &Trust, secure: bool) -> Result<ClientConfig>
             }
         }
     };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols();
     Ok(config)
 }
 
+/// Makes the configuration of a handshake that only looks at the certificate; nothing may be sent after it.
+pub(super) fn onlooker_config() -> Result<ClientConfig> {
+    let (builder, provider) = builder()?;
+    let mut config = verified_by(builder, Arc::new(Exception { pin: None, provider }));
+    config.alpn_protocols = protocols();
+    Ok(config)
+}
+
+fn protocols() -> Vec<Vec<u8>> {
+    vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+}
+
 type Builder = rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>;
+
+fn builder() -> Result<(Builder, Arc<CryptoProvider>)> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::config(format!("TLS can't be set up: {error}")))?;
+    Ok((builder, provider))
+}
 
 fn verified_by(builder: Builder, verifier: Arc<dyn ServerCertVerifier>) -> ClientConfig {
     builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
@@ -169,7 +190,7 @@ fn built_in_roots(extra: Vec<CertificateDer<'static>>) -> RootCertStore {
 }
 
 /// Accepts one pinned certificate, whatever its names, dates and issuer; or, without a pin, any certificate, which the
-/// configuration allows for loopback only.
+/// configuration allows for loopback only and a look at the certificate needs.
 #[derive(Debug)]
 struct Exception {
     pin: Option<Fingerprint>,

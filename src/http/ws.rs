@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use url::Url;
 
-use super::{CONNECT_TIMEOUT, Call, Reply, Settings, Transport, failure, server_failure};
+use super::{Call, Reply, Settings, Transport, dial, failure, server_failure};
 use crate::error::{Code, Error, Layer, Result};
 
 /// The largest message that is read, in bytes; a status has about one thousand.
@@ -95,7 +95,7 @@ impl Transport {
 
     async fn upgraded(&self, url: &Url) -> Result<WebSocketStream<Box<dyn Wire>>> {
         let settings = &self.settings;
-        let stream = connected(settings).await?;
+        let stream = dial::connected(settings).await?;
         // Small messages that wait for each other help nobody; where it can't be set, they only come later.
         let _ = stream.set_nodelay(true);
         let secure = url.scheme() == "https";
@@ -125,35 +125,10 @@ impl Transport {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         // `tls.server_name` stands in this URL already.
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(host).map_err(|error| broken(settings, &error))?;
+        let name = ServerName::try_from(host).map_err(|error| dial::broken(settings, &error))?;
         let secured = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-        secured.map_err(|error| broken(settings, &error))
+        secured.map_err(|error| dial::broken(settings, &error))
     }
-}
-
-/// Connects to the first address that takes it: `localhost` is often two, of which a server may listen at one.
-async fn connected(settings: &Settings) -> Result<TcpStream> {
-    let host = settings.connect_address.as_deref().unwrap_or(failure::host(settings));
-    let port = settings.url.port_or_known_default().unwrap_or(0);
-    let addresses = match timeout(CONNECT_TIMEOUT, failure::look_up(host, port)).await {
-        Ok(found) => found.map_err(|error| broken(settings, &error))?,
-        Err(_) => return Err(failure::slow(settings)),
-    };
-    let share = CONNECT_TIMEOUT / u32::try_from(addresses.len()).unwrap_or(1).max(1);
-    let mut last = failure::slow(settings);
-    for address in addresses {
-        match timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => last = broken(settings, &error),
-            Err(_) => last = failure::slow(settings),
-        }
-    }
-    Err(last)
-}
-
-/// Says what broke below the WebSocket, or that it broke.
-fn broken(settings: &Settings, error: &(dyn std::error::Error + 'static)) -> Error {
-    failure::known(settings, error).unwrap_or_else(|| lost(settings, &format!("broke: {error}")))
 }
 
 fn lost(settings: &Settings, how: &str) -> Error {
@@ -178,7 +153,7 @@ fn refused(settings: &Settings, error: &WsError) -> Error {
                 None => lost(settings, &format!("was refused ({status}){said}")).status(status.as_u16()),
             }
         }
-        WsError::Io(io) => broken(settings, io),
+        WsError::Io(io) => dial::broken(settings, io),
         other => Error::new(
             Code::VendorProtocol,
             Layer::Http,
@@ -240,7 +215,7 @@ impl Socket {
     fn fault(&self, error: &WsError) -> Error {
         let settings = &self.settings;
         match error {
-            WsError::Io(io) if io.kind() != io::ErrorKind::UnexpectedEof => broken(settings, io),
+            WsError::Io(io) if io.kind() != io::ErrorKind::UnexpectedEof => dial::broken(settings, io),
             WsError::Capacity(_) => Error::new(
                 Code::VendorProtocol,
                 Layer::Http,

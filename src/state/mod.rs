@@ -4,6 +4,8 @@
 //! who changes it takes the lock, reads it again and writes it. Where nothing can be written, this process alone
 //! remembers: a command that asks three devices still logs in once.
 
+mod pin;
+
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write as _;
@@ -14,6 +16,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+pub use pin::Pin;
 
 use crate::error::{Code, Error, Layer, Result};
 
@@ -205,14 +209,14 @@ impl Guard {
         self.store.read()
     }
 
-    /// Replaces the document; where that fails, says so once and remembers it here.
-    pub fn write<T: Serialize>(&self, document: &T) {
+    /// Replaces the document, and tells whether it is kept; where it is not, says so once and remembers it here.
+    pub fn write<T: Serialize>(&self, document: &T) -> bool {
         let Store { folder, name, .. } = &self.store;
         if let Some(path) = self.store.path("json") {
             match replace(&path, document) {
                 Ok(()) => {
                     folder.unwritten().remove(name);
-                    return;
+                    return true;
                 }
                 Err(error) => folder.tell(&error),
             }
@@ -220,6 +224,7 @@ impl Guard {
         if let Ok(document) = serde_json::to_value(document) {
             folder.unwritten().insert(name.clone(), document);
         }
+        false
     }
 }
 

@@ -46,7 +46,9 @@ impl Api {
             peer: PEER,
             extra_roots: None,
             refused_hint: Some("check `url`: an instance's API is https://api-INSTANCE.everyware.io/v1"),
-            untrusted_hint: Some("an installation of your own may have a private CA: name it with `tls.ca_file`"),
+            untrusted_hint: Some(
+                "an installation of your own may have a private CA: name it with `tls.ca_file`, or pin the certificate: vpnctl trust add -b {backend}",
+            ),
         };
         let transport: Transport = shared::transport(opening, place)?;
         let asked = opening.request_timeout.or(opening.config.duration("request_timeout"));

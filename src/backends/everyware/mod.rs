@@ -18,7 +18,7 @@ use self::api::{Api, Verb};
 use crate::backend::registry::Vendor;
 use crate::backend::{How, Info, Listed, Login, Opening, Person, Raw, Session, Targets, VpnBackend, no_such_path};
 use crate::error::{Code, Error, Layer, Result};
-use crate::http::Call;
+use crate::http::{Call, Transport};
 use crate::model::{Source, Status, Target, TargetKind};
 
 /// Everyware Cloud's entry in the registry.
@@ -83,6 +83,10 @@ impl Everyware {
 impl VpnBackend for Everyware {
     fn info(&self) -> &Info {
         &self.info
+    }
+
+    fn transport(&self) -> Option<&Transport> {
+        Some(&self.api.auth.transport)
     }
 
     async fn status(&self, target: Option<&Target>) -> Result<Status> {

@@ -37,7 +37,7 @@ impl Api {
                 refused_hint: Some("check that `url` is the box; from outside its network use its own name and port"),
                 untrusted_hint: Some(
                     "use the box's local name, https://mafreebox.freebox.fr, with `connect_address` where its address \
-                     differs; or pin the certificate with `tls.pin`",
+                     differs; or pin the certificate: vpnctl trust add -b {backend}",
                 ),
             },
         )?;

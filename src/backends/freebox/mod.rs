@@ -21,7 +21,7 @@ use crate::backend::{
     How, Info, Listed, LogLine, Login, Logs, Opening, Person, Raw, Session, Targets, VpnBackend, naming, no_such_path,
 };
 use crate::error::{Code, Error, Layer, Result};
-use crate::http::Call;
+use crate::http::{Call, Transport};
 use crate::model::{Source, State, Status, Target, TargetKind};
 
 /// The Freebox's entry in the registry.
@@ -106,6 +106,10 @@ impl Freebox {
 impl VpnBackend for Freebox {
     fn info(&self) -> &Info {
         &self.info
+    }
+
+    fn transport(&self) -> Option<&Transport> {
+        Some(&self.api.auth.transport)
     }
 
     async fn status(&self, target: Option<&Target>) -> Result<Status> {

@@ -31,7 +31,7 @@ const SOCKET: &str = "StatusWebSocket";
 /// Calls the client.
 #[derive(Debug)]
 pub(super) struct Local {
-    transport: Transport,
+    pub(super) transport: Transport,
     memory: Arc<Remembered>,
     legacy_headers: bool,
     warned: AtomicBool,
@@ -48,8 +48,8 @@ impl Local {
                 "install the IXON VPN Client, or start it: its service is `ixon_vpn_client`; its port is 9250",
             ),
             untrusted_hint: Some(
-                "on Linux the client's certificate is in no system store: name its CA with `tls.ca_file`, pin it with \
-                 `tls.pin`, or, on this computer only, set `tls.insecure = true`",
+                "on Linux the client's certificate is in no system store: pin it with `vpnctl trust add -b {backend}`, \
+                 or name its CA with `tls.ca_file`",
             ),
         };
         let transport = shared::transport(opening, place)?;

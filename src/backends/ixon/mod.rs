@@ -25,7 +25,7 @@ use crate::backend::{
     Events, How, Info, Listed, Login, Opening, Person, Raw, Session, Targets, VpnBackend, naming, no_such_path,
 };
 use crate::error::{Error, Result};
-use crate::http::Call;
+use crate::http::{Call, Transport};
 use crate::model::{Source, State, Status, Target, TargetKind};
 
 /// IXON's entry in the registry.
@@ -66,6 +66,10 @@ fn open(opening: Opening) -> Result<Box<dyn VpnBackend>> {
 impl VpnBackend for Ixon {
     fn info(&self) -> &Info {
         &self.info
+    }
+
+    fn transport(&self) -> Option<&Transport> {
+        Some(&self.local.transport)
     }
 
     async fn status(&self, target: Option<&Target>) -> Result<Status> {

@@ -1,16 +1,24 @@
-//! `trust`: pinned certificates.
+//! `trust show`, `trust add`, `trust rm`.
 
-use crate::app::{Patience, selection};
-use crate::backend::unsupported;
+use crate::app::{Emit, selection, trust};
 use crate::cli::args::TrustVerb;
 use crate::cli::dispatch::Command;
-use crate::cli::settings::Settings;
+use crate::cli::settings::{self, Settings};
 use crate::error::Exit;
+use crate::model::Schema;
 
 impl Command<'_> {
-    pub(in crate::cli) async fn trust(&self, settings: &Settings, _verb: TrustVerb) -> anyhow::Result<Exit> {
+    /// Runs it; `--read-only` has no say here, for a pin is this computer's own and changes nothing at a vendor.
+    pub(in crate::cli) async fn trust(&self, settings: &Settings, verb: TrustVerb) -> anyhow::Result<Exit> {
+        settings::shape(self.global, self.format, Schema::Trust)?;
+        let keep = !self.global.dry_run;
+        let verb = match verb {
+            TrustVerb::Show => trust::Verb::Show,
+            TrustVerb::Add => trust::Verb::Add { keep },
+            TrustVerb::Rm => trust::Verb::Rm { keep },
+        };
         let names = selection::backends(&settings.setup.config, &settings.choice)?;
-        let open = settings.setup.open(&settings.setup.config.backends[&names[0]], Patience::Read)?;
-        Err(unsupported(&*open.backend, "trust").into())
+        let job = async |out: Emit| trust::run(&settings.setup, &names, verb, &out).await;
+        self.report(Schema::Trust, false, job).await.map(|(exit, _)| exit)
     }
 }

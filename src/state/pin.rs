@@ -1,0 +1,63 @@
+//! A server certificate that somebody pinned: contract section 7.
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::Store;
+
+/// A pinned certificate, in a document of its own beside the backend's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// The URL that it was made for; for another server it means nothing.
+    pub url: String,
+    /// The fingerprint, `sha256:…`.
+    pub fingerprint: String,
+    /// Whose certificate it is, as RFC 4514 text, where that could be read.
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// Until when it is valid, in RFC 3339, where that could be read.
+    #[serde(default)]
+    pub not_after: Option<String>,
+}
+
+impl Pin {
+    /// Gives the store of a backend's pin; names of backends hold no dot, so it is no other backend's.
+    #[must_use]
+    pub fn place(store: &Store) -> Store {
+        store.sibling(&format!("{}.pin", store.name))
+    }
+
+    /// Reads the pin of a backend.
+    #[must_use]
+    pub fn read(store: &Store) -> Option<Self> {
+        Self::place(store).read()
+    }
+
+    /// Tells whether it was made for the server of a URL: the same host and port.
+    #[must_use]
+    pub fn is_for(&self, url: &Url) -> bool {
+        Url::parse(&self.url).is_ok_and(|own| own.origin() == url.origin())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use url::Url;
+
+    use super::Pin;
+
+    #[test]
+    fn a_pin_is_of_one_host_and_port() {
+        let url = "https://localhost:9250".to_owned();
+        let pin = Pin { url, fingerprint: String::new(), subject: None, not_after: None };
+        for (url, own) in [
+            ("https://localhost:9250/", true),
+            ("https://localhost:9250/v1/", true),
+            ("https://localhost:9251/", false),
+            ("https://127.0.0.1:9250/", false),
+            ("http://localhost:9250/", false),
+        ] {
+            assert_eq!(pin.is_for(&Url::parse(url).expect("a URL")), own, "{url}");
+        }
+    }
+}
