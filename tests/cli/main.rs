@@ -28,3 +28,4 @@ mod remembering;
 mod secrets;
 #[cfg(unix)]
 mod signals;
+mod trust;

@@ -51,6 +51,10 @@ impl Bench {
         Self { world, folder, config, vendor }
     }
 
+    pub(crate) fn vendor(&self) -> &'static str {
+        self.vendor
+    }
+
     pub(crate) fn running(&self) -> &Running {
         self.world.vendor(self.vendor).unwrap()
     }

@@ -16,6 +16,7 @@ mod freebox;
 mod freebox_login;
 mod ixon;
 mod ixon_cloud;
+mod pins;
 mod raw;
 mod sentences;
 mod sentences_session;

@@ -21,10 +21,11 @@ pub(in crate::cli) enum SettingsVerb {
 /// What is done with pinned certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub(in crate::cli) enum TrustVerb {
-    /// Show the certificate that is pinned, and the one that the server shows now.
+    /// Show the certificate that the server shows now, without trusting it, and the pinned one where it differs.
     Show,
-    /// Pin the certificate that the server shows now; from then on no other is accepted.
+    /// Pin the certificate that the server shows now; from then on no other is accepted. A pin is kept on this
+    /// computer and changes nothing at the vendor, so --read-only allows it.
     Add,
-    /// Forget the pin.
+    /// Forget the pin; one in the configuration stays.
     Rm,
 }
