@@ -113,7 +113,7 @@ impl Reader<'_> {
             }
             let name = format!("{prefix}{key}");
             if let Some(known) = known.iter().find(|known| known.name == name) {
-                let value = self.value(known, item)?;
+                let value = self.value(&backend.name, known, item)?;
                 let origin = self.origin(item.span());
                 backend.settings.insert(known.name, Setting { value, origin });
                 continue;
@@ -133,7 +133,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn value(&self, key: &Key, item: &Item) -> Result<Value> {
+    fn value(&self, backend: &str, key: &Key, item: &Item) -> Result<Value> {
         let wrong = |why: &str| self.wrong(item.span(), key.name, why);
         match key.kind {
             Kind::Text => item.as_str().map(|text| Value::Text(text.to_owned())).ok_or_else(|| wrong("is no text")),
@@ -151,7 +151,7 @@ impl Reader<'_> {
                 let text = item.as_str().ok_or_else(|| wrong("is no duration in quotes, such as \"30s\""))?;
                 key.kind.read(text).map_err(|why| wrong(&why))
             }
-            Kind::Secret => self.secret(key, item).map(Value::Secret),
+            Kind::Secret => self.secret(backend, key, item).map(Value::Secret),
             Kind::Labels => {
                 let mut labels = BTreeMap::new();
                 for (name, value) in self.table(item, key.name)?.iter() {
@@ -163,7 +163,7 @@ impl Reader<'_> {
         }
     }
 
-    fn secret(&self, key: &Key, item: &Item) -> Result<SecretRef> {
+    fn secret(&self, backend: &str, key: &Key, item: &Item) -> Result<SecretRef> {
         if let Some(text) = item.as_str() {
             if others_can_read(self.path) {
                 return Err(self
@@ -189,9 +189,13 @@ impl Reader<'_> {
                     .map(|words| SecretRef::Command { words, until: None })
                     .ok_or_else(|| self.wrong(value.span(), way, "is no list of words"))
             }
-            "keyring" => Err(self
-                .wrong(item.span(), key.name, "asks for the keyring, which this build does not have")
-                .hint("use { file = \"PATH\" } or { command = [\"pass\", \"show\", \"…\"] }")),
+            "keyring" if value.as_bool() != Some(true) => {
+                Err(self.wrong(value.span(), way, "is not `true`; leave the key out where no keyring is meant"))
+            }
+            "keyring" => SecretRef::keyring(backend, key.name).ok_or_else(|| {
+                self.wrong(item.span(), key.name, "asks for the keyring, which this build does not have")
+                    .hint("use { file = \"PATH\" } or { command = [\"pass\", \"show\", \"…\"] }")
+            }),
             _ => {
                 let span = table.key(way).and_then(toml_edit::Key::span).or_else(|| value.span());
                 Err(self.unknown(span, way, ["env", "file", "command", "keyring"]))

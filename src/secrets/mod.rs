@@ -1,4 +1,7 @@
-//! Where a secret is, and how it is fetched: from the configuration, the environment, a file or a command.
+//! Where a secret is, and how it is fetched: from the configuration, the environment, a file, a command or the keyring.
+
+#[cfg(feature = "keyring")]
+mod keyring;
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -28,9 +31,58 @@ pub enum SecretRef {
         /// When it has to be done.
         until: Option<Instant>,
     },
+    /// It is in the system's keyring, of the service `vpnctl`, under `BACKEND/KEY`.
+    #[cfg(feature = "keyring")]
+    Keyring(String),
 }
 
 impl SecretRef {
+    /// Names a backend's secret in the system's keyring; `None` in a build that has none.
+    #[must_use]
+    pub fn keyring(backend: &str, key: &str) -> Option<Self> {
+        #[cfg(feature = "keyring")]
+        {
+            Some(Self::Keyring(format!("{backend}/{key}")))
+        }
+        #[cfg(not(feature = "keyring"))]
+        {
+            let _ = (backend, key);
+            None
+        }
+    }
+
+    /// Tells whether vpnctl may put the secret there itself: into the keyring, and nowhere else.
+    #[must_use]
+    pub fn is_kept_for_us(&self) -> bool {
+        #[cfg(feature = "keyring")]
+        {
+            matches!(self, Self::Keyring(_))
+        }
+        #[cfg(not(feature = "keyring"))]
+        false
+    }
+
+    /// Puts a secret into the keyring, where that is its place, and tells whether it is there now.
+    ///
+    /// Where the keyring does not take it within 3 s this says so, and the caller keeps it in the state folder.
+    #[must_use]
+    pub fn keep(&self, secret: &SecretString) -> bool {
+        #[cfg(feature = "keyring")]
+        if let Self::Keyring(user) = self {
+            return keyring::keep(user, secret);
+        }
+        let _ = secret;
+        false
+    }
+
+    /// Removes a secret from the keyring, where that is its place; says so where that fails.
+    pub fn forget(&self) {
+        #[cfg(feature = "keyring")]
+        if let Self::Keyring(user) = self {
+            keyring::forget(user);
+        }
+    }
+
     /// Says where it is, without showing it.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -39,16 +91,21 @@ impl SecretRef {
             Self::Env(name) => format!("{{ env = \"{name}\" }}"),
             Self::File(path) => format!("{{ file = \"{}\" }}", path.display()),
             Self::Command { words, .. } => format!("{{ command = {words:?} }}"),
+            #[cfg(feature = "keyring")]
+            Self::Keyring(_) => "{ keyring = true }".to_owned(),
         }
     }
 
     /// Marks what a session was opened with, so that it is not used with another secret.
     ///
-    /// A command is marked by its words: running a password manager just to compare would ask its user each time.
+    /// A command is marked by its words, and a keyring by the name in it: asking a password manager just to compare
+    /// would ask its user each time.
     #[must_use]
     pub fn mark(&self, key: &str) -> String {
         let what = match self {
             Self::Command { words, .. } => words.join("\0"),
+            #[cfg(feature = "keyring")]
+            Self::Keyring(user) => format!("keyring\0{user}"),
             _ => self.fetch(key).map(|secret| secret.expose_secret().to_owned()).unwrap_or_default(),
         };
         digest(&[&what])
@@ -57,7 +114,8 @@ impl SecretRef {
     /// Fetches the secret; `key` names it in messages.
     ///
     /// # Errors
-    /// Fails with `config.invalid` where there is nothing, or the file or command can't be read.
+    /// Fails with `config.invalid` where there is nothing, or the file, the command or the keyring can't be read; with
+    /// `auth.required` where the keyring holds nothing yet.
     pub fn fetch(&self, key: &str) -> Result<SecretString> {
         let text = match self {
             Self::Plain(secret) => return Ok(secret.clone()),
@@ -67,6 +125,8 @@ impl SecretRef {
             })?,
             Self::File(path) => read_file(key, path)?,
             Self::Command { words, until } => run(key, words, *until)?,
+            #[cfg(feature = "keyring")]
+            Self::Keyring(user) => keyring::fetch(key, user)?,
         };
         let text = text.trim_end_matches(['\r', '\n']);
         if text.is_empty() {

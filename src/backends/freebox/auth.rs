@@ -20,7 +20,7 @@ use crate::backends::shared::Refused;
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::call::header_value;
 use crate::http::{Call, Protocol, Reply, Transport, Verdict};
-use crate::secrets::digest;
+use crate::secrets::{SecretRef, digest};
 use crate::state::{Guard, Store};
 
 /// The header that carries the session.
@@ -139,7 +139,9 @@ impl Auth {
 
     /// Gives the app token, from the configuration or from an earlier pairing.
     fn app_token(&self, memory: &Memory) -> Result<SecretString> {
-        if let Some(secret) = &self.config.app_token {
+        // Where the keyring did not take the token of a pairing, it is kept here.
+        let here = |secret: &SecretRef| secret.is_kept_for_us() && memory.app_token.is_some();
+        if let Some(secret) = self.config.app_token.as_ref().filter(|secret| !here(secret)) {
             return secret.fetch("app_token");
         }
         memory.app_token.clone().map(SecretString::from).ok_or_else(|| {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::api::Api;
@@ -22,7 +23,7 @@ impl Api {
     /// Pairs with the box: asks it, waits until somebody presses the button, and opens the first session.
     pub(super) async fn pair(&self, person: &dyn Person) -> Result<Login> {
         self.auth.refused.forget();
-        if self.auth.config.app_token.is_some() {
+        if self.auth.config.app_token.as_ref().is_some_and(|secret| !secret.is_kept_for_us()) {
             // The token is the user's own, so there is nothing to pair: a session proves it.
             let session = self.auth.open_session(self.auth.memory().session.as_ref()).await?;
             return Ok(self.told(&session, person));
@@ -42,9 +43,11 @@ impl Api {
             person.show_wait("The box asks on its display whether vpnctl may have access: press ▶ or ✓ there now.");
         self.wait_for_grant(&track).await?;
         drop(waiting);
+        let token = SecretString::from(asked.app_token);
+        let kept = self.auth.config.app_token.as_ref().is_some_and(|secret| secret.keep(&token));
         self.auth
             .remember(|memory: &mut Memory| {
-                memory.app_token = Some(asked.app_token);
+                memory.app_token = (!kept).then(|| token.expose_secret().to_owned());
                 memory.session = None;
             })
             .await?;
@@ -116,6 +119,8 @@ impl Api {
             Ok(session) => Ok(self.login_of(&session)),
             Err(error) => match error.code() {
                 Code::AuthRejected | Code::AuthExpired | Code::AuthDenied => Ok(Login::new(LoginState::Expired)),
+                // The keyring holds none yet.
+                Code::AuthRequired => Ok(Login::new(LoginState::Missing)),
                 Code::AuthPending => Ok(Login::new(LoginState::Pending)),
                 _ => Err(error),
             },
@@ -131,6 +136,9 @@ impl Api {
             }
             None => Ok(()),
         };
+        if let Some(secret) = &self.auth.config.app_token {
+            secret.forget();
+        }
         let guard = self.auth.store.lock().await?;
         self.auth.forget(&guard);
         ended
