@@ -19,6 +19,7 @@ mod failing;
 mod following;
 mod guards;
 mod help;
+mod keyring;
 mod keys;
 mod logins;
 mod outputs;

@@ -16,6 +16,8 @@ mod freebox;
 mod freebox_login;
 mod ixon;
 mod ixon_cloud;
+#[cfg(feature = "keyring")]
+mod keyring;
 mod pins;
 mod raw;
 mod sentences;
