@@ -45,7 +45,7 @@ fn a_keyring_that_is_not_there_is_an_error_to_read_and_a_warning_to_write() {
     let run = bench.run_by(&config, "status -b freebox -o json").ends(13);
     let error = run.fails("config.invalid");
     assert!(error["message"].as_str().unwrap().contains("the system's keyring can't be asked"), "{run}");
-    assert_eq!(bench.requests(), 0);
+    assert_eq!(bench.count("freebox", "POST"), 0, "no login without a token");
 
     bench.run_by(&config, "auth login -b freebox --no-input").ends(0).tells("kept in the state folder");
     assert_eq!(mode(&bench.state().join("freebox.json")), 0o600);
