@@ -23,30 +23,34 @@ async fn one(open: &Open, selection: &Selection, out: &Emit) {
     };
     let info = open.info();
     let mut any = false;
-    let result = targets
-        .list(&mut |listed: Listed| {
-            let mut labels = info.labels.clone();
-            labels.extend(listed.labels);
-            let state = listed.status.as_ref().map(crate::model::Status::word);
-            let named = selection.state.is_none_or(|wanted| state == Some(wanted));
-            if named && selection.labels_fit(&labels) {
-                any = true;
-                emit(
-                    out,
-                    item::object(json!({
-                        "backend": info.backend,
-                        "vendor": info.vendor,
-                        "target": listed.target,
-                        "state": state,
-                        "labels": labels,
-                    })),
-                );
-            }
-        })
-        .await;
+    let mut each = |listed: Listed| {
+        let mut labels = info.labels.clone();
+        labels.extend(listed.labels);
+        let state = listed.status.as_ref().map(crate::model::Status::word);
+        let named = selection.state.is_none_or(|wanted| state == Some(wanted));
+        if named && selection.labels_fit(&labels) {
+            any = true;
+            emit(
+                out,
+                item::object(json!({
+                    "backend": info.backend,
+                    "vendor": info.vendor,
+                    "target": listed.target,
+                    "state": state,
+                    "labels": labels,
+                })),
+            );
+        }
+    };
+    let mut any_failed = false;
+    let mut failed = |error: crate::error::Error| {
+        any_failed = true;
+        emit_failed(out, None, error.backend(&info.backend));
+    };
+    let result = targets.list_parts(&mut each, &mut failed).await;
     match result {
         Err(error) => emit_failed(out, None, error.backend(&info.backend)),
-        Ok(()) if !any => emit_nothing(out),
+        Ok(()) if !any && !any_failed => emit_nothing(out),
         Ok(()) => {}
     }
 }

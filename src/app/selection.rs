@@ -241,7 +241,7 @@ pub async fn plan(setup: &Setup, choice: &Choice, selection: &Selection, patienc
     // What was named twice, perhaps by its name and by a glob, is meant once.
     let mut seen = BTreeSet::new();
     plan.jobs.retain(|job| match (&job.target, &job.error) {
-        (Some(target), None) => seen.insert((job.open.info().backend.clone(), target.id.clone())),
+        (Some(target), None) => seen.insert((job.open.info().backend.clone(), target.scope.clone(), target.id.clone())),
         _ => true,
     });
     if plan.jobs.is_empty() && plan.unopened.is_empty() {
@@ -298,8 +298,13 @@ async fn find(opened: &Opened, selection: &Selection, backend: &str, name: Optio
         None if selection.filters() => None,
         None => return vec![job(None)],
     };
-    match filtered(open, selection, name).await {
-        Ok(targets) => targets.into_iter().map(|(target, known)| Job { known, ..job(Some(target)) }).collect(),
+    // What could not be read might have been selected, so it is told beside what was.
+    let mut unread = Vec::new();
+    match filtered(open, selection, name, &mut |error| unread.extend(failed(error))).await {
+        Ok(targets) => {
+            let found = targets.into_iter().map(|(target, known)| Job { known, ..job(Some(target)) });
+            found.chain(unread).collect()
+        }
         Err(error) => failed(error),
     }
 }
@@ -312,17 +317,18 @@ pub async fn one(open: &Open, name: &str) -> Result<Target> {
     let info = open.info();
     let targets = open.backend.targets().ok_or_else(|| unsupported(&*open.backend, "list"))?;
     let mut found = targets.find(name).await?;
-    match found.len() {
-        0 => Err(naming::not_found(&info.backend, name)),
-        1 => Ok(found.remove(0)),
-        _ => Err(naming::ambiguous(&info.backend, name, &found)),
-    }
+    if found.len() == 1 { Ok(found.remove(0)) } else { Err(targets.not_one(&info.backend, name, &found)) }
 }
 
-async fn filtered(open: &Open, selection: &Selection, glob: Option<&str>) -> Result<Vec<(Target, Option<Status>)>> {
+async fn filtered(
+    open: &Open,
+    selection: &Selection,
+    glob: Option<&str>,
+    failed: &mut (dyn FnMut(Error) + Send),
+) -> Result<Vec<(Target, Option<Status>)>> {
     let facet = open.backend.targets().ok_or_else(|| unsupported(&*open.backend, "list"))?;
     let mut listed: Vec<Listed> = Vec::new();
-    facet.list(&mut |one| listed.push(one)).await?;
+    facet.list_parts(&mut |one| listed.push(one), failed).await?;
     let mut fitting = Vec::new();
     let exact: Vec<Target> = match glob {
         // A name may hold a star itself; the exact one wins.

@@ -114,8 +114,14 @@ async fn account(open: &Open, reading: Reading, out: &Emit) -> Result<(), Error>
             _ => unknown.push(listed.target),
         }
     };
-    targets.list(&mut each).await?;
-    if !any {
+    let mut any_failed = false;
+    let mut failed = |error: Error| {
+        any_failed = true;
+        let error = open.own(error);
+        emit_failed(out, Some(open.failed_item(None, &error)), error);
+    };
+    targets.list_parts(&mut each, &mut failed).await?;
+    if !any && !any_failed {
         emit_nothing(out);
     }
     stream::iter(&unknown).for_each_concurrent(open.jobs, |target| read(open, Some(target), reading, out)).await;

@@ -208,6 +208,24 @@ pub trait Targets: Send + Sync {
     /// Fails with what the vendor said; what was given before holds.
     async fn list(&self, each: &mut (dyn FnMut(Listed) + Send)) -> Result<()>;
 
+    /// Lists as [`Targets::list`] does, and tells by itself each part that could not be read, such as a child account:
+    /// it does not hide the others.
+    ///
+    /// # Errors
+    /// Fails where nothing more can be read.
+    async fn list_parts(
+        &self,
+        each: &mut (dyn FnMut(Listed) + Send),
+        _failed: &mut (dyn FnMut(Error) + Send),
+    ) -> Result<()> {
+        self.list(each).await
+    }
+
+    /// Says that a name means none of the targets, or several of them.
+    fn not_one(&self, backend: &str, name: &str, found: &[Target]) -> Error {
+        if found.is_empty() { naming::not_found(backend, name) } else { naming::ambiguous(backend, name, found) }
+    }
+
     /// Finds the targets that a name or id fits best: exact ones, else those that differ by case, else by other
     /// properties that the vendor's users search by. More than one is for the caller to refuse.
     ///

@@ -27,12 +27,15 @@ pub struct Target {
     /// The vendor's word for its type.
     #[serde(rename = "type")]
     pub kind_word: Option<String>,
+    /// Which part of the vendor's account it belongs to, by the vendor's id; `None` is the one that is configured.
+    #[serde(skip)]
+    pub scope: Option<String>,
 }
 
 impl Target {
     /// Makes a target that is known by its id only.
     pub fn by_id(kind: TargetKind, id: impl Into<String>) -> Self {
-        Self { kind, id: id.into(), name: None, kind_word: None }
+        Self { kind, id: id.into(), name: None, kind_word: None, scope: None }
     }
 
     /// Gives what to call it in a message: its name, else its id.

@@ -25,6 +25,7 @@ fn items() -> Vec<super::Item> {
             id: "vpn0".to_owned(),
             name: Some("a\u{1b}]0;x\u{7}\u{202e}b,\"c\"\nd".to_owned()),
             kind_word: Some("=1+1".to_owned()),
+            scope: None,
         }),
         ..Status::new(State::Connected(link), Source::Client)
     };

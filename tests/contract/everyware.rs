@@ -24,11 +24,23 @@ async fn a_status_by_id_costs_two_requests_at_first_and_then_one() {
 #[tokio::test]
 async fn a_status_by_name_costs_three_requests_at_first_and_then_one() {
     let bench = Bench::new("everyware").await;
-    for expected in [&[LOGIN, "GET /v1/_/devices?clientId=gw-lyon-02&limit=2", STATUS][..], &[STATUS][..]] {
+    let question = "GET /v1/_/devices?matchTerm=gw-lyon-02&sortParam=clientId&sortDir=ASCENDING&limit=100";
+    for expected in [&[LOGIN, question, STATUS][..], &[STATUS][..]] {
         let backend = bench.open();
         let target = find(&*backend, "gw-lyon-02").await.remove(0);
         assert_eq!(word(backend.status(Some(&target)).await), Word::Connected);
         assert_eq!(bench.asked(), expected);
+    }
+    // Whatever the name is: a display name or a serial number costs the same.
+    for (name, id) in [("Packaging line 1", "WyczTs_GuDM"), ("SN-200-000001", "WyczTs_GuDM")] {
+        let bench = Bench::new("everyware").await;
+        for requests in [3, 1] {
+            let backend = bench.open();
+            let target = find(&*backend, name).await.remove(0);
+            assert_eq!((target.id.as_str(), target.name.as_deref()), (id, Some("00:60:0C:81:5F:2A")));
+            assert_eq!(word(backend.status(Some(&target)).await), Word::Connected);
+            assert_eq!(bench.asked().len(), requests, "{name}");
+        }
     }
 }
 
@@ -131,8 +143,9 @@ async fn devices_are_found_by_every_name_they_have() {
         assert_eq!(found[0].id, id, "{name}");
         assert!(found[0].name.as_ref().is_some_and(|name| name == "00:60:0C:81:5F:2A" || name.starts_with("gw-")));
     }
-    let colons: Vec<_> = bench.asked().into_iter().filter(|asked| asked.contains("clientId=00")).collect();
-    assert_eq!(colons, ["GET /v1/_/devices?clientId=00%3A60%3A0C%3A81%3A5F%3A2A&limit=2"]);
+    let colons: Vec<_> = bench.asked().into_iter().filter(|asked| asked.contains("matchTerm=00")).collect();
+    assert_eq!(colons.len(), 1, "{colons:?}");
+    assert!(colons[0].starts_with("GET /v1/_/devices?matchTerm=00%3A60%3A0C%3A81%3A5F%3A2A&"), "{colons:?}");
 }
 
 #[tokio::test]
@@ -140,7 +153,7 @@ async fn a_display_name_of_two_is_ambiguous_and_not_remembered() {
     let bench = Bench::new("everyware").await;
     for _ in 0..2 {
         assert_eq!(found(&*bench.open(), "Lyon pumping station").await, ["-Kf2x0nQbDE", "_Kf2x0nQbDE"]);
-        assert_eq!(bench.count("/devices?"), 2);
+        assert_eq!(bench.count("/devices?"), 1);
         bench.asked();
     }
     // A name that is only the beginning of others is none.

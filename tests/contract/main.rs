@@ -9,6 +9,7 @@
 mod bench;
 mod events;
 mod everyware;
+mod everyware_accounts;
 mod everyware_devices;
 mod everyware_login;
 mod facts;

@@ -4,16 +4,21 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
+use super::accounts::{Account, OWN};
 use super::auth::Auth;
 use super::config::Config;
 use super::failure::{PEER, is_no_route};
+use super::ids;
+use super::names::Sights;
 use super::wire::VpnClientStatus;
 use crate::backend::Opening;
 use crate::backends::shared::{self, Place};
 use crate::error::Result;
 use crate::http::call::segment;
 use crate::http::{Call, Safety, Transport};
+use crate::model::Target;
 
 /// How long a call that asks a device may take; the cloud itself gives up after 30 s.
 const DEVICE_TIMEOUT: Duration = Duration::from_secs(45);
@@ -37,6 +42,12 @@ pub(super) type Told = (VpnClientStatus, Value);
 pub(super) struct Api {
     pub(super) auth: Auth,
     device_timeout: Duration,
+    /// Whether names and lists reach into child accounts.
+    pub(super) recursive: bool,
+    /// The account that `scope` means, once it was looked up in this process.
+    pub(super) scope: OnceCell<Result<Account>>,
+    /// What look-ups saw, for their messages.
+    pub(super) seen: Sights,
 }
 
 impl Api {
@@ -52,54 +63,47 @@ impl Api {
         };
         let transport: Transport = shared::transport(opening, place)?;
         let asked = opening.request_timeout.or(opening.config.duration("request_timeout"));
-        Ok(Self { auth: Auth::new(opening, config, transport), device_timeout: asked.unwrap_or(DEVICE_TIMEOUT) })
+        Ok(Self {
+            auth: Auth::new(opening, config, transport),
+            device_timeout: asked.unwrap_or(DEVICE_TIMEOUT),
+            recursive: opening.recursive,
+            scope: OnceCell::new(),
+            seen: Sights::default(),
+        })
     }
 
-    /// Gives the path of something in the configured scope.
-    pub(super) fn scoped(&self, rest: &str) -> String {
-        format!("{}/{rest}", segment(&self.auth.config.scope))
-    }
-
-    fn vpn(&self, device: &str, action: &str) -> String {
-        self.scoped(&format!("devices/{}/vpn{action}", segment(device)))
+    /// Gives the path of something in an account.
+    pub(super) fn path(scope: &str, rest: &str) -> String {
+        format!("{}/{rest}", segment(scope))
     }
 
     /// Asks or tells a device something.
-    pub(super) async fn device(&self, verb: Verb, device: &str) -> Result<Told> {
+    pub(super) async fn device(&self, verb: Verb, device: &Target) -> Result<Told> {
         match verb {
-            Verb::Status => self.status(device).await,
-            Verb::Connect => self.connect(device).await,
+            Verb::Status => self.device_call(device, "", |path| Call::get("status", path)).await,
+            Verb::Connect => {
+                self.device_call(device, "/_connect", |path| Call::write("connect", Method::POST, path).empty()).await
+            }
             Verb::Disconnect => self.disconnect(device).await,
         }
-    }
-
-    /// Asks a device for its state.
-    async fn status(&self, device: &str) -> Result<Told> {
-        self.device_call(Call::get("status", self.vpn(device, ""))).await
-    }
-
-    /// Tells a device to bring its VPN up.
-    async fn connect(&self, device: &str) -> Result<Told> {
-        self.device_call(Call::write("connect", Method::POST, self.vpn(device, "/_connect")).empty()).await
     }
 
     /// Tells a device to take its VPN down.
     ///
     /// The vendor's page prints the path as `_discconect`; everything else says `_disconnect`. Only where no such
     /// route exists the misspelling is tried, once: nothing was carried out.
-    async fn disconnect(&self, device: &str) -> Result<Told> {
+    async fn disconnect(&self, device: &Target) -> Result<Told> {
         let configured = self.auth.config.disconnect_path.as_deref().map(|path| path.trim_matches('/'));
-        let call = |name: &str| {
-            Call::write("disconnect", Method::POST, self.vpn(device, &format!("/{}", segment(name)))).empty()
-        };
-        let first = self.device_call(call(configured.unwrap_or("_disconnect"))).await;
+        let call = |path: String| Call::write("disconnect", Method::POST, path).empty();
+        let action = |name: &str| format!("/{}", segment(name));
+        let first = self.device_call(device, &action(configured.unwrap_or("_disconnect")), call).await;
         match first {
             Err(error) if configured.is_none() && is_no_route(&error) => {
                 tracing::info!(
                     "this server has no `_disconnect`; trying `_discconect`, as the vendor's page spells it"
                 );
                 // Where that is no route either, the first answer says what is wrong.
-                self.device_call(call("_discconect"))
+                self.device_call(device, &action("_discconect"), call)
                     .await
                     .map_err(|other| if is_no_route(&other) { error } else { other })
             }
@@ -113,9 +117,12 @@ impl Api {
         self.auth.transport.call(&self.auth, &call).await.map(|reply| reply.body)
     }
 
-    async fn device_call(&self, call: Call) -> Result<Told> {
-        let call = call.within(self.device_timeout);
-        let reply = self.auth.transport.call(&self.auth, &call).await?;
+    async fn device_call(&self, device: &Target, action: &str, call: impl Fn(String) -> Call) -> Result<Told> {
+        // An id may have been copied out of a message, which has the other form.
+        let rest = format!("devices/{}/vpn{action}", segment(&ids::for_path(&device.id)));
+        let made = |scope: &str| call(Self::path(scope, &rest)).within(self.device_timeout);
+        let reply = self.in_scope(device.scope.as_deref(), made).await?;
+        let call = made(OWN);
         if call.safety == Safety::Once && reply.body.trim_ascii().is_empty() {
             // Any success is one; what came of it is seen by asking.
             return Ok((VpnClientStatus::default(), Value::Null));

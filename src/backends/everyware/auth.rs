@@ -11,8 +11,9 @@ use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::accounts::Account;
 use super::config::Config;
-use super::devices;
+use super::convert;
 use super::failure::PEER;
 use super::wire::{AccessToken, KeyLogin, Refresh, UserLogin};
 use crate::backend::Opening;
@@ -57,6 +58,10 @@ pub(super) struct Memory {
     pub(super) trust_key: Option<String>,
     /// Client id and id of each device that a name was resolved to.
     pub(super) devices: BTreeMap<String, (String, String)>,
+    /// The same where child accounts were searched too, with the id of the account where it is one of those.
+    pub(super) below: BTreeMap<String, (String, String, Option<String>)>,
+    /// The account that the configured scope means.
+    pub(super) account: Option<Account>,
 }
 
 /// Keeps the login to one account.
@@ -317,27 +322,38 @@ impl Auth {
         Ok((token, made.trust_key))
     }
 
-    /// Gives the device that a name was resolved to before.
-    pub(super) fn remembered(&self, name: &str) -> Option<Target> {
-        let (client_id, id) = self.get().devices.get(name).cloned()?;
-        Some(devices::remembered(&client_id, &id))
+    /// Gives the device that a name was resolved to before, with or without child accounts.
+    pub(super) fn remembered(&self, name: &str, recursive: bool) -> Option<Target> {
+        let memory = self.get();
+        if recursive {
+            let (client_id, id, scope) = memory.below.get(name)?;
+            return Some(convert::named(client_id, id, scope.as_deref()));
+        }
+        let (client_id, id) = memory.devices.get(name)?;
+        Some(convert::named(client_id, id, None))
     }
 
-    pub(super) async fn remember_device(&self, name: &str, target: &Target) -> Result<()> {
+    pub(super) async fn remember_device(&self, name: &str, target: &Target, recursive: bool) -> Result<()> {
         let client_id = target.name.clone().unwrap_or_default();
-        let id = target.id.clone();
+        let (name, id, scope) = (name.to_owned(), target.id.clone(), target.scope.clone());
         self.change(|memory| {
-            memory.devices.insert(name.to_owned(), (client_id, id));
+            if recursive {
+                memory.below.insert(name, (client_id, id, scope));
+            } else {
+                memory.devices.insert(name, (client_id, id));
+            }
         })
         .await
     }
 
+    /// Forgets a name; tells whether it was known.
     pub(super) async fn forget_device(&self, name: &str) -> Result<bool> {
         let mut known = false;
         self.change(|memory| {
-            let before = memory.devices.len();
+            let before = memory.devices.len() + memory.below.len();
             memory.devices.retain(|key, (client_id, _)| key != name && client_id != name);
-            known = memory.devices.len() < before;
+            memory.below.retain(|key, (client_id, ..)| key != name && client_id != name);
+            known = memory.devices.len() + memory.below.len() < before;
         })
         .await?;
         Ok(known)

@@ -31,6 +31,12 @@ pub(super) fn server(connection: Option<&VpnConnection>, source: Source) -> Stat
 }
 
 /// Turns a device into a target; its client id is unique in the account, its display name is not.
-pub(super) fn target(device: &Device) -> Target {
-    Target { name: Some(device.client_id.clone()), ..Target::by_id(TargetKind::Device, &device.id) }
+pub(super) fn target(device: &Device, scope: Option<&str>) -> Target {
+    named(&device.client_id, &device.id, scope)
+}
+
+/// Makes a target of its parts; `scope` is the account where that is not the configured one.
+pub(super) fn named(client_id: &str, id: &str, scope: Option<&str>) -> Target {
+    let target = Target::by_id(TargetKind::Device, id);
+    Target { name: Some(client_id.to_owned()), scope: scope.map(str::to_owned), ..target }
 }

@@ -2,56 +2,153 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use futures_util::future::join;
+use futures_util::stream::{self, StreamExt as _};
 use serde::de::DeserializeOwned;
 
+use super::accounts::{Part, is_of_one_account};
 use super::api::Api;
 use super::convert;
-use super::failure::PEER;
+use super::failure::{self, PEER};
 use super::wire::{Device, Page, VpnConnection};
-use crate::error::{Code, Result};
+use crate::backend::Listed;
+use crate::error::{Code, Error, Result};
 use crate::http::Call;
-use crate::http::call::segment;
-use crate::model::{Target, TargetKind};
+use crate::model::{Source, Status};
 
 /// How many entries a page has; no maximum is documented, and a server may send fewer.
 const PAGE: usize = 1000;
-/// How many hits of a search by prefix are looked at.
-const HITS: usize = 100;
+/// Of how many accounts the first pages are read ahead.
+pub(super) const AHEAD: usize = 4;
+
+/// What is read of an account before anything of it is told.
+struct Begun {
+    connections: Option<BTreeMap<String, VpnConnection>>,
+    first: Page<Device>,
+}
 
 impl Api {
-    /// Gives every device of the scope, page by page.
-    pub(super) async fn devices(&self, each: &mut (dyn FnMut(Device) + Send)) -> Result<()> {
-        self.pages("devices", "list", |device: &Device| Some(device.id.clone()), each).await
+    /// Gives every device of the configured account.
+    pub(super) async fn list(&self, each: &mut (dyn FnMut(Listed) + Send)) -> Result<()> {
+        let mut any = false;
+        let mut telling = |listed: Listed| {
+            any = true;
+            each(listed);
+        };
+        let own = Part::default();
+        let begun = self.begin(&own).await?;
+        self.finish(&self.named_part(), begun, &mut telling).await?;
+        if !any && self.is_elsewhere().await? {
+            let begun = self.begin(&own).await?;
+            self.finish(&self.named_part(), begun, each).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives every device of the configured account and of all below it, account by account; one that can't be read
+    /// does not hide the others.
+    pub(super) async fn list_below(
+        &self,
+        each: &mut (dyn FnMut(Listed) + Send),
+        failed: &mut (dyn FnMut(Error) + Send),
+    ) -> Result<()> {
+        let parts = self.parts(failed).await?;
+        let mut begun = stream::iter(parts)
+            .map(|part| async move {
+                let begun = self.begin(&part).await;
+                (part, begun)
+            })
+            .buffered(AHEAD);
+        while let Some((part, begun)) = begun.next().await {
+            let done = match begun {
+                Ok(begun) => self.finish(&part, begun, each).await,
+                Err(error) => Err(error),
+            };
+            match done {
+                Ok(()) => {}
+                Err(error) if is_of_one_account(&error) => failed(part.own(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads an account's connections and its first page of devices, side by side.
+    async fn begin(&self, part: &Part) -> Result<Begun> {
+        let first = self.page("devices", "", "list", part.scope.as_deref(), 0);
+        let (connections, first) = join(self.connections(part), first).await;
+        let connections = match connections {
+            Ok(connections) => Some(connections),
+            // Without the right or the service the devices are still worth a list; each can be asked by itself.
+            Err(error) if first.is_ok() && is_left_out(&error) => {
+                let error = part.own(error);
+                tracing::warn!("the VPN server's list can't be read, so states are left out: {error}");
+                None
+            }
+            // What is wrong with the devices says more, where both are refused.
+            Err(error) if first.is_ok() || !is_left_out(&error) => return Err(error),
+            Err(_) => None,
+        };
+        Ok(Begun { connections, first: first? })
+    }
+
+    /// Tells the devices of an account, as its other pages come in.
+    async fn finish(&self, part: &Part, begun: Begun, each: &mut (dyn FnMut(Listed) + Send)) -> Result<()> {
+        let Begun { connections, first } = begun;
+        let labels: BTreeMap<String, String> =
+            part.name.iter().map(|name| ("account".to_owned(), name.clone())).collect();
+        let id = |device: &Device| Some(device.id.clone());
+        self.pages(part.scope.as_deref(), "devices", "", "list", Some(first), id, &mut |device: Device| {
+            let target = convert::target(&device, part.scope.as_deref());
+            let status = connections.as_ref().map(|connections| Status {
+                target: Some(target.clone()),
+                ..convert::server(connections.get(&target.id), Source::Server)
+            });
+            each(Listed { target, status, labels: labels.clone() });
+        })
+        .await
+    }
+
+    /// Gives every device of an account, page by page.
+    pub(super) async fn devices(&self, part: &Part, each: &mut (dyn FnMut(Device) + Send)) -> Result<()> {
+        let id = |device: &Device| Some(device.id.clone());
+        self.pages(part.scope.as_deref(), "devices", "", "list", None, id, each).await
     }
 
     /// Gives the devices' live connections at the VPN server, by device.
-    pub(super) async fn connections(&self) -> Result<BTreeMap<String, VpnConnection>> {
+    async fn connections(&self, part: &Part) -> Result<BTreeMap<String, VpnConnection>> {
         let mut connections = BTreeMap::new();
         let id = |connection: &VpnConnection| connection.id.clone();
-        self.pages("vpnConnections", "connections", id, &mut |connection: VpnConnection| {
+        let mut each = |connection: VpnConnection| {
             // Users have connections too; theirs name no device.
             if let Some(device) = connection.device_id.clone() {
                 connections.insert(device, connection);
             }
-        })
-        .await?;
+        };
+        self.pages(part.scope.as_deref(), "vpnConnections", "", "connections", None, id, &mut each).await?;
         Ok(connections)
     }
 
     /// Reads page by page. What is added meanwhile moves the end of a page to the beginning of the next, so what the
     /// page before had is left out; a page with nothing else in it is the end, whatever the server says of more.
-    async fn pages<T: DeserializeOwned + Send>(
+    #[expect(clippy::too_many_arguments, reason = "a list is an account, a path, a query and what is done with each")]
+    pub(super) async fn pages<T: DeserializeOwned + Send>(
         &self,
+        scope: Option<&str>,
         what: &str,
+        query: &str,
         operation: &'static str,
+        mut first: Option<Page<T>>,
         id: impl Fn(&T) -> Option<String> + Send,
         each: &mut (dyn FnMut(T) + Send),
     ) -> Result<()> {
         let mut offset = 0;
         let mut before = HashSet::new();
         loop {
-            let path = self.scoped(&format!("{what}?limit={PAGE}&offset={offset}"));
-            let page: Page<T> = self.get(operation, &path).await?;
+            let page: Page<T> = match first.take() {
+                Some(page) => page,
+                None => self.page(what, query, operation, scope, offset).await?,
+            };
             let received = page.items.len();
             let ids: HashSet<String> = page.items.iter().filter_map(&id).collect();
             let known = |item: &T| id(item).is_some_and(|id| before.contains(&id));
@@ -65,91 +162,31 @@ impl Api {
         }
     }
 
-    async fn get<T: DeserializeOwned>(&self, operation: &'static str, path: &str) -> Result<T> {
-        let reply = self.auth.transport.call(&self.auth, &Call::get(operation, path)).await?;
-        reply.json(PEER, operation).map_err(|error| error.backend(&self.auth.config.source.name))
+    async fn page<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        query: &str,
+        operation: &'static str,
+        scope: Option<&str>,
+        offset: usize,
+    ) -> Result<Page<T>> {
+        self.get(operation, scope, &format!("{what}?{query}limit={PAGE}&offset={offset}")).await
     }
 
-    /// Finds a device by client id, then by display name or serial number, then by id.
-    pub(super) async fn find(&self, name: &str) -> Result<Vec<Target>> {
-        if let Some(target) = self.auth.remembered(name) {
-            return Ok(vec![target]);
-        }
-        let found = self.look_up(name).await?;
-        if let [target] = found.as_slice() {
-            self.auth.remember_device(name, target).await?;
-        }
-        Ok(found)
-    }
-
-    async fn look_up(&self, name: &str) -> Result<Vec<Target>> {
-        let query = segment(name);
-        let exact: Page<Device> = self.get("find", &self.scoped(&format!("devices?clientId={query}&limit=2"))).await?;
-        let exact: Vec<Target> =
-            exact.items.iter().filter(|device| device.client_id == name).map(convert::target).collect();
-        if !exact.is_empty() {
-            return Ok(exact);
-        }
-        let hits: Page<Device> =
-            self.get("find", &self.scoped(&format!("devices?matchTerm={query}&limit={HITS}"))).await?;
-        let found = by_properties(name, &hits.items);
-        if !found.is_empty() {
-            return Ok(found);
-        }
-        if looks_like_id(name) {
-            match self.get::<Device>("find", &self.scoped(&format!("devices/{query}"))).await {
-                Ok(device) => return Ok(vec![convert::target(&device)]),
-                // A name that happens to be spelt like an id is refused in several ways.
-                Err(error) if matches!(error.code(), Code::TargetNotFound | Code::Usage | Code::VendorProtocol) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        // The search is by prefix and may heed case, which a name does not: only the whole list tells.
-        let lower = name.to_lowercase();
-        let mut alike = Vec::new();
-        self.devices(&mut |device| {
-            if properties(&device).any(|property| property.to_lowercase() == lower) {
-                alike.push(device);
-            }
-        })
-        .await?;
-        Ok(by_properties(name, &alike))
-    }
-
-    /// Forgets a name; tells whether it was known.
-    pub(super) async fn forget(&self, name: &str) -> Result<bool> {
-        self.auth.forget_device(name).await
+    /// Reads a document of an account; `None` is the configured one.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        scope: Option<&str>,
+        rest: &str,
+    ) -> Result<T> {
+        let reply = self.in_scope(scope, |scope| Call::get(operation, Self::path(scope, rest))).await?;
+        reply.json(PEER, operation).map_err(|error| error.backend(self.auth.backend()))
     }
 }
 
-/// Gives what a device is searched by.
-fn properties(device: &Device) -> impl Iterator<Item = &str> {
-    [Some(device.client_id.as_str()), device.display_name.as_deref(), device.serial_number.as_deref()]
-        .into_iter()
-        .flatten()
-}
-
-/// Keeps the devices that a name fits best: display names, then the other properties, then without case.
-fn by_properties(name: &str, devices: &[Device]) -> Vec<Target> {
-    let lower = name.to_lowercase();
-    let ranks: [&dyn Fn(&Device) -> bool; 3] = [
-        // A device called like another one's serial number is the one that is meant.
-        &|device| device.display_name.as_deref() == Some(name),
-        &|device| properties(device).any(|property| property == name),
-        &|device| properties(device).any(|property| property.to_lowercase() == lower),
-    ];
-    let fitting = |fits: &&dyn Fn(&Device) -> bool| -> Vec<Target> {
-        devices.iter().filter(|device| fits(device)).map(convert::target).collect()
-    };
-    ranks.iter().map(fitting).find(|found| !found.is_empty()).unwrap_or_default()
-}
-
-/// Tells whether a text can be an id: base64url, without padding, of at most 64 bits.
-fn looks_like_id(text: &str) -> bool {
-    (2..=11).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-}
-
-/// Makes a target of a remembered name.
-pub(super) fn remembered(client_id: &str, id: &str) -> Target {
-    Target { name: Some(client_id.to_owned()), ..Target::by_id(TargetKind::Device, id) }
+/// Tells whether the VPN server's list is not to be had, so that only the devices themselves tell their states.
+fn is_left_out(error: &Error) -> bool {
+    matches!(error.code(), Code::AuthForbidden | Code::TargetNotFound | Code::Unsupported)
+        || failure::is_no_route(error)
 }

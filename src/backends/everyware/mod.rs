@@ -1,5 +1,6 @@
 #![doc = include_str!("docs.md")]
 
+mod accounts;
 mod api;
 mod auth;
 mod bearer;
@@ -7,9 +8,9 @@ pub mod config;
 pub mod convert;
 mod devices;
 mod failure;
+mod ids;
+mod names;
 pub mod wire;
-
-use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use reqwest::Method;
@@ -19,7 +20,7 @@ use crate::backend::registry::Vendor;
 use crate::backend::{How, Info, Listed, Login, Opening, Person, Raw, Session, Targets, VpnBackend, no_such_path};
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::{Call, Transport};
-use crate::model::{Source, Status, Target, TargetKind};
+use crate::model::{Status, Target, TargetKind};
 
 /// Everyware Cloud's entry in the registry.
 pub const VENDOR: Vendor = Vendor {
@@ -62,18 +63,18 @@ impl Everyware {
             native: Some(native),
             ..convert::device(&document)
         };
-        let error = match self.api.device(verb, &target.id).await {
+        let error = match self.api.device(verb, target).await {
             Ok(status) => return Ok(told(status, target)),
             Err(error) => error.target(target.label()),
         };
         let Some(name) = target.name.as_deref().filter(|_| error.code() == Code::TargetNotFound) else {
             return Err(error);
         };
-        if !self.api.forget(name).await? {
+        if !self.api.auth.forget_device(name).await? {
             return Err(error);
         }
         match self.api.find(name).await?.as_slice() {
-            [now] if now.id != target.id => self.api.device(verb, &now.id).await.map(|status| told(status, now)),
+            [now] if now.id != target.id => self.api.device(verb, now).await.map(|status| told(status, now)),
             _ => Err(error),
         }
     }
@@ -125,28 +126,24 @@ impl VpnBackend for Everyware {
 #[async_trait]
 impl Targets for Everyware {
     async fn list(&self, each: &mut (dyn FnMut(Listed) + Send)) -> Result<()> {
-        let connections = match self.api.connections().await {
-            Ok(connections) => Some(connections),
-            // Without the right or the service the devices are still worth a list; each can be asked by itself.
-            Err(error)
-                if matches!(error.code(), Code::AuthForbidden | Code::TargetNotFound | Code::Unsupported)
-                    || failure::is_no_route(&error) =>
-            {
-                tracing::warn!("the VPN server's list can't be read, so states are left out: {error}");
-                None
-            }
-            Err(error) => return Err(error),
+        let mut first = None;
+        let mut failed = |error: Error| {
+            first.get_or_insert(error);
         };
-        self.api
-            .devices(&mut |device| {
-                let target = convert::target(&device);
-                let status = connections.as_ref().map(|connections| Status {
-                    target: Some(target.clone()),
-                    ..convert::server(connections.get(&target.id), Source::Server)
-                });
-                each(Listed { target, status, labels: BTreeMap::new() });
-            })
-            .await
+        self.list_parts(each, &mut failed).await?;
+        first.map_or(Ok(()), Err)
+    }
+
+    async fn list_parts(
+        &self,
+        each: &mut (dyn FnMut(Listed) + Send),
+        failed: &mut (dyn FnMut(Error) + Send),
+    ) -> Result<()> {
+        if self.api.recursive { self.api.list_below(each, failed).await } else { self.api.list(each).await }
+    }
+
+    fn not_one(&self, _backend: &str, name: &str, found: &[Target]) -> Error {
+        self.api.not_one(name, found)
     }
 
     async fn find(&self, name: &str) -> Result<Vec<Target>> {

@@ -93,7 +93,7 @@ impl Api {
         memory
             .ids
             .into_iter()
-            .map(|(id, (name, kind_word))| Target { kind: TargetKind::Tunnel, id, name, kind_word })
+            .map(|(id, (name, kind_word))| Target { kind: TargetKind::Tunnel, id, name, kind_word, scope: None })
             .collect()
     }
 

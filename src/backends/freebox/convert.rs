@@ -45,6 +45,7 @@ pub fn status(document: VpnStatus) -> Status {
         id,
         name: meaningful(document.active_vpn_description.clone()),
         kind_word: meaningful(document.kind.clone()),
+        scope: None,
     });
     Status {
         target: target.filter(|_| state != State::Disconnected),
@@ -86,6 +87,7 @@ pub(super) fn target(config: VpnConfig) -> Target {
         id: config.id,
         name: meaningful(config.description),
         kind_word: meaningful(config.kind),
+        scope: None,
     }
 }
 
