@@ -173,8 +173,11 @@ impl Api {
         self.devices(part, &mut |device| {
             if properties(&device).any(|property| property.to_lowercase() == lower) {
                 alike.push(device);
-            } else if near.len() < NEAR && nearest(name, properties(&device)).is_some() {
-                near.push(device.client_id);
+            } else if near.len() < NEAR
+                && let Some(like) = nearest(name, properties(&device)).map(str::to_owned)
+                && !near.contains(&like)
+            {
+                near.push(like);
             }
         })
         .await?;
@@ -186,13 +189,17 @@ impl Api {
         let backend = self.auth.backend();
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned().unwrap_or_default();
         if found.is_empty() {
-            let more = match (self.recursive, seen.near.as_slice()) {
-                (_, [_, ..]) => format!("did you mean {}?", seen.near.join(" or ")),
-                (true, _) => format!("list what there is: vpnctl list --recursive -b {backend}"),
-                (false, _) => format!(
-                    "list what there is: vpnctl list -b {backend}; a device of a child account needs --recursive, or \
-                     that account as `scope`"
-                ),
+            let near = match seen.near.as_slice() {
+                [] => String::new(),
+                near => format!("did you mean {}? ", near.join(" or ")),
+            };
+            let more = if self.recursive {
+                format!("{near}list what there is: vpnctl list --recursive -b {backend}")
+            } else {
+                format!(
+                    "{near}list what there is: vpnctl list -b {backend}; a device of a child account needs --recursive \
+                     (status), or that account as `scope`"
+                )
             };
             return Error::new(
                 Code::TargetNotFound,
