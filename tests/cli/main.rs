@@ -7,6 +7,7 @@ mod bench;
 mod redact;
 mod run;
 
+mod accounts;
 mod acting;
 mod bad_input;
 mod choosing;

@@ -107,6 +107,50 @@ async fn devices_that_are_not_there_are_offline_whatever_the_status() {
 }
 
 #[tokio::test]
+async fn the_words_say_how_a_device_was_lost_and_which_one_is_meant() {
+    let bench = known(&[]).await;
+    let backend = bench.open();
+    for (id, word) in [("Gd1BfeWwh3s", "DISCONNECTED"), ("AuY", "MISSING"), ("LQNak9Yzkus", "null")] {
+        let error = failed(backend.status(Some(&EVERYWARE.by_id(id))).await, Code::DeviceOffline);
+        assert!(error.message().contains(word) && error.hint_text().is_some(), "{error:?}");
+    }
+    let error = failed(backend.status(Some(&EVERYWARE.by_id("AQ"))).await, Code::TargetNotFound);
+    assert!(error.message().contains("no device AQ = 1 in"), "both forms of the id: {error}");
+    bench.fault("no-permission=device_management:read");
+    let error = failed(backend.status(Some(&EVERYWARE.up())).await, Code::AuthForbidden);
+    assert!(
+        error.message().ends_with("device_management:read in the account LgJHjS2jvdE = 3315290947379772881"),
+        "{error}"
+    );
+    bench.heal();
+    bench.fault("device-timeout");
+    let error = failed(backend.status(Some(&EVERYWARE.up())).await, Code::DeviceTimeout);
+    assert!(error.hint_text().unwrap().contains("account's name"), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_id_is_taken_as_messages_print_it() {
+    let bench = known(&[]).await;
+    let backend = bench.open();
+    // -Kf2x0nQbDE and WyczTs_GuDM.
+    for (decimal, id) in [("-529183095395423183", "-Kf2x0nQbDE"), ("6568274995129530419", "WyczTs_GuDM")] {
+        assert_eq!(word(backend.status(Some(&EVERYWARE.by_id(decimal))).await), Word::Connected, "{decimal}");
+        assert_eq!(bench.asked(), [format!("GET /v1/_/devices/{id}/vpn")]);
+        assert_eq!(super::bench::found(&*backend, decimal).await, [id]);
+        bench.asked();
+    }
+    assert_eq!(super::bench::found(&*backend, "742").await, ["AuY"]);
+}
+
+#[tokio::test]
+async fn an_answer_without_a_word_is_not_taken_for_a_state() {
+    let bench = known(&["empty=_connect"]).await;
+    let status = connect(&*bench.open(), &EVERYWARE.down()).await.unwrap();
+    assert_eq!(status.word(), Word::Unknown);
+    assert_eq!(bench.asked(), [EVERYWARE.writes[0]]);
+}
+
+#[tokio::test]
 async fn a_missing_bundle_is_told_whatever_the_status() {
     for faults in [&[][..], &["no-bundle-as-500"]] {
         let bench = known(faults).await;

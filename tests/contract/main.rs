@@ -12,6 +12,7 @@ mod everyware;
 mod everyware_accounts;
 mod everyware_devices;
 mod everyware_login;
+mod everyware_trust;
 mod facts;
 mod freebox;
 mod freebox_login;

@@ -29,6 +29,9 @@ const MARGIN: i64 = 60;
 /// How long a refused login is not tried again, in seconds: Kapua forgets a refusal after an hour.
 const REFUSAL_HOLDS: i64 = 3700;
 
+/// How long a trusted computer needs no one-time code, in seconds: 30 days, less one that clocks may be off.
+const TRUST_HOLDS: i64 = 29 * 24 * 3600;
+
 /// A token and what renews it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Token {
@@ -56,6 +59,8 @@ pub(super) struct Memory {
     pub(super) api_key: Option<String>,
     /// Lets this computer log in without a one-time code.
     pub(super) trust_key: Option<String>,
+    /// When that key was given: it is good for 30 days.
+    pub(super) trusted_at: Option<Timestamp>,
     /// Client id and id of each device that a name was resolved to.
     pub(super) devices: BTreeMap<String, (String, String)>,
     /// The same where child accounts were searched too, with the id of the account where it is one of those.
@@ -176,11 +181,22 @@ impl Auth {
             self.set(memory);
             return Ok(token);
         }
-        // A token that the cloud refuses was invalidated, so its refresh token is of no use either.
-        let refreshable = memory.token.clone().filter(|_| ended.is_none());
-        let token = match self.refreshed(refreshable).await? {
-            Some(token) => token,
-            None => self.logged_in_anew(&guard, &mut memory).await?,
+        let old = memory.token.clone();
+        let token = match ended {
+            None => match self.refreshed(old).await? {
+                Some(token) => token,
+                None => self.logged_in_anew(&guard, &mut memory).await?,
+            },
+            // A token that the cloud refuses was mostly invalidated, and then it can't be refreshed either: a login is
+            // surer. Where nobody is there to log in, it may have ended only earlier than it said.
+            Some(_) => match self.logged_in_anew(&guard, &mut memory).await {
+                Err(error)
+                    if matches!(error.code(), Code::AuthRequired | Code::AuthExpired | Code::AuthMfaRequired) =>
+                {
+                    self.refreshed(old).await?.ok_or(error)?
+                }
+                made => made?,
+            },
         };
         memory.token = Some(token.clone());
         self.keep(&guard, memory);
@@ -216,12 +232,21 @@ impl Auth {
             return Err(self.still_refused(now - at));
         }
         self.refused.check()?;
-        match self.refused.note(self.send_login(&credentials, None, memory.trust_key.as_deref()).await) {
+        let trust_key = memory.trusted();
+        match self.refused.note(self.send_login(&credentials, None, trust_key.as_deref()).await) {
             Ok((token, _)) => Ok(token),
             Err(error) => {
-                if error.code() == Code::AuthRejected {
+                let is_refused = error.code() == Code::AuthRejected;
+                if is_refused {
                     refusal.write(&Refusal { at: Some(now) });
                     memory.token = None;
+                }
+                // That a trust key is over is told in either way; sent again, it would be refused again.
+                let is_untrusted = trust_key.is_some() && (is_refused || error.code() == Code::AuthMfaRequired);
+                if is_untrusted {
+                    memory.trust_key = None;
+                }
+                if is_refused || is_untrusted {
                     self.keep(guard, memory.clone());
                 }
                 Err(error)
@@ -299,6 +324,15 @@ impl Auth {
             .backend(self.backend())
             .status(401)
             .hint("check user and secret before the next try: three refusals lock a user for three hours"),
+            Code::AuthMfaRequired => Error::new(error.code(), Layer::Auth, error.message())
+                .backend(self.backend())
+                .status(403)
+                .vendor_code(error.vendor_code_text().unwrap_or_default())
+                .hint(format!(
+                    "run: vpnctl auth login -b {} (it asks for the code, or takes it by --otp-stdin), or use an API \
+                     key (`api_key`), which needs no code",
+                    self.backend()
+                )),
             _ => error,
         })
     }
@@ -357,6 +391,15 @@ impl Auth {
         })
         .await?;
         Ok(known)
+    }
+}
+
+impl Memory {
+    /// Gives the trust key, unless it is known to be over.
+    pub(super) fn trusted(&self) -> Option<String> {
+        let now = Timestamp::now().as_second();
+        let holds = self.trusted_at.is_none_or(|at| now - at.as_second() < TRUST_HOLDS);
+        self.trust_key.clone().filter(|_| holds)
     }
 }
 

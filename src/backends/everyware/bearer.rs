@@ -58,12 +58,16 @@ impl Auth {
     /// Logs in with what is configured, or with what the person brings; this once also what was refused before.
     pub(super) async fn log_in(&self, person: &dyn Person) -> Result<Login> {
         let credentials = self.asked(person)?;
-        let trust_key = self.get().trust_key;
+        let mut trust_key = self.get().trusted();
         let code = if person.brings(Asked::Otp) { Some(person.ask(Asked::Otp, "One-time code: ")?) } else { None };
         let first =
             self.send_login(&credentials, code.as_ref().map(|code| code.expose_secret()), trust_key.as_deref()).await;
         let made = match first {
             Err(error) if error.code() == Code::AuthMfaRequired && code.is_none() => {
+                if trust_key.take().is_some() {
+                    // It is over; sent again, it would be refused again.
+                    self.change(|memory| memory.trust_key = None).await?;
+                }
                 let code = person.ask(Asked::Otp, "One-time code: ").map_err(|_| error)?;
                 self.send_login(&credentials, Some(code.expose_secret()), None).await
             }
@@ -75,6 +79,10 @@ impl Auth {
                 if error.code() == Code::AuthRejected {
                     let at = Some(jiff::Timestamp::now().as_second());
                     self.refusal(&credentials).lock().await?.write(&Refusal { at });
+                    if trust_key.is_some() && code.is_none() {
+                        // Whether the password or this key was refused is never told; the next try goes without it.
+                        self.change(|memory| memory.trust_key = None).await?;
+                    }
                 }
                 return Err(error);
             }
@@ -91,7 +99,9 @@ impl Auth {
         self.change(|memory| {
             memory.token = Some(token);
             memory.api_key = brought_key;
-            memory.trust_key = trusted.or(trust_key);
+            if let Some(key) = trusted {
+                (memory.trust_key, memory.trusted_at) = (Some(key), Some(jiff::Timestamp::now()));
+            }
         })
         .await?;
         Ok(Login { account: self.account(), expires_at, ..Login::new(LoginState::Ok) })
@@ -144,6 +154,9 @@ impl Auth {
         let mut rights: Vec<String> = lists.iter().flatten().map(|granted| granted.permission.text()).collect();
         rights.sort();
         rights.dedup();
+        if let Some(until) = self.get().token.and_then(|token| token.refresh_expires_on) {
+            tracing::info!("the login is renewed by itself where it is used before {until}");
+        }
         Ok(Login {
             account: self.account(),
             expires_at: self.get().token.and_then(|token| token.expires_on),

@@ -147,10 +147,11 @@ pub(super) struct Granted {
 
 /// A permission; what is absent means any.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct Permission {
     pub(super) domain: Option<String>,
     pub(super) action: Option<String>,
+    pub(super) target_scope_id: Option<String>,
 }
 
 impl Permission {
@@ -168,6 +169,7 @@ pub(super) struct Exception {
     pub(super) kapua_error_code: Option<String>,
     pub(super) message: Option<String>,
     pub(super) entity_type: Option<String>,
+    pub(super) entity_id: Option<String>,
     pub(super) connection_status: Option<String>,
     pub(super) error_message: Option<String>,
     pub(super) argument_name: Option<String>,
