@@ -43,11 +43,13 @@ impl Command<'_> {
         let shape = settings::shape(self.global, self.format, schema)?;
         let mut report = Report::new(ui::stdout(), schema, &shape);
         let mut kept: Vec<(Item, Option<Code>)> = Vec::new();
+        let mut homeless: Vec<Error> = Vec::new();
         let (sender, mut receiver) = mpsc::unbounded_channel::<(Option<Item>, Option<Error>)>();
         let write = async {
             while let Some((item, error)) = receiver.recv().await {
                 outcome.count(error.as_ref());
-                let code = error.map(|error| error.code());
+                let code = error.as_ref().map(Error::code);
+                homeless.extend(error.filter(|_| item.is_none()));
                 match item {
                     Some(item) if sort => kept.push((item, code)),
                     // What went well and has no item, such as an empty list, is nothing to count.
@@ -68,6 +70,12 @@ impl Command<'_> {
         }
         if report.summary().total == 0 && outcome.verdict().is_none() && !self.global.quiet && shape.is_for_people() {
             ui::tell("nothing to show");
+        }
+        if self.format.is_json() && outcome.total() > 1 {
+            // Scripts find an error in its item; one that has none, as of a list, is told by itself before the verdict.
+            for error in homeless.iter().take(outcome.failures().0.len()) {
+                fault::lines(error, self.format).iter().for_each(|line| ui::tell(line));
+            }
         }
         Ok((self.told(&outcome), report.summary().clone()))
     }
