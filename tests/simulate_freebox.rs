@@ -6,6 +6,16 @@
 #[path = "simulate_freebox/bench.rs"]
 mod bench;
 
+#[path = "simulate_freebox/beacon.rs"]
+#[expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+mod beacon;
+#[path = "simulate_freebox/control.rs"]
+#[expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+mod control;
+#[path = "simulate_freebox/https.rs"]
+#[expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+mod https;
+
 use std::time::Duration;
 
 use bench::{Bench, FAST, SLOW, fixture, same_shape, shape, signed};

@@ -8,7 +8,7 @@ use super::settings::{self, Environment, Settings};
 use crate::backend::registry;
 use crate::config::{self, Sources};
 use crate::error::{Error, Exit};
-use crate::simulate::world::{Options, World};
+use crate::simulate::world::{self, Options, World};
 use crate::ui;
 
 /// How long one step takes in a demonstration, where people wait.
@@ -16,6 +16,8 @@ const DEMO_PACE: Duration = Duration::from_millis(300);
 
 /// Runs the simulators until a signal comes.
 pub(super) async fn run(simulate: &Simulate, quiet: bool) -> anyhow::Result<Exit> {
+    world::check_faults(&simulate.vendor, &simulate.fault)
+        .map_err(|message| Error::usage(message).hint("write VENDOR:NAME to switch a fault on in one vendor only"))?;
     let options = Options {
         vendors: simulate.vendor.clone(),
         devices: simulate.devices,
@@ -51,7 +53,9 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) async fn start() -> anyhow::Result<Self> {
-        let world = World::start(&Options { pace: DEMO_PACE, ..Options::default() }).await?;
+        // Elsewhere the firewall may ask the user about a port that a demonstration should not bother anybody with.
+        let faults = if cfg!(target_os = "linux") { vec!["freebox:mdns".to_owned()] } else { Vec::new() };
+        let world = World::start(&Options { pace: DEMO_PACE, faults, ..Options::default() }).await?;
         let folder = tempfile::Builder::new().prefix("vpnctl-demo-").tempdir()?;
         world.write_config(&folder.path().join("config.toml"))?;
         Ok(Self { folder, _world: world })

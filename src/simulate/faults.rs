@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     on: Arc<Mutex<BTreeMap<String, Fault>>>,
+    /// The names that somebody looks at; where there are none, any name is taken.
+    known: Arc<[&'static str]>,
 }
 
 #[derive(Debug, Clone)]
@@ -19,8 +21,28 @@ struct Fault {
 }
 
 impl Faults {
-    /// Switches a fault on from its written form.
+    /// Makes a set that knows which faults there are.
+    #[must_use]
+    pub fn knowing(known: impl IntoIterator<Item = &'static str>) -> Self {
+        Self { known: known.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Switches a fault on from its written form, if there is one of that name.
+    ///
+    /// # Errors
+    /// Says that there is none, and which name is the nearest.
+    pub fn try_set(&self, written: &str) -> Result<(), String> {
+        let name = name_of(written);
+        if !self.knows(name) {
+            return Err(unknown(name, &self.known));
+        }
+        self.set(written);
+        Ok(())
+    }
+
+    /// Switches a fault on from its written form, whether or not anybody looks at it.
     pub fn set(&self, written: &str) {
+        debug_assert!(self.knows(name_of(written)), "{}", unknown(name_of(written), &self.known));
         let (name, rest) = written.split_once('=').unwrap_or((written, ""));
         let (name, name_count) = split_count(name);
         let (arg, arg_count) = split_count(rest);
@@ -86,9 +108,25 @@ impl Faults {
         })
     }
 
+    fn knows(&self, name: &str) -> bool {
+        self.known.is_empty() || self.known.contains(&name)
+    }
+
     fn map<T>(&self, f: impl FnOnce(&mut BTreeMap<String, Fault>) -> T) -> T {
         f(&mut self.on.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Gives the name in the written form of a fault.
+pub(super) fn name_of(written: &str) -> &str {
+    split_count(written.split_once('=').map_or(written, |(name, _)| name)).0
+}
+
+/// Says that there is no fault of that name, and which of `known` is the nearest.
+pub(super) fn unknown(name: &str, known: &[&'static str]) -> String {
+    let nearest = known.iter().min_by_key(|one| strsim::damerau_levenshtein(one, name));
+    let hint = nearest.map_or_else(String::new, |one| format!("; the nearest is {one}"));
+    format!("there is no fault called {name}{hint}")
 }
 
 fn split_count(text: &str) -> (&str, Option<u32>) {
@@ -109,6 +147,45 @@ mod tests {
         assert_eq!(faults.take("http-status").as_deref(), Some("503"));
         assert_eq!(faults.take("http-status").as_deref(), Some("503"));
         assert_eq!(faults.take("http-status"), None);
+    }
+
+    #[test]
+    fn a_fault_that_nobody_looks_at_is_refused_with_the_nearest_name() {
+        let faults = Faults::knowing(["slow", "http-status"]);
+        assert_eq!(faults.try_set("slwo=20*2"), Err("there is no fault called slwo; the nearest is slow".to_owned()));
+        assert_eq!(faults.try_set("http-status*3"), Ok(()));
+        assert_eq!(faults.list(), ["http-status*3"]);
+    }
+
+    /// Names in the first column of the tables of a module's documentation.
+    fn documented(source: &str) -> Vec<String> {
+        let cells = source.lines().filter_map(|line| {
+            let line = line.trim_start().trim_start_matches("//!").trim_start_matches("///").trim();
+            line.strip_prefix("| `").and_then(|rest| rest.split(" | ").next())
+        });
+        let names =
+            cells.flat_map(|cell| cell.split('`').filter(|part| part.starts_with(|c: char| c.is_ascii_lowercase())));
+        let mut names: Vec<String> =
+            names.map(|name| super::name_of(name).split(['[', '=']).next().unwrap_or_default().to_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn every_documented_fault_is_known_and_every_known_one_documented() {
+        for (what, source, known) in [
+            ("http", include_str!("server.rs"), crate::simulate::server::FAULTS),
+            ("freebox", include_str!("freebox/mod.rs"), crate::simulate::freebox::FAULTS),
+            ("ixon", include_str!("ixon/mod.rs"), crate::simulate::ixon::FAULTS),
+            ("everyware", include_str!("everyware/mod.rs"), crate::simulate::everyware::FAULTS),
+        ] {
+            let mut known: Vec<String> = known.iter().map(|name| (*name).to_owned()).collect();
+            known.sort();
+            let mut documented = documented(source);
+            // The tables of agents and devices have ids in their first column, of capitals or with colons.
+            documented.retain(|name| known.contains(name) || !name.contains(':') && !name.starts_with("gw-"));
+            assert_eq!(documented, known, "{what}");
+        }
     }
 
     #[test]

@@ -30,10 +30,11 @@ pub struct Context {
 }
 
 impl Context {
-    /// Makes a context with no fault and an empty log.
+    /// Makes a context with no fault and an empty log; `faults` are the vendor's own, beside those of any server.
     #[must_use]
-    pub fn new(pace: Duration, devices: Option<usize>) -> Self {
-        Self { faults: Faults::default(), log: RequestLog::default(), pace, devices }
+    pub fn new(faults: &'static [&'static str], pace: Duration, devices: Option<usize>) -> Self {
+        let faults = Faults::knowing(server::FAULTS.iter().chain(faults).copied());
+        Self { faults, log: RequestLog::default(), pace, devices }
     }
 }
 

@@ -23,6 +23,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Context;
 
+/// The faults that any HTTP server can have; see [`inject`].
+pub(super) const FAULTS: &[&str] =
+    &["http-status", "retry-after", "slow", "not-json", "empty", "body", "redirect", "endless", "reset", "silent"];
+
 /// How many requests the log keeps; older ones are forgotten, the count goes on.
 const LOG_LIMIT: usize = 20_000;
 /// The largest request body that a simulator reads, in bytes.
@@ -319,9 +323,11 @@ async fn clear_faults(State(context): State<Context>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn set_fault(State(context): State<Context>, Path(written): Path<String>) -> StatusCode {
-    context.faults.set(&written);
-    StatusCode::NO_CONTENT
+async fn set_fault(State(context): State<Context>, Path(written): Path<String>) -> Response {
+    match context.faults.try_set(&written) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(message) => (StatusCode::NOT_FOUND, message).into_response(),
+    }
 }
 
 async fn clear_fault(State(context): State<Context>, Path(name): Path<String>) -> StatusCode {

@@ -340,7 +340,7 @@ pub(in crate::cli) struct Simulate {
     /// Write a configuration that drives the simulation, its secrets and CA beside it.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) write_config: Option<PathBuf>,
-    /// Use four ports from this one on instead of free ones.
+    /// Use five ports from this one on instead of free ones.
     #[arg(long, value_name = "PORT")]
     pub(in crate::cli) port_base: Option<u16>,
 }

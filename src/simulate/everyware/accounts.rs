@@ -105,6 +105,12 @@ impl Everyware {
             && !missing.split(',').any(|one| one.split_once(':') == Some((domain, action)))
     }
 
+    /// Tells whether a right of the users is valid down the account tree too.
+    pub(super) fn forwards(&self, domain: &str, action: &str) -> bool {
+        let Some(kept) = self.context.faults.arg("not-forwardable") else { return true };
+        !kept.is_empty() && !kept.split(',').any(|one| one.split_once(':') == Some((domain, action)))
+    }
+
     /// Finds the account that a path names, and asks for a right in it.
     ///
     /// # Errors
@@ -121,7 +127,8 @@ impl Everyware {
         };
         let found = self.visible().find(|(_, account)| account.id == id);
         let (place, _) = found.ok_or_else(|| answers::subject_unauthorized(domain, action, id))?;
-        if !self.grants(domain, action) {
+        let is_forwarded = id == session.scope || self.forwards(domain, action);
+        if !self.grants(domain, action) || !is_forwarded {
             return Err(answers::subject_unauthorized(domain, action, id));
         }
         Ok(Scope { id, place })

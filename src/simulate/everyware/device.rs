@@ -133,6 +133,7 @@ impl<'a> DeviceDocument<'a> {
     pub(super) fn of(device: &Device, index: usize, roster: &Roster, scope: Id, fetch: &'a Fetch) -> Self {
         let has_come = device.link != Link::Never;
         let changed = match device.link {
+            Link::Connected if device.is_stale => &fetch.went,
             Link::Connected => &fetch.came,
             Link::Disconnected | Link::Missing => &fetch.went,
             Link::Never => CREATED,
@@ -154,7 +155,7 @@ impl<'a> DeviceDocument<'a> {
             connection_id: has_come.then(|| connection_id(device)),
             connection,
             // The administrative status, which says nothing about the connection.
-            status: "ENABLED",
+            status: if device.is_enabled { "ENABLED" } else { "DISABLED" },
             display_name: (display_name.is_some() || fetch.null_display_name).then_some(display_name),
             last_event_id: has_come.then(|| event_id(device)),
             last_event: (fetch.last_event && has_come).then(|| Event::of(device, scope, changed)),

@@ -50,6 +50,10 @@ pub(super) struct Device {
     pub(super) link: Link,
     pub(super) has_bundle: bool,
     pub(super) tunnel: Tunnel,
+    /// Whether it is enabled by the administrator.
+    pub(super) is_enabled: bool,
+    /// Whether its connection is only said to be there.
+    pub(super) is_stale: bool,
 }
 
 /// The devices of one account.
@@ -106,6 +110,8 @@ pub(super) struct Bent {
     missing: Clients,
     never: Clients,
     no_bundle: Clients,
+    disabled: Clients,
+    stale: Clients,
 }
 
 impl Bent {
@@ -118,8 +124,10 @@ impl Bent {
             missing: Clients::read(faults, "missing"),
             never: Clients::read(faults, "never-connected"),
             no_bundle: Clients::read(faults, "no-bundle"),
+            disabled: Clients::read(faults, "disabled"),
+            stale: Clients::read(faults, "stale"),
         };
-        let choices = [&bent.offline, &bent.missing, &bent.never, &bent.no_bundle];
+        let choices = [&bent.offline, &bent.missing, &bent.never, &bent.no_bundle, &bent.disabled, &bent.stale];
         bent.is_any = bent.all_online || choices.iter().any(|clients| clients.0.is_some());
         bent
     }
@@ -137,6 +145,10 @@ impl Bent {
         }
         if self.no_bundle.holds(client_id) {
             device.has_bundle = false;
+        }
+        device.is_enabled &= !self.disabled.holds(client_id);
+        if self.stale.holds(client_id) {
+            (device.link, device.is_stale) = (Link::Connected, true);
         }
     }
 }

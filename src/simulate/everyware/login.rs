@@ -64,7 +64,7 @@ async fn by_password(State(everyware): State<Arc<Everyware>>, body: Bytes) -> An
     }
     let user = USERS.iter().find(|user| user.name == name).ok_or_else(answers::login_refused)?;
     let needs_code = user.has_mfa || faults.is_on("mfa");
-    let trust_key = lock(&everyware.logins).admit(user, password, needs_code, &body)?;
+    let trust_key = lock(&everyware.logins).admit(user, password, needs_code, faults.is_on("trust-expired"), &body)?;
     answers::document(&lock(&everyware.tokens).issue(Id::known(user.id), trust_key, faults))
 }
 
@@ -86,10 +86,11 @@ impl Logins {
         user: &User,
         password: &str,
         needs_code: bool,
+        trust_expired: bool,
         body: &Value,
     ) -> Result<Option<String>, Refusal> {
         let now = Timestamp::now();
-        let is_trusted = self.is_trusted(user, body, now);
+        let is_trusted = !trust_expired && self.is_trusted(user, body, now);
         let lockout = self.lockouts.entry(user.name).or_default();
         if lockout.is_locked(now) {
             return Err(answers::login_refused());
@@ -163,7 +164,7 @@ async fn info(State(everyware): State<Arc<Everyware>>, Extension(session): Exten
         // Rights given to the user alone and rights of its role; the plurals differ as in the vendor's example.
         let (list, key) = if *domain == "vpn" { (&mut access, "accessInfoId") } else { (&mut roles, "roleId") };
         entry[key] = json!(owner.derived(100));
-        entry["permission"] = json!({"domain": domain, "action": action, "targetScopeId": owner, "forwardable": true});
+        entry["permission"] = json!({"domain": domain, "action": action, "targetScopeId": owner, "forwardable": everyware.forwards(domain, action)});
         list.push(entry);
     }
     answers::document(&json!({

@@ -50,6 +50,10 @@
 //! | `refuse-login` | every login is refused |
 //! | `locked` | every password is locked (an API key is a credential of its own) |
 //! | `mfa` | every login by password needs a second factor |
+//! | `trust-expired` | trust keys are older than their 30 days |
+//! | `not-forwardable[=DOMAIN:ACTION]` | that permission (or several, with commas between them), or all, are not valid in child accounts |
+//! | `disabled=CLIENTS` | their administrative status is DISABLED, which says nothing about their connection |
+//! | `stale=CLIENTS` | their connection says CONNECTED since long ago, and device calls answer TIMEOUT |
 //! | `no-permission=DOMAIN:ACTION` | that permission (or several, with commas between them) is missing |
 //! | `vpn-connections-status=403\|404` | the list of VPN connections is forbidden, or no such route |
 //! | `page-size=N` | the server caps pages at N items |
@@ -88,6 +92,48 @@ use accounts::Accounts;
 use fleet::Fleet;
 use login::Logins;
 use tokens::Tokens;
+
+/// The faults of the table above.
+pub(super) const FAULTS: &[&str] = &[
+    "all-online",
+    "offline",
+    "missing",
+    "never-connected",
+    "offline-as-500",
+    "no-bundle",
+    "no-bundle-as-500",
+    "device-timeout",
+    "timeout-but-done",
+    "device-slow",
+    "device-fails",
+    "broken",
+    "connect-late",
+    "connect-never",
+    "not-connected-answer",
+    "no-address",
+    "wrapped-disconnect",
+    "disconnect-path",
+    "proxy-page",
+    "token-ttl",
+    "refresh-ttl",
+    "token-expired-at-issue",
+    "invalidate-tokens",
+    "empty-401",
+    "refuse-login",
+    "locked",
+    "mfa",
+    "trust-expired",
+    "not-forwardable",
+    "disabled",
+    "stale",
+    "no-permission",
+    "vpn-connections-status",
+    "page-size",
+    "legacy-items",
+    "missing-items",
+    "null-display-name",
+    "deep-accounts",
+];
 
 /// The user of the configuration, with [`PASSWORD`].
 pub const USERNAME: &str = "operator";

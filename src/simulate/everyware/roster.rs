@@ -48,7 +48,14 @@ impl Role {
 
     fn device(&self) -> Device {
         let tunnel = if self.is_up { Tunnel::Up } else { Tunnel::Down };
-        Device { id: Id::known(self.id), link: self.link, has_bundle: self.has_bundle, tunnel }
+        Device {
+            id: Id::known(self.id),
+            link: self.link,
+            has_bundle: self.has_bundle,
+            tunnel,
+            is_enabled: true,
+            is_stale: false,
+        }
     }
 }
 
@@ -130,5 +137,5 @@ fn numbered(index: usize) -> Device {
         _ => (Link::Connected, true, Tunnel::Up),
     };
     let number = i64::try_from(index).unwrap_or(0);
-    Device { id: Id(number).derived(0x5EED), link, has_bundle, tunnel }
+    Device { id: Id(number).derived(0x5EED), link, has_bundle, tunnel, is_enabled: true, is_stale: false }
 }

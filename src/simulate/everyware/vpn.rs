@@ -122,8 +122,11 @@ impl Everyware {
         if Clients::read(faults, "device-timeout").holds(&client_id) && faults.take("device-timeout").is_some() {
             return Err(answers::device_timeout());
         }
-        let has_bundle = fleet.seen(index, &Bent::read(faults)).is_some_and(|device| device.has_bundle);
-        if !has_bundle {
+        let seen = fleet.seen(index, &Bent::read(faults));
+        if seen.as_ref().is_some_and(|device| device.is_stale) {
+            return Err(answers::device_timeout());
+        }
+        if !seen.is_some_and(|device| device.has_bundle) {
             return Err(answers::device_has_no_vpn(faults.is_on("no-bundle-as-500")));
         }
         let every = faults.number("broken").and_then(|every| usize::try_from(every).ok());

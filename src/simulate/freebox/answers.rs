@@ -86,7 +86,13 @@ impl Answer {
     }
 
     /// Writes the answer out, with the faults of the envelope.
-    pub(super) fn into_response(self, faults: &Faults) -> Response {
+    pub(super) fn into_response(mut self, faults: &Faults) -> Response {
+        if let (StatusCode::OK, Content::Json(body)) = (self.status, &self.body)
+            && body.get("success") == Some(&Value::Bool(false))
+            && let Some(status) = faults.number("domain-status").and_then(|code| u16::try_from(code).ok())
+        {
+            self.status = StatusCode::from_u16(status).unwrap_or(self.status);
+        }
         let (text, kind) = match self.body {
             Content::Json(body) => (written(with_faults(body, self.status, faults)), "application/json; charset=utf-8"),
             Content::Text(text) => (text.to_owned(), "text/plain"),

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::simulate::faults::Faults;
+
 /// The methods of authentication that PPTP knows, in the order of the documentation's examples.
 const PPTP_METHODS: [&str; 5] = ["eap", "mschap", "mschapv2", "chap", "pap"];
 /// The values of `mppe` (vendor/freebox.md section 5).
@@ -72,6 +74,28 @@ pub(super) struct View {
     pub(super) added: bool,
 }
 
+/// Says what an update makes of a sub-object, which is not known of the real box (vendor/freebox.md section 4.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Merge {
+    /// The new one takes the place of the old one, but for write-only fields that were left out.
+    Replace,
+    /// Keys that were left out stay.
+    Keys,
+    /// They stay at every depth.
+    Deep,
+}
+
+impl Merge {
+    /// Reads the fault `merge-conf`.
+    pub(super) fn read(faults: &Faults) -> Self {
+        match faults.arg("merge-conf").as_deref() {
+            None => Self::Replace,
+            Some("deep") => Self::Deep,
+            Some(_) => Self::Keys,
+        }
+    }
+}
+
 /// Holds one configuration, secrets included.
 #[derive(Debug, Clone)]
 pub(super) struct Configuration {
@@ -96,10 +120,7 @@ impl Configuration {
     }
 
     /// Changes what the body of an update names, and nothing else.
-    ///
-    /// Whether the real box merges a partial `conf_…` is not known: without `merge` the sub-object takes the place of
-    /// the old one, but for write-only fields that were left out (vendor/freebox.md section 4.4).
-    pub(super) fn update(&mut self, body: &Value, merge: bool) -> Result<(), &'static str> {
+    pub(super) fn update(&mut self, body: &Value, merge: Merge) -> Result<(), &'static str> {
         let mut changed = self.clone();
         if let Some(kind) = body.get("type")
             && kind.as_str() != Some(self.kind.word())
@@ -111,10 +132,15 @@ impl Configuration {
         }
         if let Some(conf) = body.get(self.kind.conf_key()) {
             let conf = conf.as_object().ok_or(INVAL)?;
-            let kept = |name: &str| merge || self.kind.write_only().contains(&name);
+            let kept = |name: &str| merge != Merge::Replace || self.kind.write_only().contains(&name);
             let mut whole: Map<String, Value> =
                 self.conf.iter().filter(|(name, _)| kept(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
-            whole.extend(conf.clone());
+            for (name, value) in conf {
+                match (whole.get_mut(name), value) {
+                    (Some(Value::Object(old)), Value::Object(new)) if merge == Merge::Deep => old.extend(new.clone()),
+                    _ => drop(whole.insert(name.clone(), value.clone())),
+                }
+            }
             changed.conf = completed(self.kind, whole)?;
         }
         *self = changed;
@@ -232,14 +258,25 @@ mod tests {
     fn a_sub_object_takes_the_place_of_the_old_one_but_for_the_password() {
         let mut configuration = pptp();
         let body = json!({"conf_pptp": {"remote_host": "other", "username": "v"}});
-        configuration.update(&body, false).unwrap();
+        configuration.update(&body, Merge::Replace).unwrap();
         assert_eq!(configuration.conf.get("mppe"), None);
         assert_eq!(configuration.conf["password"], json!("p"));
         let partial = json!({"conf_pptp": {"username": "w"}});
-        assert_eq!(configuration.update(&partial, false), Err(INVAL));
+        assert_eq!(configuration.update(&partial, Merge::Replace), Err(INVAL));
         assert_eq!(configuration.conf["username"], json!("v"), "a refused update changes nothing");
-        configuration.update(&partial, true).unwrap();
+        configuration.update(&partial, Merge::Keys).unwrap();
         assert_eq!(configuration.conf["remote_host"], json!("other"));
+    }
+
+    #[test]
+    fn what_is_inside_of_a_sub_object_is_merged_only_if_told() {
+        let mut configuration = pptp();
+        let body = json!({"conf_pptp": {"allowed_auth": {"chap": true}}});
+        configuration.update(&body, Merge::Deep).unwrap();
+        assert_eq!(configuration.conf["allowed_auth"]["pap"], json!(true));
+        configuration.update(&body, Merge::Keys).unwrap();
+        assert_eq!(configuration.conf["allowed_auth"]["pap"], json!(false));
+        assert_eq!(configuration.conf["allowed_auth"]["chap"], json!(true));
     }
 
     #[test]
@@ -255,6 +292,6 @@ mod tests {
         ] {
             assert_eq!(Configuration::read("vpn9".to_owned(), &body).map(|_| ()), Err(INVAL), "{body}");
         }
-        assert_eq!(pptp().update(&json!({"type": "openvpn"}), false), Err(INVAL));
+        assert_eq!(pptp().update(&json!({"type": "openvpn"}), Merge::Replace), Err(INVAL));
     }
 }

@@ -23,6 +23,12 @@ impl Journal {
         self.lines.push_back(format!("{} {level}: vpn: client: {text}", clock.local(at)));
     }
 
+    /// Drops the oldest lines, as a log that rotates does, until that many are left.
+    pub(super) fn keep(&mut self, limit: usize) {
+        let surplus = self.lines.len().saturating_sub(limit);
+        self.lines.drain(..surplus);
+    }
+
     /// Forgets all lines.
     pub(super) fn clear(&mut self) {
         self.lines.clear();

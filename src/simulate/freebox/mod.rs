@@ -36,7 +36,7 @@
 //! | `drop-after=MS` | the peer ends a tunnel that has been up that long; the box tries again; *counts* |
 //! | `keeps-others-active` | activating leaves the other configurations active |
 //! | `put-without-result` | an update is answered without `result` |
-//! | `merge-conf` | an update merges `conf_…` key by key instead of replacing it |
+//! | `merge-conf[=deep]` | an update merges `conf_…` key by key instead of replacing it; with `deep` what is inside of it too |
 //! | `no-tunnels` | the configurations that exist are removed, once |
 //! | `empty-list=array\|null\|absent` | how an empty list is written (absent) |
 //! | `ipv4-attribute=IPv4` | the name of the addresses in the status |
@@ -47,10 +47,18 @@
 //! | `clear-log` | the log is emptied at each call while this is on |
 //! | `no-error-code[=all]` | errors of the domain lack `error_code`; with `all` those of authentication too |
 //! | `typographic` | typographic apostrophes in messages |
+//! | `domain-status=CODE` | errors of the domain have that HTTP status instead of 200, which is inferred for the VPN client |
+//! | `changing=CODE` | adding, updating and deleting are answered that code; *counts* |
+//! | `log-limit=N` | the log keeps N lines (500) and drops the oldest |
+//! | `tls=expired-foobar\|wrong-name\|self-signed\|with-intermediate` | another certificate: that of section 2.5, one for the box's domain only, one that nobody signed, one with its intermediate |
+//! | `italy` | an Iliadbox: `example.ibxos.it`, `myiliadbox.iliad.it` |
+//! | `mdns` | the box is announced on the loopback interface (only at the start) |
 //! | `plain-400[=PATH]` | HTTP 400 with a bare text, optionally only for paths that contain PATH; *counts* |
 
 mod answers;
+pub(super) mod beacon;
 mod calls;
+mod certificates;
 mod clock;
 mod configuration;
 mod discovery;
@@ -65,7 +73,7 @@ mod status;
 mod tunnels;
 mod vpn_client;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -73,14 +81,64 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 
-use super::{ConfigPart, Context};
+use super::{ConfigPart, Context, tls};
 use answers::Answer;
 use calls::Call;
+use certificates::Certificates;
 use clock::Clock;
 use link::Moment;
 use pairing::Pairings;
 use session::Sessions;
 use tunnels::Tunnels;
+
+/// The faults of the table above.
+pub(super) const FAULTS: &[&str] = &[
+    "api-version",
+    "partial-api-version",
+    "uid",
+    "web-ui-challenge",
+    "challenge-ttl",
+    "challenge-consumed",
+    "session-ttl",
+    "expire-sessions",
+    "invalid-token",
+    "pending-token",
+    "ratelimited",
+    "apps-denied",
+    "no-settings-right",
+    "grant-settings",
+    "masked-secrets",
+    "pairing",
+    "new-apps-denied",
+    "denied-from-external-ip",
+    "vpn-client",
+    "activation",
+    "adding",
+    "tunnel-fails",
+    "stays-going-up",
+    "waiting-wan",
+    "drop-after",
+    "keeps-others-active",
+    "put-without-result",
+    "merge-conf",
+    "no-tunnels",
+    "empty-list",
+    "ipv4-attribute",
+    "unknown-state",
+    "unknown-last-error",
+    "status-description",
+    "old-last-error",
+    "clear-log",
+    "no-error-code",
+    "typographic",
+    "domain-status",
+    "changing",
+    "log-limit",
+    "tls",
+    "italy",
+    "mdns",
+    "plain-400",
+];
 
 /// The id of the application that is paired from the start.
 pub const APP_ID: &str = "org.vpnctl.simulated";
@@ -93,6 +151,7 @@ pub struct Freebox {
     context: Context,
     clock: Clock,
     memory: Mutex<Memory>,
+    https_port: OnceLock<u16>,
 }
 
 /// What the box remembers.
@@ -114,7 +173,7 @@ impl Freebox {
             sessions: Sessions::new(),
             tunnels: Tunnels::small_world(&moment),
         };
-        Self { context, clock, memory: Mutex::new(memory) }
+        Self { context, clock, memory: Mutex::new(memory), https_port: OnceLock::new() }
     }
 
     /// Gives the routes of its API.
@@ -123,11 +182,25 @@ impl Freebox {
         Router::new().fallback(handle).with_state(Arc::clone(self))
     }
 
-    /// Says what a configuration needs to drive it at `url`.
+    /// Makes its HTTPS, which answers on `port`: the TLS configuration, and the test root in PEM.
+    ///
+    /// # Errors
+    /// Fails where the system gives no randomness.
+    pub fn https(&self, port: u16) -> std::io::Result<(Arc<rustls::ServerConfig>, String)> {
+        // A box has one HTTPS port; a second call would change nothing.
+        let _ = self.https_port.set(port);
+        let certificates = Certificates::new(self.context.faults.clone()).map_err(std::io::Error::other)?;
+        let root = certificates.root_pem();
+        let config = tls::switching(certificates, &["http/1.1"]).map_err(std::io::Error::other)?;
+        Ok((config, root))
+    }
+
+    /// Says what a configuration needs to drive it at `url`, or at `https_url` once its comments are lifted.
     #[must_use]
-    pub fn config(&self, url: &str) -> ConfigPart {
+    pub fn config(&self, url: &str, https_url: &str) -> ConfigPart {
         let toml = format!(
-            "url = \"{url}\"\napp_id = \"{APP_ID}\"\napp_token = {{ file = \"{{file:freebox-app-token}}\" }}\n"
+            "url = \"{url}\"\napp_id = \"{APP_ID}\"\napp_token = {{ file = \"{{file:freebox-app-token}}\" }}\n\
+             # The same box by HTTPS:\n# url = \"{https_url}\"\n# tls.ca_file = \"{{ca}}\"\n"
         );
         ConfigPart { toml, secrets: vec![("freebox-app-token", APP_TOKEN.to_owned())] }
     }
@@ -140,7 +213,7 @@ impl Freebox {
             return Answer::plain_bad_request();
         }
         if path.trim_end_matches('/') == "/api_version" && method == Method::GET {
-            return Answer::bare(discovery::api_version(faults));
+            return Answer::bare(discovery::api_version(faults, self.https_port()));
         }
         let Some(call) = Call::read(method, path, headers, body, discovery::major(faults)) else {
             return Answer::unknown_path();
@@ -148,13 +221,17 @@ impl Freebox {
         let now = self.clock.now();
         let moment = Moment { now, clock: &self.clock, pace: self.context.pace, faults };
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        memory.answer(&call, &moment).unwrap_or_else(|refused| *refused)
+        memory.answer(&call, &moment, self.https_port()).unwrap_or_else(|refused| *refused)
+    }
+
+    fn https_port(&self) -> u16 {
+        self.https_port.get().copied().unwrap_or(discovery::CAPTURED_HTTPS_PORT)
     }
 }
 
 impl Memory {
     /// Answers a call; an `Err` is an answer too, that of a call which did not get through.
-    fn answer(&mut self, call: &Call, moment: &Moment<'_>) -> Result<Answer, Box<Answer>> {
+    fn answer(&mut self, call: &Call, moment: &Moment<'_>, https_port: u16) -> Result<Answer, Box<Answer>> {
         match (call.method.as_str(), call.segments().as_slice()) {
             ("GET", ["login"]) => Ok(self.greeting(call, moment)),
             ("POST", ["login", "authorize"]) => self.authorize(call, moment),
@@ -164,9 +241,9 @@ impl Memory {
             ("GET", ["login", "perms"]) => {
                 self.session(call, moment).map(|session| Answer::result(session.rights.described()))
             }
-            ("GET", ["connection", "config"]) => {
-                self.session(call, moment).map(|_| Answer::result(discovery::connection_config(moment.faults)))
-            }
+            ("GET", ["connection", "config"]) => self
+                .session(call, moment)
+                .map(|_| Answer::result(discovery::connection_config(moment.faults, https_port))),
             (method, ["vpn_client", rest @ ..]) if discovery::major(moment.faults) >= 2 => {
                 self.vpn_client(method, rest, call, moment)
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::configuration::{Configuration, INVAL, View};
+use super::configuration::{Configuration, INVAL, Merge, View};
 use super::journal::Journal;
 use super::link::{Link, Moment};
 use super::status;
@@ -61,6 +61,9 @@ impl Tunnels {
             self.link = None;
             self.bring_up(at);
         }
+        if let Some(limit) = moment.faults.number("log-limit") {
+            self.journal.keep(usize::try_from(limit).unwrap_or(usize::MAX));
+        }
         if moment.faults.is_on("clear-log") {
             self.journal.clear();
         }
@@ -101,7 +104,7 @@ impl Tunnels {
         if active == Some(true) {
             refuse_activation(moment)?;
         }
-        configuration.update(body, moment.faults.is_on("merge-conf"))?;
+        configuration.update(body, Merge::read(moment.faults))?;
         // The status shows the description as it is now.
         if let Some(link) = self.link.as_mut().filter(|link| link.configuration.id == id) {
             link.configuration = configuration.clone();

@@ -55,6 +55,9 @@ impl Memory {
         view: &View,
         moment: &Moment<'_>,
     ) -> Result<Result<Answer, String>, Box<Answer>> {
+        if let Some(code) = moment.faults.take("changing") {
+            return Ok(Err(code));
+        }
         if let ("DELETE", ["config", id]) = (method, path) {
             return Ok(self.tunnels.remove(id, moment).map(|()| Answer::done()));
         }

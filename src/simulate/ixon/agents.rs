@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -69,7 +70,7 @@ pub(super) struct Agent {
 #[derive(Debug)]
 pub(super) struct Agents {
     all: Vec<Agent>,
-    switched: Mutex<BTreeMap<String, Reach>>,
+    switched: Mutex<BTreeMap<String, (Reach, Instant)>>,
     faults: Faults,
 }
 
@@ -102,16 +103,24 @@ impl Agents {
             return Reach::Nothing;
         }
         let switched = self.switched.lock().unwrap_or_else(PoisonError::into_inner);
-        switched.get(&agent.public_id).copied().unwrap_or(agent.reach)
+        let Some((reach, since)) = switched.get(&agent.public_id).copied() else { return agent.reach };
+        let delay = self.faults.number("wake-delay").map_or(Duration::ZERO, Duration::from_millis);
+        // A router that was told to connect takes its time; one that was told to disconnect does not.
+        if reach == Reach::Vpn && since.elapsed() < delay { Reach::Cloud } else { reach }
     }
 
     /// Switches the VPN of a router; tells whether the cloud could reach it.
     pub(super) fn switch(&self, agent: &Agent, on: bool) -> bool {
-        if self.reach(agent) == Reach::Nothing {
+        let is_deaf = self.faults.arg("no-mqtt").is_some_and(|id| id.is_empty() || id == agent.public_id);
+        if self.reach(agent) == Reach::Nothing || is_deaf {
             return false;
         }
         let reach = if on { Reach::Vpn } else { Reach::Cloud };
-        self.switched.lock().unwrap_or_else(PoisonError::into_inner).insert(agent.public_id.clone(), reach);
+        // Told again on its way it does not start anew.
+        let mut switched = self.switched.lock().unwrap_or_else(PoisonError::into_inner);
+        if switched.get(&agent.public_id).map_or(agent.reach, |(told, _)| *told) != reach {
+            switched.insert(agent.public_id.clone(), (reach, Instant::now()));
+        }
         true
     }
 

@@ -21,14 +21,16 @@ use super::{Ixon, tokens};
 use crate::simulate::faults::Faults;
 
 /// The links of the cloud's discovery: rel, path and methods. More exist; these are served.
-const LINKS: [(&str, &str, &[&str]); 11] = [
+const LINKS: [(&str, &str, &[&str]); 13] = [
     ("Discovery", "/", &["GET"]),
-    ("AccessTokenList", "/access-tokens", &["POST"]),
+    ("AccessTokenList", "/access-tokens", &["GET", "POST"]),
+    ("AccessToken", "/access-tokens/{publicId}", &["DELETE"]),
     ("MyAccessToken", "/access-tokens/me", &["GET", "DELETE"]),
     ("CompanyList", "/companies", &["GET"]),
     ("MyCompany", "/companies/me", &["GET"]),
     ("MyUser", "/users/me", &["GET"]),
     ("MySector", "/sectors/me", &["GET"]),
+    ("SectorList", "/sectors", &["GET"]),
     ("AgentList", "/agents", &["GET"]),
     ("Agent", "/agents/{publicId}", &["GET"]),
     ("AgentOpenVpnConnection", "/agents/{publicId}/connection/openvpn", &["POST"]),
@@ -66,8 +68,10 @@ pub(super) fn router(ixon: Arc<Ixon>, base: &str) -> Router {
         router = router.route(&at(""), get(discovery));
     }
     router
-        .route(&at("/access-tokens"), post(create_token))
+        .route(&at("/access-tokens"), get(token_list).post(create_token))
         .route(&at("/access-tokens/me"), get(my_token).delete(delete_my_token))
+        .route(&at("/access-tokens/{public_id}"), axum::routing::delete(delete_token))
+        .route(&at("/sectors"), get(sectors))
         .route(&at("/companies"), get(companies))
         .route(&at("/companies/me"), get(my_company))
         .route(&at("/users/me"), get(my_user))
@@ -165,7 +169,7 @@ async fn create_token(
 
 async fn my_token(State(cloud): State<Arc<Cloud>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
     let (_, token) = caller::bearer(&headers, &cloud)?;
-    let mut document = token.document();
+    let mut document = cloud.ixon.tokens.document(&token);
     document["user"] = cloud.ixon.tokens.user();
     Ok(single(StatusCode::OK, "AccessToken", &Query::parse(query.as_deref())?.cut(&document)?))
 }
@@ -174,6 +178,24 @@ async fn delete_my_token(State(cloud): State<Arc<Cloud>>, headers: HeaderMap) ->
     let (secret, _) = caller::bearer(&headers, &cloud)?;
     cloud.ixon.tokens.delete(&secret);
     Ok(single(StatusCode::OK, "AccessToken", &Value::Null))
+}
+
+async fn token_list(State(cloud): State<Arc<Cloud>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
+    caller::bearer(&headers, &cloud)?;
+    let query = Query::parse(query.as_deref())?;
+    let documents = cloud.ixon.tokens.documents();
+    let all = documents.iter().map(|document| (document["publicId"].as_str().unwrap_or_default(), document));
+    let (data, more_after) = query.page(all, Clone::clone, cloud.faults())?;
+    Ok(list("AccessToken", data, more_after, cloud.faults()))
+}
+
+async fn delete_token(State(cloud): State<Arc<Cloud>>, headers: HeaderMap, Path(public_id): Path<String>) -> Answer {
+    caller::bearer(&headers, &cloud)?;
+    if cloud.ixon.tokens.delete_by_id(&public_id) {
+        Ok(single(StatusCode::OK, "AccessToken", &Value::Null))
+    } else {
+        Err(Problem::invalid("publicId").with_status(StatusCode::NOT_FOUND))
+    }
 }
 
 async fn companies(State(cloud): State<Arc<Cloud>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
@@ -197,8 +219,18 @@ async fn my_user(State(cloud): State<Arc<Cloud>>, headers: HeaderMap, RawQuery(q
 /// Answers with the sector, for which no bearer is needed (vendors/ixon.md section 4.9).
 async fn my_sector(headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
     caller::application(&headers)?;
-    let sector = json!({ "publicId": agents::SECTOR, "name": "IXON Cloud" });
-    Ok(single(StatusCode::OK, "Sector", &Query::parse(query.as_deref())?.cut(&sector)?))
+    Ok(single(StatusCode::OK, "Sector", &Query::parse(query.as_deref())?.cut(&sector())?))
+}
+
+/// Lists the sectors, of which there is one.
+async fn sectors(State(cloud): State<Arc<Cloud>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
+    caller::application(&headers)?;
+    let cut = Query::parse(query.as_deref())?.cut(&sector())?;
+    Ok(list("Sector", vec![cut], None, cloud.faults()))
+}
+
+fn sector() -> Value {
+    json!({ "publicId": agents::SECTOR, "name": "IXON Cloud" })
 }
 
 async fn agent_list(State(cloud): State<Arc<Cloud>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {

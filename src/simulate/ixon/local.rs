@@ -168,6 +168,9 @@ async fn show_configuration(State(local): State<Arc<Local>>) -> Response {
 }
 
 async fn replace_configuration(State(local): State<Arc<Local>>, body: Bytes) -> Response {
+    if let Some(written) = local.faults().take("configuration-refused") {
+        return Refusal::parse(&written).answer(local.faults());
+    }
     match serde_json::from_slice::<Value>(&body) {
         Ok(document) if document.is_object() => {
             local.ixon.configuration.replace(document);
@@ -178,9 +181,12 @@ async fn replace_configuration(State(local): State<Arc<Local>>, body: Bytes) -> 
 }
 
 /// Restores the configuration; a secondary note says that a POST to `/configuration` does so too (section 4.6).
-async fn reset_configuration(State(local): State<Arc<Local>>) -> StatusCode {
+async fn reset_configuration(State(local): State<Arc<Local>>) -> Response {
+    if let Some(written) = local.faults().take("configuration-refused") {
+        return Refusal::parse(&written).answer(local.faults());
+    }
     local.ixon.configuration.reset();
-    StatusCode::OK
+    StatusCode::OK.into_response()
 }
 
 async fn unknown(State(local): State<Arc<Local>>) -> Response {

@@ -47,6 +47,8 @@
 //! | `ws-silent` | the WebSocket pushes nothing |
 //! | `ws-dropped[=MS]` | the WebSocket breaks without a close frame, after that time |
 //! | `ws-junk` | the WebSocket begins with what is no status |
+//! | `certificate=KIND` | `private-ca` (as without), `self-signed`, `user-provided:FILE` (PEM, chain and key), or any other word such as `renewed`: one more certificate of the same CA |
+//! | `configuration-refused=STATUS[:TEXT]` | writes of the configuration are answered so |
 //! | `first-push` | the WebSocket begins with the present status |
 //!
 //! # Faults of the cloud
@@ -54,7 +56,11 @@
 //! | fault | what happens |
 //! | --- | --- |
 //! | `token-expired` | no token holds, neither for callers nor for the client |
-//! | `otp-needed` | a login needs the code 123456 |
+//! | `token-life=SECONDS` | tokens expire that long after they were made, the one in the configuration after the start |
+//! | `otp-needed[=v1]` | a login needs the code 123456; with `v1` it is asked for in the words of APIv1 |
+//! | `otp-enforced` | a login is refused as the role enforces a second factor that the account has not set up |
+//! | `wake-delay=MS` | a router's VPN is up that long after it was told to connect |
+//! | `no-mqtt[=AGENT]` | that router, or all, can't be told to connect: 503, although they are online |
 //! | `login-rate-limited` | a login is answered 429 |
 //! | `cloud-status=CODE[@PATH]` | that status with an error envelope; the client's `ixapi.discovery` fails with 101 |
 //! | `cloud-not-json` | 502 with an HTML page; the client's `ixapi.discovery` fails with 101 |
@@ -68,6 +74,7 @@ mod agents;
 mod answers;
 mod attempt;
 mod caller;
+mod certificates;
 mod cloud;
 mod configuration;
 mod daemon;
@@ -88,11 +95,61 @@ use axum::http::HeaderValue;
 
 use self::agents::{Agents, Company, Reach};
 use self::attempt::{CONFIGURATION, DISCOVERY, Failure, Plan};
+use self::certificates::Certificates;
 use self::configuration::Configuration;
 use self::daemon::Daemon;
 use self::request::ConnectRequest;
 use self::tokens::Tokens;
+use super::tls::{self, Identity};
 use super::{ConfigPart, Context};
+
+/// The faults of the tables above.
+pub(super) const FAULTS: &[&str] = &[
+    "version",
+    "old-accepted",
+    "start-connected",
+    "other-controller",
+    "step-fails",
+    "failed-goes-idle",
+    "failed-keeps-request",
+    "never-connects",
+    "slow-connect",
+    "drops-after",
+    "connect-refused",
+    "error-form",
+    "strict-sector",
+    "unpadded-codes",
+    "numeric-codes",
+    "stringified-request",
+    "null-request",
+    "missing-request",
+    "idle-with-request",
+    "unknown-status",
+    "unknown-steps",
+    "escaped-slashes",
+    "foreign-hrefs",
+    "ws-refused",
+    "ws-silent",
+    "ws-dropped",
+    "ws-junk",
+    "certificate",
+    "configuration-refused",
+    "first-push",
+    "token-expired",
+    "token-life",
+    "otp-needed",
+    "otp-enforced",
+    "wake-delay",
+    "no-mqtt",
+    "login-rate-limited",
+    "cloud-status",
+    "cloud-not-json",
+    "rate-limit",
+    "agent-offline",
+    "single-object",
+    "cursor-repeats",
+    "no-moreafter",
+];
 
 /// The version that the simulated client has.
 const VERSION: &str = "1.4.7";
@@ -132,6 +189,16 @@ impl Ixon {
     /// Gives the routes of the local client; `base` is its own URL, for the links of its discovery.
     pub fn local_router(self: &Arc<Self>, base: &str) -> Router {
         local::router(Arc::clone(self), base)
+    }
+
+    /// Makes the TLS configuration of the local client, whose certificate the fault `certificate` changes.
+    ///
+    /// # Errors
+    /// Fails where the provider knows no version of TLS, which does not happen with ring.
+    pub fn tls(&self, identity: &Identity) -> Result<Arc<rustls::ServerConfig>, rustls::Error> {
+        let wardrobe = Certificates { faults: self.context.faults.clone(), identity: identity.clone() };
+        // The real client speaks HTTP/1.1: its WebSocket shares the port.
+        tls::switching(wardrobe, &["http/1.1"])
     }
 
     /// Gives the routes of the cloud; `base` is its own URL, which ends in `/api`.

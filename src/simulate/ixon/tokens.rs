@@ -31,6 +31,7 @@ const LETTERS: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz2345678
 #[derive(Debug, Clone)]
 pub(super) struct Token {
     public_id: String,
+    created_at: SystemTime,
     expires_at: SystemTime,
 }
 
@@ -44,7 +45,7 @@ pub(super) struct Tokens {
 impl Tokens {
     /// Makes the store with [`TOKEN`] in it.
     pub(super) fn new(faults: Faults) -> Self {
-        let token = Token { public_id: "TTTTTTTTTTTT".to_owned(), expires_at: after(*LIFE.end()) };
+        let token = Token::lasting("TTTTTTTTTTTT".to_owned(), *LIFE.end());
         Self { by_secret: Mutex::new(BTreeMap::from([(TOKEN.to_owned(), token)])), faults }
     }
 
@@ -52,7 +53,9 @@ impl Tokens {
     pub(super) fn find(&self, secret: &str) -> Result<Token, Problem> {
         let known = self.map(|tokens| tokens.get(secret).cloned());
         match known {
-            Some(token) if token.expires_at > SystemTime::now() && !self.faults.is_on("token-expired") => Ok(token),
+            Some(token) if token.ends(&self.faults) > SystemTime::now() && !self.faults.is_on("token-expired") => {
+                Ok(token)
+            }
             _ => Err(Problem::token_gone()),
         }
     }
@@ -60,6 +63,21 @@ impl Tokens {
     /// Ends a token.
     pub(super) fn delete(&self, secret: &str) {
         self.map(|tokens| tokens.remove(secret));
+    }
+
+    /// Lists the documents of all tokens.
+    pub(super) fn documents(&self) -> Vec<Value> {
+        let all: Vec<Token> = self.map(|tokens| tokens.values().cloned().collect());
+        all.iter().map(|token| self.document(token)).collect()
+    }
+
+    /// Ends a token by its publicId; tells whether there was one.
+    pub(super) fn delete_by_id(&self, public_id: &str) -> bool {
+        self.map(|tokens| {
+            let before = tokens.len();
+            tokens.retain(|_, token| token.public_id != public_id);
+            tokens.len() < before
+        })
     }
 
     /// Makes a token for who logs in with the `Authorization` header and the body given; gives its whole document.
@@ -74,8 +92,8 @@ impl Tokens {
         check_scope(body.get("scope"))?;
         let secret = random(32).ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "No randomness"))?;
         let public_id = random(12).unwrap_or_default();
-        let token = Token { public_id, expires_at: after(life) };
-        let mut document = token.document();
+        let token = Token::lasting(public_id, life);
+        let mut document = self.document(&token);
         document["secretId"] = json!(secret);
         self.map(|tokens| tokens.insert(secret, token));
         Ok(document)
@@ -98,10 +116,27 @@ impl Tokens {
         if password != PASSWORD {
             return Err(refused("Basic authentication failed"));
         }
-        if self.faults.is_on("otp-needed") && otp != OTP {
-            return Err(refused("Two Factor Authentication required"));
+        if self.faults.is_on("otp-enforced") {
+            return Err(refused("2FA is required"));
         }
-        Ok(())
+        match self.faults.arg("otp-needed").as_deref() {
+            Some("v1") if otp.is_empty() => Err(refused("One-Time Password required")),
+            Some("v1") if otp != OTP => Err(refused("One-Time Password failed")),
+            Some(_) if otp != OTP => Err(refused("Two Factor Authentication required")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives a token's document, without the secretId, which is shown only once.
+    pub(super) fn document(&self, token: &Token) -> Value {
+        let end = token.ends(&self.faults);
+        let seconds = end.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let expires_on = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+        json!({
+            "publicId": token.public_id,
+            "expiresOn": expires_on.map(|time| time.to_string()),
+            "ssoIdentityProvider": null,
+        })
     }
 
     /// Gives the user's document.
@@ -121,15 +156,15 @@ impl Tokens {
 }
 
 impl Token {
-    /// Gives the document, without the secretId, which is shown only once.
-    pub(super) fn document(&self) -> Value {
-        let seconds = self.expires_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        let expires_on = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
-        json!({
-            "publicId": self.public_id,
-            "expiresOn": expires_on.map(|time| time.to_string()),
-            "ssoIdentityProvider": null,
-        })
+    fn lasting(public_id: String, seconds: u64) -> Self {
+        let created_at = SystemTime::now();
+        Self { public_id, created_at, expires_at: created_at + Duration::from_secs(seconds) }
+    }
+
+    /// Tells when it expires, which the fault `token-life` brings nearer.
+    fn ends(&self, faults: &Faults) -> SystemTime {
+        let life = faults.number("token-life").map(Duration::from_secs);
+        life.map_or(self.expires_at, |life| self.expires_at.min(self.created_at + life))
     }
 }
 
@@ -143,10 +178,6 @@ fn check_scope(scope: Option<&Value>) -> Result<(), Problem> {
         _ => false,
     };
     if valid { Ok(()) } else { Err(Problem::invalid("scope")) }
-}
-
-fn after(seconds: u64) -> SystemTime {
-    SystemTime::now() + Duration::from_secs(seconds)
 }
 
 /// Makes that many letters and digits by chance; `None` where the system gives no randomness.

@@ -1,0 +1,34 @@
+//! The announcement by mDNS, looked for on the loopback interface alone.
+
+use std::time::{Duration, Instant};
+
+use mdns_sd::{IfKind, ServiceDaemon, ServiceEvent};
+
+use crate::bench::{Bench, FAST};
+
+#[tokio::test]
+async fn a_box_is_announced_on_the_loopback_interface() {
+    let bench = Bench::new(FAST, &["mdns", "uid=0fedcba987654321"]).await;
+    let port = |what| bench.running().url(what).unwrap().rsplit_once(':').unwrap().1.to_owned();
+    let browser = ServiceDaemon::new().unwrap();
+    browser.disable_interface(IfKind::All).unwrap();
+    browser.enable_interface(IfKind::LoopbackV4).unwrap();
+    let events = browser.browse("_fbx-api._tcp.local.").unwrap();
+    let end = Instant::now() + Duration::from_secs(20);
+    let found = loop {
+        let left = end.saturating_duration_since(Instant::now());
+        match events.recv_timeout(left).expect("a box that is announced") {
+            // Other worlds of this machine may announce theirs.
+            ServiceEvent::ServiceResolved(found) if found.port.to_string() == port("api") => break found,
+            _ => {}
+        }
+    };
+    assert_eq!(found.get_addresses_v4(), ["127.0.0.1".parse().unwrap()].into());
+    // Where several are announced at once the names are told apart by a number.
+    assert!(found.host.starts_with("Freebox-Server") && found.host.ends_with(".local."), "{}", found.host);
+    let text = |key| found.txt_properties.get_property_val_str(key).unwrap_or_default().to_owned();
+    assert_eq!((text("uid"), text("https_available")), ("0fedcba987654321".to_owned(), "1".to_owned()));
+    assert_eq!((text("api_version"), text("api_base_url")), ("16.0".to_owned(), "/api/".to_owned()));
+    assert_eq!((text("api_domain"), text("https_port")), ("example.fbxos.fr".to_owned(), port("https")));
+    browser.shutdown().unwrap();
+}
