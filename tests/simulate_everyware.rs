@@ -9,6 +9,8 @@ mod accounts;
 mod cloud;
 #[path = "simulate_everyware/device_calls.rs"]
 mod device_calls;
+#[path = "simulate_everyware/knobs.rs"]
+mod knobs;
 #[path = "simulate_everyware/login.rs"]
 mod login;
 #[path = "simulate_everyware/registry.rs"]

@@ -5,8 +5,12 @@
 
 #[path = "simulate_ixon/bench.rs"]
 mod bench;
+#[path = "simulate_ixon/certificates.rs"]
+mod certificates;
 #[path = "simulate_ixon/cloud.rs"]
 mod cloud;
+#[path = "simulate_ixon/knobs.rs"]
+mod knobs;
 #[path = "simulate_ixon/local.rs"]
 mod local;
 #[path = "simulate_ixon/socket.rs"]

@@ -10,7 +10,7 @@ use crate::bench::{Bench, COMPANY, Json as _, TOKEN, fixture, shape};
 const PASSWORD: &str = "demo:pässword>>?~";
 
 impl Bench {
-    fn login(&self, query: &str, otp: &str, body: &Value) -> RequestBuilder {
+    pub(crate) fn login(&self, query: &str, otp: &str, body: &Value) -> RequestBuilder {
         let basic = STANDARD.encode(format!("demo@example.org:{otp}:{PASSWORD}"));
         self.login_with(&format!("Basic {basic}"), query, body)
     }
