@@ -1,13 +1,18 @@
 #!/bin/sh
 # Drives a simulated Freebox with two clients that were not written by us, pyfbx and freebox-cli.
 #
-# Usage: freebox.sh http://127.0.0.1:PORT
+# Usage: freebox.sh http://127.0.0.1:PORT https://localhost:PORT CA_FILE VPNCTL CONFIG
 #
-# The simulator must be fresh (its three tunnels untouched) and answer pairings as it does by default. Both clients
+# The simulator must be fresh (its three tunnels untouched), announced by mDNS, and answer pairings as it does by
+# default; CONFIG is the one that it wrote. Both clients
 # come from PyPI into a folder that is removed afterwards; nothing is written outside of it.
 set -eu
 
-base=${1:?usage: freebox.sh http://127.0.0.1:PORT}
+if [ $# -ne 5 ]; then
+    echo "usage: $0 http://127.0.0.1:PORT https://localhost:PORT CA_FILE VPNCTL CONFIG" >&2
+    exit 2
+fi
+base=$1 https=$2 ca=$3 vpnctl=$4 config=$5
 base=${base%/}
 host=${base#http://}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -22,7 +27,7 @@ python3 -m venv "$work/pyfbx"
 python3 -m venv "$work/fbx"
 "$work/fbx/bin/pip" install --quiet freebox-cli==0.8.0
 
-"$work/pyfbx/bin/python" "$here/freebox_pyfbx.py" "$base" v4 v16
+"$work/pyfbx/bin/python" "$here/freebox_pyfbx.py" "$base" "$https" "$ca" v4 v16
 
 fbx() {
     "$work/fbx/bin/fbx" --no-color --host "$host" "$@"
@@ -91,5 +96,10 @@ fault DELETE web-ui-challenge
 fault PUT invalid-token
 fails "a revoked token is an error of authentication" 2 fbx api GET vpn_client/status
 fault DELETE invalid-token
+fault DELETE grant-settings
+
+echo "-- vpnctl beside pyfbx"
+export VPNCTL_STATE_DIR="$work/state"
+"$work/pyfbx/bin/python" "$here/freebox_side_by_side.py" "$base" "$vpnctl" "$config"
 fault DELETE grant-settings
 echo "all of it passed"

@@ -33,27 +33,78 @@ document() {
 }
 compile() { (cd "$folder" && npx tsc --noEmit --strict --skipLibCheck --moduleResolution bundler --module esnext "$@"); }
 
+fault() { get --fail --request "$1" "$client/__simulate/faults/$2"; }
+api() {
+    path=$1
+    shift
+    get "$cloud$path" --header 'Api-Version: 2' --header 'Api-Application: VpnctlDemo01' "$@"
+}
+connect() {
+    get --fail --request POST "$client/connect" --header 'Api-Version: 2' --header "Api-Access-Token: $token" \
+        --header 'VPN-Client-Controller-Identifier: 0b6cbb0e-6c0e-4e1c-8f0a-2b4f3e7a9d10' \
+        --header 'Content-Type: application/json' \
+        --data '{"agentId":"AAAAAAAAAAAA","companyId":"1111-2222-3333-4444-5555"}'
+}
+# Waits until the status holds TEXT.
+until_has() { until get --fail "$client/status" | grep -q "$1"; do sleep 0.2; done; }
+
 get --fail --request POST "$client/disconnect"
 get --fail "$client/status" | document idle VpnClientStatus
-get --fail --request POST "$client/connect" --header 'Api-Version: 2' --header "Api-Access-Token: $token" \
-    --header 'VPN-Client-Controller-Identifier: 0b6cbb0e-6c0e-4e1c-8f0a-2b4f3e7a9d10' \
-    --header 'Content-Type: application/json' \
-    --data '{"agentId":"AAAAAAAAAAAA","companyId":"1111-2222-3333-4444-5555"}'
+connect
 get --fail "$client/status" | document connecting VpnClientStatus
-until get --fail "$client/status" | grep -q '"connected"'; do sleep 0.2; done
+until_has '"connected"'
 get --fail "$client/status" | document connected VpnClientStatus
-get "$cloud/agents" --header 'Api-Version: 2' --header 'Api-Application: VpnctlDemo01' \
-    --header "Authorization: Bearer $token" | document refused IxApiErrorResponse
-compile idle.ts connecting.ts connected.ts refused.ts
+# A step that fails, with the client still trying and with the client idle again; and codes as phones write them.
+get --fail --request POST "$client/disconnect"
+fault PUT step-fails=2:010
+connect
+until_has '"010"'
+get --fail "$client/status" | document failed VpnClientStatus
+fault PUT failed-keeps-request
+until_has '"idle"'
+get --fail "$client/status" | document failed_idle VpnClientStatus
+fault DELETE failed-keeps-request
+fault DELETE step-fails
+connect
+until_has '"connected"'
+fault PUT unpadded-codes
+fault PUT escaped-slashes
+get --fail "$client/status" | document unpadded VpnClientStatus
+fault DELETE escaped-slashes
+fault DELETE unpadded-codes
+
+# Errors of the cloud.
+bearer="Authorization: Bearer $token"
+company='Api-Company: 1111-2222-3333-4444-5555'
+api /agents --header "$bearer" | document no_company IxApiErrorResponse
+api /agents --header "$bearer" --header 'Api-Company: 1' | document wrong_company IxApiErrorResponse
+api /agents --header "$company" --header 'Authorization: Bearer unknownTokenUnknownTokenUnknown1' |
+    document unknown_token IxApiErrorResponse
+api /agents/AAAAAAAAAAAF/connection/openvpn --header "$bearer" --header "$company" --data '{"action":"connect"}' |
+    document not_online IxApiErrorResponse
+fault PUT otp-needed
+api /access-tokens --user 'demo@example.org::demo:pässword>>?~' --data '{"expiresIn":60}' |
+    document second_factor IxApiErrorResponse
+fault DELETE otp-needed
+fault PUT cloud-status=429*1
+api /companies --header "$bearer" | document flooded IxApiErrorResponse
+
+compile idle.ts connecting.ts connected.ts failed.ts failed_idle.ts unpadded.ts \
+    no_company.ts wrong_company.ts unknown_token.ts not_online.ts second_factor.ts flooded.ts
 echo 'ok    status and error documents have the types of @ixon-cdk/types'
 
-# The check itself is checked: the type of a code is string, so a number must not pass.
-get --fail --request PUT "$client/__simulate/faults/numeric-codes"
-get --fail "$client/status" | document numeric VpnClientStatus
-get --fail --request DELETE "$client/__simulate/faults/numeric-codes"
+# The check itself is checked: a code is a string and a request an object, and no status is an error.
+for deviation in numeric-codes stringified-request; do
+    fault PUT "$deviation"
+    get --fail "$client/status" | document "$deviation" VpnClientStatus
+    fault DELETE "$deviation"
+done
+api /companies --header "$bearer" | document no-error IxApiErrorResponse
 get --fail --request POST "$client/disconnect"
-if compile numeric.ts >/dev/null; then
-    echo 'FAIL  a numeric code passes' >&2
-    exit 1
-fi
-echo 'ok    a numeric code is told apart'
+for deviation in numeric-codes stringified-request no-error; do
+    if compile "$deviation.ts" >/dev/null; then
+        echo "FAIL  $deviation passes" >&2
+        exit 1
+    fi
+    echo "ok    $deviation is told apart"
+done
