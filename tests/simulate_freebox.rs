@@ -7,10 +7,8 @@
 mod bench;
 
 #[path = "simulate_freebox/beacon.rs"]
-#[expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
 mod beacon;
 #[path = "simulate_freebox/control.rs"]
-#[expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 mod control;
 #[path = "simulate_freebox/https.rs"]
 #[expect(clippy::unwrap_used, reason = "a test that can't go on fails")]

@@ -88,3 +88,30 @@ async fn accounts_come_in_pages_too() {
     let deep = last["items"][0]["id"].as_str().unwrap();
     assert_eq!(cloud.get(&format!("/{deep}/devices")).await.ok()["type"], "deviceListResult");
 }
+
+#[tokio::test]
+async fn every_error_of_a_device_call_has_its_status_and_message() {
+    let cloud = Cloud::with(&[]).await;
+    for (code, status, class, message) in [
+        ("RESPONSE_BAD_REQUEST", 500, "deviceManagementResponseCodeExceptionInfo", "The device has not understood"),
+        (
+            "RESPONSE_UNKNOWN_CODE",
+            500,
+            "deviceManagementResponseCodeExceptionInfo",
+            "The device has returned an unknown",
+        ),
+        ("SEND_ERROR", 500, "deviceManagementSendExceptionInfo", "An error occurred when sending the message: "),
+        ("APPLICATION_DISABLED", 500, "exceptionInfo", "The Device Management Application "),
+        ("SERVICE_DISABLED", 404, "exceptionInfo", "The Service is disabled: "),
+        ("SERVICE_OPERATION_NOT_SUPPORTED", 422, "exceptionInfo", ""),
+    ] {
+        cloud.fault(&format!("device-error={code}@_connect*1"));
+        cloud.vpn(LYON_DOWN, "").await.ok();
+        let body = cloud.vpn(LYON_DOWN, "/_connect").await.refused(status, code);
+        assert_eq!((&body["type"], &body["httpErrorCode"]), (&json!(class), &json!(status)));
+        assert!(body["message"].as_str().unwrap().starts_with(message), "{body}");
+    }
+    assert_eq!(cloud.vpn(LYON_DOWN, "").await.ok()["connected"], false, "nothing was done");
+    cloud.fault("device-error=SEND_ERROR");
+    cloud.vpn("LQNak9Yzkus", "").await.refused(409, "DEVICE_NOT_CONNECTED");
+}

@@ -145,6 +145,49 @@ pub(super) fn device_failed(text: &str) -> Refusal {
     exception(status, class, "RESPONSE_INTERNAL_ERROR", &message, extra)
 }
 
+/// The other errors that a device call can end with, by their code, with the messages of section 6.
+///
+/// What SEND_ERROR carries as `kapuaRequestMessage` is documented by name only, so it is left out, as null fields are.
+pub(super) fn device_error(code: &str) -> Refusal {
+    const RESPONSE: &str = "deviceManagementResponseCodeExceptionInfo";
+    let response = |code: &str| json!({"responseCode": code, "errorMessage": "Simulated"});
+    let internal = StatusCode::INTERNAL_SERVER_ERROR;
+    let (status, class, message, extra) = match code {
+        "RESPONSE_BAD_REQUEST" => (
+            internal,
+            RESPONSE,
+            "The device has not understood the request. Error Code: BAD_REQUEST - Error Message: Simulated",
+            response("BAD_REQUEST"),
+        ),
+        "RESPONSE_UNKNOWN_CODE" => (
+            internal,
+            RESPONSE,
+            "The device has returned an unknown response code. Error Code: SIMULATED - Error Message: Simulated",
+            response("SIMULATED"),
+        ),
+        "SEND_ERROR" => (
+            internal,
+            "deviceManagementSendExceptionInfo",
+            "An error occurred when sending the message: Simulated",
+            Value::Null,
+        ),
+        "APPLICATION_DISABLED" => (
+            internal,
+            "exceptionInfo",
+            "The Device Management Application VPNCLIENT is disabled for this device.",
+            Value::Null,
+        ),
+        "SERVICE_DISABLED" => {
+            (StatusCode::NOT_FOUND, "exceptionInfo", "The Service is disabled: Simulated", Value::Null)
+        }
+        "SERVICE_OPERATION_NOT_SUPPORTED" => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "exceptionInfo", "Simulated", Value::Null)
+        }
+        _ => (internal, "exceptionInfo", "Simulated", Value::Null),
+    };
+    exception(status, class, code, message, extra)
+}
+
 /// 404 of the servlet container.
 pub(super) fn no_such_route(uri: &Uri, headers: &HeaderMap) -> Response {
     container_page(StatusCode::NOT_FOUND, "Not Found", uri, headers)

@@ -34,6 +34,7 @@
 //! | `timeout-but-done` | POSTs to a device do their work and answer TIMEOUT |
 //! | `device-slow=MS` | device calls take that long |
 //! | `device-fails=TEXT` | POSTs to a device answer RESPONSE_INTERNAL_ERROR with that `errorMessage` |
+//! | `device-error=CODE[@PATH]` | device calls that reach the device answer that `kapuaErrorCode`, optionally only for paths that contain PATH: RESPONSE_BAD_REQUEST, RESPONSE_UNKNOWN_CODE, SEND_ERROR, APPLICATION_DISABLED, SERVICE_DISABLED, SERVICE_OPERATION_NOT_SUPPORTED |
 //! | `broken=K` | device calls to every K-th device of an account answer RESPONSE_INTERNAL_ERROR |
 //! | `connect-late=N` | `_connect` and the next N status calls answer `connected:false`, then the VPN is up |
 //! | `connect-never` | `_connect` answers `connected:false` and the VPN stays down |
@@ -62,7 +63,7 @@
 //! | `null-display-name` | a device without display name has `"displayName":null`, as in the vendor's example |
 //! | `deep-accounts` | the child account has a child of its own, `acme-north-lab` |
 //!
-//! With `*N` behind them, `proxy-page`, `device-timeout`, `timeout-but-done`, `device-fails`, `refuse-login` and
+//! With `*N` behind them, `proxy-page`, `device-timeout`, `device-error`, `timeout-but-done`, `device-fails`, `refuse-login` and
 //! `not-connected-answer` happen N times.
 
 mod accounts;
@@ -106,6 +107,7 @@ pub(super) const FAULTS: &[&str] = &[
     "timeout-but-done",
     "device-slow",
     "device-fails",
+    "device-error",
     "broken",
     "connect-late",
     "connect-never",

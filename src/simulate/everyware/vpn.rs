@@ -90,6 +90,12 @@ impl Everyware {
         if let Some(millis) = faults.number("device-slow") {
             tokio::time::sleep(Duration::from_millis(millis)).await;
         }
+        if let Some(written) = faults.arg("device-error") {
+            let (code, pattern) = written.split_once('@').unwrap_or((&written, ""));
+            if uri.path().contains(pattern) && faults.take("device-error").is_some() {
+                return Err(answers::device_error(code));
+            }
+        }
         let answer = self.send(scope, index, ask);
         if let Some(written) = faults.arg("proxy-page") {
             let (status, pattern) = written.split_once('@').unwrap_or((&written, ""));
