@@ -6,6 +6,7 @@ pub mod attempt;
 pub mod auth;
 pub mod backends;
 pub mod follow;
+pub mod client_settings;
 pub mod list;
 pub mod log;
 pub mod outcome;

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 pub use discovery::{Discovery, Found};
 pub use events::{Events, Subscription};
-pub use settings::Settings;
+pub use settings::{Changed, Settings};
 pub use tunnels::{SecretDocument, Tunnel, TunnelChange, Tunnels};
 
 use crate::config;

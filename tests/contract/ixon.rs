@@ -265,21 +265,29 @@ impl Write for Lines {
     }
 }
 
-/// Runs a status and a connect and gives the warnings.
-async fn warnings(fault: &str) -> String {
-    let bench = Bench::faulty("ixon", &[fault]).await;
+/// Runs something and gives the warnings with its result.
+pub(crate) async fn heard<T>(work: impl Future<Output = T>) -> (T, String) {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber =
         tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(move || writer.clone()).finish();
     let guard = tracing::subscriber::set_default(subscriber);
-    let backend = bench.open();
-    backend.status(None).await.unwrap();
-    connect(&*backend, &IXON.down()).await.unwrap();
-    backend.status(None).await.unwrap();
+    let result = work.await;
     drop(guard);
     let bytes = lines.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
+    (result, String::from_utf8(bytes).unwrap())
+}
+
+/// Runs a status and a connect and gives the warnings.
+async fn warnings(fault: &str) -> String {
+    let bench = Bench::faulty("ixon", &[fault]).await;
+    let work = async {
+        let backend = bench.open();
+        backend.status(None).await.unwrap();
+        connect(&*backend, &IXON.down()).await.unwrap();
+        backend.status(None).await.unwrap();
+    };
+    heard(work).await.1
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod bench;
+mod client_settings;
 mod events;
 mod everyware;
 mod everyware_accounts;

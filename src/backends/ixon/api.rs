@@ -1,8 +1,8 @@
 //! The calls of the VPN client on this computer.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use reqwest::Method;
@@ -13,13 +13,13 @@ use serde_json::Value;
 use super::config::Config;
 use super::memory::Remembered;
 use super::wire::{Connect, Discovery};
-use super::{convert, failure, version};
+use super::{convert, document, failure, version};
 use crate::backend::Opening;
 use crate::backends::shared::{self, Place};
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::tls::is_local;
 use crate::http::ws::{Heartbeat, Socket};
-use crate::http::{Call, Protocol, Reply, Transport, Verdict};
+use crate::http::{Call, Protocol, Reply, Safety, Transport, Verdict};
 use crate::model::Status;
 
 /// What the client is called in messages.
@@ -34,7 +34,10 @@ pub(super) struct Local {
     pub(super) transport: Transport,
     memory: Arc<Remembered>,
     legacy_headers: bool,
-    warned: AtomicBool,
+    /// Whether any answer was seen, and with it the client's version, where it tells one.
+    seen: AtomicBool,
+    /// Filled once a version was seen, and warned about, that the cloud refuses.
+    outdated: OnceLock<()>,
     discovering: tokio::sync::Mutex<()>,
 }
 
@@ -57,7 +60,8 @@ impl Local {
             transport,
             memory,
             legacy_headers: config.legacy_headers,
-            warned: AtomicBool::new(false),
+            seen: AtomicBool::new(false),
+            outdated: OnceLock::new(),
             discovering: tokio::sync::Mutex::default(),
         })
     }
@@ -106,6 +110,42 @@ impl Local {
         self.call("Connect", call).await.map(|_| ())
     }
 
+    /// Reads the client's settings.
+    pub(super) async fn configuration(&self) -> Result<Value> {
+        let reply = self.call("Configuration", Call::get("settings", "").open()).await?;
+        let document: Value = reply.json(PEER, "settings").map_err(|error| self.own(error))?;
+        if document.is_object() {
+            return Ok(document);
+        }
+        Err(self.own(crate::http::unparsable(PEER, "settings", &reply, "it is no object")))
+    }
+
+    /// Puts settings in place of the client's; never by POST, which one secondary source calls a reset.
+    pub(super) async fn configure(&self, document: &Value) -> Result<()> {
+        let call = Call::write("settings", Method::PUT, "").open().json(document)?;
+        self.call("Configuration", call).await.map(|_| ())
+    }
+
+    /// Puts the client's settings back to what they were at first.
+    pub(super) async fn reset_configuration(&self) -> Result<()> {
+        self.meet().await?;
+        let call = Call::write("settings", Method::POST, "").open().empty();
+        self.call("ConfigurationReset", call).await.map(|_| ())
+    }
+
+    /// Refuses a raw call that would write into the client's settings what could do harm there.
+    pub(super) async fn check_raw(&self, path: &str, body: &[u8]) -> Result<()> {
+        let text = || String::from_utf8_lossy(body).into_owned().into();
+        let document: Value = serde_json::from_slice(body).unwrap_or_else(|_| text());
+        let Err(error) = document::check(&[("--data".to_owned(), document)]) else { return Ok(()) };
+        let links = self.links().await?;
+        // As the server will see it, without steps such as `..`.
+        let asked = self.transport.settings().url.join(&format!("/{}", path.trim_start_matches('/')));
+        let asked = asked.map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
+        let settings = links.get("Configuration").map_or("/configuration", |link| link.trim_end_matches('/'));
+        if path == "Configuration" || asked == settings { Err(self.own(error)) } else { Ok(()) }
+    }
+
     /// Adds what a connection is asked for with: the token and who asks.
     async fn with_credentials(&self, call: Call, token: &SecretString) -> Result<Call> {
         let controller = self.controller().await?;
@@ -144,9 +184,22 @@ impl Local {
         {
             call.path.clone_from(link);
         }
-        let reply = self.transport.call(self, &call.open().at_root()).await?;
+        let call = call.open().at_root();
+        if call.safety == Safety::Once {
+            self.meet().await?;
+        }
+        let reply = self.transport.call(self, &call).await?;
         self.look_at_version(&reply);
         Ok(reply.body)
+    }
+
+    /// Makes sure that an answer was seen before a write that no read comes before, for the warning about an old version
+    /// comes first. Who connects or disconnects has read the state.
+    async fn meet(&self) -> Result<()> {
+        if self.seen.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.discover().await.map(|_| ())
     }
 
     async fn links(&self) -> Result<BTreeMap<String, String>> {
@@ -262,14 +315,24 @@ impl Local {
         })
     }
 
-    /// Warns once about a version that the cloud refuses; this comes before every write, for each reads first.
+    /// Warns once about a version that the cloud refuses; see [`Local::meet`] for writes that no read comes before.
     fn look_at_version(&self, reply: &Reply) {
         let server = reply.headers.get(SERVER).and_then(|server| server.to_str().ok());
-        if let Some(text) = server.and_then(version::parse).and_then(version::advisory)
-            && !self.warned.swap(true, Ordering::SeqCst)
+        let outdated = server.and_then(version::parse).and_then(version::advisory);
+        if let Some(text) = &outdated
+            && self.outdated.get().is_none()
         {
             tracing::warn!("{text}");
         }
+        if outdated.is_some() {
+            self.outdated.get_or_init(|| ());
+        }
+        self.seen.store(true, Ordering::SeqCst);
+    }
+
+    /// Tells whether the client was seen to be of a version that the cloud refuses.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.outdated.get().is_some()
     }
 
     fn own(&self, error: Error) -> Error {

@@ -4,15 +4,38 @@ use super::api::PEER;
 use super::cloud::CLOUD;
 use super::wire::{Envelope, Fault};
 use crate::error::{Code, Error, Layer};
-use crate::http::{Call, Reply, server_failure};
+use crate::http::{Call, Reply, Safety, server_failure};
 
 /// Says what a failure of the client means; its error bodies are unknown, so its text is shown.
 pub(super) fn of_client(call: &Call, reply: &Reply) -> Error {
     let status = reply.status.as_u16();
     let text = client_text(reply);
     let said = if text.is_empty() { String::new() } else { format!(": {text}") };
-    let operation = if call.raw { "accept the call" } else { call.operation };
+    let operation = match (call.operation, call.safety) {
+        _ if call.raw => "accept the call",
+        ("settings", Safety::Read) => "show its settings",
+        ("settings", Safety::Once) => "change its settings",
+        (other, _) => other,
+    };
     match status {
+        // Neither schema nor method is documented, so any version may know none.
+        404 | 405 | 501 if call.operation == "settings" => Error::new(
+            Code::Unsupported,
+            Layer::Api,
+            format!("{PEER} has no way to {operation} at {} {} ({}){said}", call.method, call.path, reply.status),
+        )
+        .hint("use the settings page of the client itself"),
+        405 | 501 => Error::new(
+            Code::Unsupported,
+            Layer::Api,
+            format!("{PEER} does not take {} at {} ({}){said}", call.method, call.path, reply.status),
+        ),
+        401 | 403 if call.operation == "settings" => Error::new(
+            Code::AuthForbidden,
+            Layer::Auth,
+            format!("{PEER} refused to {operation} ({}){said}", reply.status),
+        )
+        .hint("newer versions may guard their settings; use the settings page of the client itself"),
         404 => Error::new(Code::ApiNotFound, Layer::Api, format!("{PEER} knows nothing at {}{said}", call.path)),
         401 | 403 => Error::new(
             Code::AuthRejected,

@@ -5,8 +5,10 @@ mod auth;
 mod cloud;
 pub mod config;
 pub mod convert;
+mod document;
 mod failure;
 mod memory;
+mod settings;
 mod version;
 pub mod wire;
 mod ws;
@@ -22,7 +24,8 @@ use self::cloud::Cloud;
 use self::memory::Remembered;
 use crate::backend::registry::Vendor;
 use crate::backend::{
-    Events, How, Info, Listed, Login, Opening, Person, Raw, Session, Targets, VpnBackend, naming, no_such_path,
+    Events, How, Info, Listed, Login, Opening, Person, Raw, Session, Settings, Targets, VpnBackend, naming,
+    no_such_path,
 };
 use crate::error::{Error, Result};
 use crate::http::{Call, Transport};
@@ -118,6 +121,10 @@ impl VpnBackend for Ixon {
         Some(self)
     }
 
+    fn settings(&self) -> Option<&dyn Settings> {
+        Some(self)
+    }
+
     fn raw(&self) -> Option<&dyn Raw> {
         Some(self)
     }
@@ -173,6 +180,9 @@ impl Targets for Ixon {
 #[async_trait]
 impl Raw for Ixon {
     async fn call(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Vec<u8>> {
+        if let Some(body) = body.as_deref().filter(|_| !method.is_safe()) {
+            self.local.check_raw(path, body).await?;
+        }
         let connects = self.local.is_connect(&method, path).await?;
         let token = if connects { Some(self.cloud.token().await?) } else { None };
         let call = Call::raw(method, path, body);

@@ -1,0 +1,80 @@
+//! The client's own settings, at `Configuration` and `ConfigurationReset`: no schema and no method is documented, so
+//! what the client shows is what can be set, and what it does not take is told in its words.
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::api::PEER;
+use super::{Ixon, document};
+use crate::backend::{Changed, Settings};
+use crate::error::{Code, Error, Layer, Result};
+
+#[async_trait]
+impl Settings for Ixon {
+    async fn show(&self) -> Result<Value> {
+        self.local.configuration().await.map(|document| document::masked(&document))
+    }
+
+    fn check(&self, changes: &[(String, Value)]) -> Result<()> {
+        document::check(changes)
+    }
+
+    async fn set(&self, changes: &[(String, Value)], dry_run: bool) -> Result<Changed> {
+        document::check(changes)?;
+        let before = self.local.configuration().await?;
+        let mut wanted = before.clone();
+        let differences = document::apply(&mut wanted, changes).map_err(|error| error.backend(&self.info.backend))?;
+        if differences.is_empty() || dry_run {
+            return Ok(Changed { settings: document::masked(&before), differences });
+        }
+        document::check_whole(&wanted).map_err(|error| error.backend(&self.info.backend))?;
+        tracing::warn!("the vendor documents no method for changing settings; they are sent back by PUT");
+        let doubt = match self.local.configure(&wanted).await {
+            Err(error) if error.outcome_is_unknown() => Some(error),
+            written => written.map(|()| None)?,
+        };
+        let after = self.settled(&wanted, changes, doubt).await?;
+        Ok(Changed { settings: document::masked(&after), differences })
+    }
+
+    async fn reset(&self) -> Result<Value> {
+        tracing::warn!("the vendor documents no method for resetting settings; it is tried by POST");
+        match self.local.reset_configuration().await {
+            Err(error) if error.outcome_is_unknown() => Err(self.unknown("reset", &error)),
+            Err(error) => Err(error),
+            Ok(()) => self.show().await,
+        }
+    }
+}
+
+impl Ixon {
+    /// Reads back what was written, and says what the client made of it.
+    async fn settled(&self, wanted: &Value, changes: &[(String, Value)], doubt: Option<Error>) -> Result<Value> {
+        let mut after = match (self.local.configuration().await, doubt) {
+            (Ok(after), Some(doubt)) if after != *wanted => {
+                tracing::debug!("the settings are not those that were sent");
+                return Err(self.unknown("changed", &doubt));
+            }
+            (Ok(after), _) => after,
+            (Err(_), Some(doubt)) => return Err(self.unknown("changed", &doubt)),
+            (Err(error), None) => {
+                tracing::warn!("{PEER} took the settings, but they can't be read back: {error}");
+                return Ok(wanted.clone());
+            }
+        };
+        for (key, value) in changes {
+            if document::find(&mut after, key).is_none_or(|now| now != value) {
+                tracing::warn!("{PEER} took the settings, but does not show `{key}` as it was set");
+            }
+        }
+        Ok(after)
+    }
+
+    fn unknown(&self, done: &str, error: &Error) -> Error {
+        let what = format!("whether the settings were {done} is not known: {}", error.message());
+        Error::new(Code::TimeoutUnknownOutcome, Layer::Http, what)
+            .temporary()
+            .backend(&self.info.backend)
+            .hint(format!("the request was not repeated; look with: vpnctl settings show -b {}", self.info.backend))
+    }
+}
