@@ -188,7 +188,13 @@ async fn one(job: Job, act: Act, out: &Emit) {
     match acted {
         Ok(done) => emit(out, marked(open.item(&done.status, false), act.verb, done.changed)),
         Err(undone) => {
-            let undone = Undone { error: open.own(undone.error), ..*undone };
+            let error = match &target {
+                Some(target) if act.verb != Verb::Disconnect && attempt::was_tried(&undone.error) => {
+                    open.backend.explain(target, undone.error).await
+                }
+                _ => undone.error,
+            };
+            let undone = Undone { error: open.own(error), ..*undone };
             let item = match undone.status {
                 Some(status) => with_error(open.item(&status, false), &undone.error),
                 None => open.failed_item(target.as_ref(), &undone.error),

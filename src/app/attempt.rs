@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Open;
 use crate::backend::failed_attempt;
-use crate::error::{Code, Error, Layer, Result};
+use crate::error::{Code, Error, Exit, Layer, Result};
 use crate::model::{State, Status, Target, Word};
 
 /// The first wait between two polls; each is half as long again as the one before.
@@ -159,6 +159,12 @@ fn silent(open: &Open, target: &Target, before: &Before, status: &Status) -> Opt
         )
         .hint(format!("look closer with: vpnctl status -b {} --native -o json", open.info().backend)),
     )
+}
+
+/// Tells whether an error is the end of an attempt that failed or timed out, so that the vendor may know its cause.
+#[must_use]
+pub fn was_tried(error: &Error) -> bool {
+    error.exit() == Exit::Failed || error.code() == Code::TimeoutDeadline
 }
 
 fn owns(open: &Open, status: &Status, target: &Target) -> bool {

@@ -104,6 +104,13 @@ pub trait VpnBackend: Send + Sync {
         None
     }
 
+    /// Adds to the error of an attempt to connect that failed or timed out what the vendor knows of its cause; asks at
+    /// most once, within the deadline. The code stays; where nothing is found out, so does the rest.
+    async fn explain(&self, target: &Target, error: Error) -> Error {
+        let _ = target;
+        error
+    }
+
     /// Gives the facet for listing and finding targets.
     fn targets(&self) -> Option<&dyn Targets> {
         None

@@ -57,6 +57,17 @@ pub fn not_found(backend: &str, name: &str) -> Error {
         .hint(format!("list what there is: vpnctl list -b {backend}"))
 }
 
+/// Adds to that error the names that come near.
+#[must_use]
+pub fn near(error: Error, names: &[String]) -> Error {
+    if names.is_empty() {
+        return error;
+    }
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let hint = error.hint_text().unwrap_or_default().to_owned();
+    error.instead(format!("did you mean {}? {hint}", names.join(" or ")))
+}
+
 /// Makes the error for a name that several targets have; it lists them and is never a guess.
 #[must_use]
 pub fn ambiguous(backend: &str, name: &str, candidates: &[Target]) -> Error {

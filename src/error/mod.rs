@@ -228,6 +228,21 @@ impl Error {
         self
     }
 
+    /// Puts a hint in place of an earlier one.
+    #[must_use]
+    pub fn instead(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds why it happened, as somebody found out who was asked afterwards, and the hint that goes with that.
+    #[must_use]
+    pub fn explained(mut self, why: &str, hint: impl Into<String>) -> Self {
+        let message = self.0.message.trim_end_matches('.');
+        self.0.message = format!("{message}; {why}");
+        self.instead(hint)
+    }
+
     /// Gives the dotted code.
     #[must_use]
     pub fn code(&self) -> Code {

@@ -176,6 +176,12 @@ impl Identity {
         &self.ca_pem
     }
 
+    /// Gives the certificate that servers show, in DER.
+    #[must_use]
+    pub fn leaf(&self) -> &CertificateDer<'static> {
+        &self.leaf.cert[0]
+    }
+
     /// Gives the CA, for further certificates.
     pub(super) fn authority(&self) -> &Arc<Authority> {
         &self.authority

@@ -2,12 +2,12 @@
 
 use futures_util::future::join_all;
 use vpnctl::backend::{Asked, How, LoginState};
-use vpnctl::error::{Code, Exit};
-use vpnctl::model::Word;
+use vpnctl::error::{Code, Error, Exit, Layer};
+use vpnctl::model::{Target, Word};
 
 use super::bench::{Bench, Somebody, connect, failed, find, found, listed, login, word};
 use super::facts::IXON;
-use super::ixon::{EMAIL, PASSWORD, TOKEN};
+use super::ixon::{EMAIL, PASSWORD, TOKEN, heard};
 
 /// A cloud that is logged in to by e-mail and password.
 async fn by_password(faults: &[&str]) -> Bench {
@@ -230,11 +230,185 @@ async fn waking_switches_the_router_on_first() {
     let target = find(&*bench.open(), "Press 8").await.remove(0);
     bench.asked();
     bench.open().connect(&target, How { wake: true }).await.unwrap();
-    let posts: Vec<String> = bench.asked().into_iter().filter(|asked| asked.starts_with("POST")).collect();
-    assert_eq!(posts, ["POST /api/agents/AAAAAAAAAAAC/connection/openvpn", "POST /connect"]);
+    let asked: Vec<String> =
+        bench.asked().into_iter().map(|asked| asked.split('?').next().unwrap().to_owned()).collect();
+    let agent = "GET /api/agents";
+    let wake = "POST /api/agents/AAAAAAAAAAAC/connection/openvpn";
+    assert_eq!(asked[..3], [agent, wake, agent], "looked at before and after");
+    assert_eq!(asked.last().unwrap(), "POST /connect");
+    // Now it is up, and nothing is switched.
+    bench.open().connect(&target, How { wake: true }).await.unwrap();
+    assert_eq!((bench.count("connection/openvpn"), bench.count("GET /api/agents?")), (0, 1));
+    // Who may not look may switch.
+    bench.asked();
+    bench.fault("cloud-status=403@/agents*1");
+    bench.open().connect(&target, How { wake: true }).await.unwrap();
+    assert_eq!((bench.count("connection/openvpn"), bench.count("POST /connect")), (1, 1));
+}
 
-    let error = bench.open().connect(&IXON.by_id("AAAAAAAAAAAF"), How { wake: true }).await.unwrap_err();
+#[tokio::test]
+async fn a_router_that_cannot_be_woken_is_offline() {
+    let bench = Bench::new("ixon").await;
+    let wake = async |id: &str| bench.open().connect(&IXON.by_id(id), How { wake: true }).await.unwrap_err();
+    let error = wake("AAAAAAAAAAAF").await;
     assert_eq!((error.code(), error.exit()), (Code::DeviceOffline, Exit::Unreachable), "{error}");
-    assert!(!error.outcome_is_unknown());
+    assert!(!error.outcome_is_unknown() && error.hint_text().unwrap().contains("switch the router on"));
     assert_eq!((bench.count("connection/openvpn"), bench.count("POST /connect")), (1, 0));
+    bench.asked();
+    bench.fault("cloud-status=503@/connection");
+    let error = wake("AAAAAAAAAAAC").await;
+    assert_eq!((error.code(), error.report().http_status), (Code::DeviceOffline, Some(503)), "{error}");
+    assert_eq!((bench.count("connection/openvpn"), bench.count("POST /connect")), (1, 0));
+    // An outcome that is not known is that of the router, not of the client.
+    bench.heal();
+    bench.asked();
+    bench.fault("cloud-status=504@/connection");
+    let error = wake("AAAAAAAAAAAC").await;
+    assert_eq!((error.code(), error.outcome_is_unknown()), (Code::HttpServerError, false), "{error}");
+    assert_eq!((bench.count("connection/openvpn"), bench.count("POST /connect")), (1, 0));
+}
+
+/// An answer about one agent whose VPN is off.
+const ASLEEP: &str = concat!(
+    r#"body={"status":"success","type":"Agent","moreAfter":null,"data":[{"publicId":"AAAAAAAAAAAC","#,
+    r#""mdrServer":{"publicId":"MMMMMMMMMMMM"},"activeVpnSession":null}]}"#
+);
+
+#[tokio::test]
+async fn a_router_that_stays_asleep_is_waited_for_until_the_deadline() {
+    let mut bench = Bench::new("ixon").await;
+    bench.text("sector_id", "SSSSSSSSSSSS");
+    bench.fault(ASLEEP);
+    let backend = bench.open_with(|opening| {
+        opening.deadline = vpnctl::http::Deadline::after(Some(std::time::Duration::from_millis(1500)));
+    });
+    let error = failed(backend.connect(&IXON.by_id("AAAAAAAAAAAC"), How { wake: true }).await, Code::TimeoutDeadline);
+    assert!(!error.outcome_is_unknown() && error.exit() == Exit::Timeout, "{error}");
+    assert_eq!((bench.count("connection/openvpn"), bench.count("POST /connect")), (1, 0));
+    // Before it was told, after that, and after the first two waits at most.
+    assert!(bench.count("GET /api/agents?") <= 4, "{:?}", bench.asked());
+}
+
+fn attempt_failed() -> Error {
+    Error::new(Code::TunnelStepFailed, Layer::Tunnel, "`x` did not connect: a step failed").hint("look closer")
+}
+
+#[tokio::test]
+async fn why_an_attempt_failed_is_asked_of_the_cloud_once() {
+    let bench = Bench::new("ixon").await;
+    for (id, why, hint) in [
+        ("AAAAAAAAAAAC", "own VPN is off", "vpnctl connect --wake ixon/AAAAAAAAAAAC"),
+        ("AAAAAAAAAAAF", "router is offline", "switch the router on"),
+    ] {
+        bench.asked();
+        let error = bench.open().explain(&IXON.by_id(id), attempt_failed()).await;
+        assert_eq!(error.code(), Code::TunnelStepFailed);
+        assert!(error.message().starts_with("`x` did not connect") && error.message().contains(why), "{error}");
+        assert!(error.hint_text().unwrap().contains(hint), "{:?}", error.hint_text());
+        assert_eq!((bench.count("GET /api/agents?"), bench.requests()), (1, 1));
+    }
+    let named = find(&*bench.open(), "Press 8").await.remove(0);
+    let error = bench.open().explain(&named, attempt_failed()).await;
+    assert!(error.hint_text().unwrap().contains("vpnctl connect --wake \"ixon/Press 8\""), "{:?}", error.hint_text());
+}
+
+#[tokio::test]
+async fn an_explanation_that_fails_leaves_the_error_as_it_was() {
+    let mut bench = Bench::new("ixon").await;
+    let target = IXON.by_id("AAAAAAAAAAAC");
+    let same = |error: Error| {
+        assert_eq!(error.code(), Code::TunnelStepFailed);
+        assert_eq!(error.message(), attempt_failed().message());
+        assert_eq!(error.hint_text(), Some("look closer"));
+    };
+    for fault in ["cloud-status=403", "cloud-status=429", "cloud-not-json*9", "not-json", "token-expired"] {
+        bench.fault(fault);
+        same(bench.open().explain(&target, attempt_failed()).await);
+        bench.heal();
+    }
+    // A router that is up, an agent that nobody knows, an id that would break the question, no company.
+    for id in ["AAAAAAAAAAAA", "ZZZZZZZZZZZZ", "A\"),x", "no id"] {
+        same(bench.open().explain(&IXON.by_id(id), attempt_failed()).await);
+    }
+    bench.asked();
+    let late = bench.open_with(|opening| {
+        opening.deadline = vpnctl::http::Deadline::after(Some(std::time::Duration::from_nanos(1)));
+    });
+    same(late.explain(&target, attempt_failed()).await);
+    bench.unset("company_id");
+    same(bench.open().explain(&target, attempt_failed()).await);
+    assert_eq!(bench.requests(), 0);
+}
+
+#[tokio::test]
+async fn an_old_client_explains_itself() {
+    let bench = Bench::faulty("ixon", &["version=1.4.6"]).await;
+    let backend = bench.open();
+    backend.status(None).await.unwrap();
+    bench.asked();
+    let error = backend.explain(&IXON.by_id("AAAAAAAAAAAC"), attempt_failed()).await;
+    assert!(error.hint_text().unwrap().contains("install the newest"), "{:?}", error.hint_text());
+    assert!(error.code() == Code::TunnelStepFailed && error.message().contains("1.4.7"), "{error}");
+    assert_eq!(bench.requests(), 0);
+}
+
+#[tokio::test]
+async fn agents_are_found_by_custom_properties_and_any_spelling_of_an_address() {
+    let bench = Bench::new("ixon").await;
+    let backend = bench.open();
+    for also in ["C-4003", "c-4003", "00-22-44-00-00-03", "002244000003", "0022.4400.0003"] {
+        assert_eq!(found(&*backend, also).await, ["AAAAAAAAAAAC"], "{also}");
+    }
+    assert_eq!(found(&*backend, "Lyon").await.len(), 3, "never a guess");
+    assert_eq!(found(&*backend, "CUTTERLINE04").await, ["AAAAAAAAAAAG"], "a name that looks like an id");
+}
+
+#[tokio::test]
+async fn what_the_cloud_tells_of_agents_are_their_labels() {
+    let mut bench = Bench::new("ixon").await;
+    let all = listed(&*bench.open()).await.unwrap();
+    let labels = |id: &str| &all.iter().find(|listed| listed.target.id == id).unwrap().labels;
+    for (id, online, vpn) in
+        [("AAAAAAAAAAAA", "yes", "on"), ("AAAAAAAAAAAC", "yes", "off"), ("AAAAAAAAAAAF", "no", "off")]
+    {
+        assert_eq!((labels(id)["online"].as_str(), labels(id)["vpn"].as_str()), (online, vpn), "{id}");
+        assert_eq!(labels(id)["company"], "Example Machines");
+    }
+    assert_eq!(labels("AAAAAAAAAAAC")["custom.commission"], "C-4003");
+    assert_eq!(labels("AAAAAAAAAAAC")["custom.site"], "Lyon");
+    assert_eq!(bench.count("GET /api/agents"), 1, "they cost nothing");
+
+    bench.unset("company_id");
+    let backend = bench.open();
+    let two = find(&*backend, "Press 7").await;
+    let not_one = |name: &str, found: &[Target]| backend.targets().unwrap().not_one("ixon", name, found);
+    let told = not_one("Press 7", &two).message().to_owned();
+    for part in ["(Press 7, Example Machines, online)", "(Press 7, Second Company, online)"] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert!(find(&*backend, "Pres 7").await.is_empty());
+    let hint = |name: &str| not_one(name, &[]).hint_text().unwrap().to_owned();
+    assert!(hint("Pres 7").starts_with("did you mean `Press 7` or `Press 8`?"), "{}", hint("Pres 7"));
+    assert!(hint("boil").starts_with("did you mean `Boiler 3`?"), "{}", hint("boil"));
+    assert!(!hint("zzz").contains("did you mean"), "{}", hint("zzz"));
+}
+
+#[tokio::test]
+async fn a_login_tells_whose_it_is_and_when_it_ends() {
+    let bench = Bench::new("ixon").await;
+    let (login, lines) = heard(async { bench.open().session().unwrap().show().await.unwrap() }).await;
+    assert_eq!((login.state, login.account.as_deref(), lines.as_str()), (LoginState::Ok, Some(EMAIL), ""));
+    assert!(login.expires_at.unwrap() > jiff::Timestamp::now());
+
+    for (hours, warned) in [(7, true), (9, false)] {
+        let end = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + hours * 3600).unwrap();
+        let user = r#""user":{"name":"Service","emailAddress":null}"#;
+        bench.fault(&format!(
+            r#"body={{"status":"success","type":"AccessToken","data":{{"publicId":"T","expiresOn":"{end}",{user}}}}}"#
+        ));
+        let (login, lines) = heard(async { bench.open().session().unwrap().show().await.unwrap() }).await;
+        assert_eq!(login.account.as_deref(), Some("Service"));
+        assert_eq!(lines.contains("may be interrupted"), warned, "{hours} h: {lines}");
+        assert!(!lines.contains(TOKEN));
+    }
 }

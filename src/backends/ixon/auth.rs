@@ -12,12 +12,16 @@ use super::cloud::{CLOUD, Cloud};
 use super::memory::Token;
 use super::wire::{AccessToken, TokenRequest};
 use crate::backend::{Asked, Login, LoginState, Person};
+use crate::backends::shared::meaningful;
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::Call;
 use crate::http::call::header_value;
 
 /// How long a token made by `auth login` lives, in seconds: 30 days, as the vendor's own tools ask for.
 const LIFETIME: u32 = 2_592_000;
+
+/// How near the end of a login is worth a word, in seconds: the portal warns 8 hours before.
+const SOON: i64 = 8 * 3600;
 
 impl Cloud {
     pub(super) fn generation(&self) -> u64 {
@@ -155,15 +159,35 @@ impl Cloud {
 
     /// Asks the cloud about the token.
     async fn checked(&self) -> Result<Login> {
-        let path = "access-tokens/me?fields=publicId,expiresOn";
+        let path = "access-tokens/me?fields=publicId,expiresOn,user(name,emailAddress)";
         let call = self.scoped(Call::get("token", path), None)?;
         let found = self.list::<AccessToken>(&call).await?.0.into_iter().next();
-        // The token's own page names no user; the kept one knows who logged in.
-        Ok(Login {
-            account: self.memory.get().token.filter(|_| self.config.token.is_none()).and_then(|token| token.account),
-            expires_at: found.as_ref().and_then(|token| token.expires_on.as_deref()?.parse().ok()),
-            ..Login::new(LoginState::Ok)
-        })
+        let expires_at = found.as_ref().and_then(|token| token.expires_on.as_deref()?.parse().ok());
+        let user = found.and_then(|token| token.user);
+        let account = user.and_then(|user| meaningful(user.email_address).or(meaningful(user.name)));
+        // A page that names no user: of a token that was made here it is known who logged in.
+        let kept = || self.memory.get().token.filter(|_| self.config.token.is_none()).and_then(|token| token.account);
+        self.warn_before(expires_at);
+        Ok(Login { account: account.or_else(kept), expires_at, ..Login::new(LoginState::Ok) })
+    }
+
+    /// Warns where the kept token ends soon; when a configured one ends, only the cloud knows.
+    pub(super) fn warn_of_the_end(&self) {
+        if self.config.token.is_none() {
+            self.warn_before(self.memory.get().token.and_then(|token| token.expires_on));
+        }
+    }
+
+    /// Says that a login ends soon: the client uses it for as long as the tunnel is up, so that may end with it.
+    fn warn_before(&self, end: Option<Timestamp>) {
+        let Some(end) = end.filter(|end| end.as_second() - Timestamp::now().as_second() < SOON) else { return };
+        let backend = self.backend();
+        let remedy = match self.config.token {
+            Some(_) => "make a new token in the portal".to_owned(),
+            None => format!("renew it with: vpnctl auth login -b {backend}"),
+        };
+        let end = Timestamp::from_second(end.as_second()).unwrap_or(end);
+        tracing::warn!("the login of `{backend}` to {CLOUD} ends at {end}; a tunnel may be interrupted then; {remedy}");
     }
 
     pub(super) async fn login_state(&self) -> Result<Login> {

@@ -1,16 +1,16 @@
 //! The cloud's calls: companies, agents, sector. Vendor pages: developer.ixon.cloud/docs, `APIv2`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use reqwest::Method;
 use reqwest::header::HeaderMap;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
 use super::config::Config;
 use super::memory::{Agent, Remembered};
+use super::wire::Reach;
 use super::{failure, missing, wire};
 use crate::backend::Opening;
 use crate::backends::shared::{Refused, meaningful};
@@ -22,8 +22,11 @@ use crate::http::{Call, Protocol, Reply, Settings, Transport, Verdict, parse_url
 pub(super) const CLOUD: &str = "the IXON cloud";
 /// How many agents a page has; third parties use up to 1,000.
 const PAGE: usize = 1000;
-/// What is asked of an agent: what users search by.
-const FIELDS: &str = "publicId,name,deviceId,serialNumber,macAddress";
+/// What is asked of an agent: what users search by, and how far it can be reached.
+const FIELDS: &str = concat!(
+    "publicId,name,deviceId,serialNumber,macAddress,custom,company(publicId,name),",
+    "mdrServer(publicId),activeVpnSession(vpnAddress)"
+);
 
 /// Calls the cloud.
 #[derive(Debug)]
@@ -97,17 +100,7 @@ impl Cloud {
             let path = format!("agents?fields={FIELDS}&page-size={PAGE}{cursor}");
             let call = self.scoped(Call::get("agents", path), Some(company))?;
             let (page, more) = self.list::<wire::Agent>(&call).await?;
-            agents.extend(page.into_iter().map(|agent| {
-                Agent {
-                    id: agent.public_id,
-                    name: meaningful(agent.name),
-                    company: Some(company.to_owned()),
-                    also: [agent.device_id, agent.serial_number, agent.mac_address]
-                        .into_iter()
-                        .filter_map(meaningful)
-                        .collect(),
-                }
-            }));
+            agents.extend(page.into_iter().map(|agent| remembered(agent, company)));
             // A cursor that repeats would go round for ever.
             match more {
                 Some(more) if cursors.insert(more.clone()) => after = Some(more),
@@ -137,13 +130,6 @@ impl Cloud {
         found
     }
 
-    /// Asks the agent's router to bring its own VPN up.
-    pub(super) async fn wake(&self, agent: &str, company: &str) -> Result<()> {
-        let path = format!("agents/{}/connection/openvpn", segment(agent));
-        let call = Call::write("wake", Method::POST, path).json(&wire::Wake { action: "connect" })?;
-        self.transport.call(self, &self.scoped(call, Some(company))?).await.map(|_| ())
-    }
-
     /// Adds the headers that every call but the discovery needs.
     pub(super) fn scoped(&self, call: Call, company: Option<&str>) -> Result<Call> {
         let application = self.config.application_id.as_deref().ok_or_else(|| {
@@ -170,6 +156,24 @@ impl Cloud {
         });
         Ok((values.collect::<Result<_>>()?, more))
     }
+}
+
+/// Takes of an agent what it is searched by and told apart by.
+fn remembered(agent: wire::Agent, company: &str) -> Agent {
+    let mut labels = BTreeMap::new();
+    let mut label = |name: String, value: Option<String>| value.map(|value| labels.insert(name, value));
+    label("company".to_owned(), agent.company.as_ref().and_then(|company| meaningful(company.name.clone())));
+    let reach = agent.reach();
+    let word = |yes: bool, words: [&str; 2]| words[usize::from(yes)].to_owned();
+    label("online".to_owned(), reach.map(|reach| word(reach != Reach::Nothing, ["no", "yes"])));
+    label("vpn".to_owned(), reach.map(|reach| word(reach == Reach::Vpn, ["off", "on"])));
+    let mut also = Vec::new();
+    for (name, value) in agent.properties() {
+        also.push(value.clone());
+        label(format!("custom.{name}"), Some(value));
+    }
+    also.extend([agent.device_id, agent.serial_number, agent.mac_address].into_iter().filter_map(meaningful));
+    Agent { id: agent.public_id, name: meaningful(agent.name), company: Some(company.to_owned()), also, labels }
 }
 
 /// Says how the cloud is reached. A pin and a CA are those of the client on this computer; they serve the cloud only

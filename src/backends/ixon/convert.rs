@@ -77,10 +77,10 @@ fn failed_step(request: &ActiveRequest) -> Option<LastError> {
         let text = |pointer: &str| step.pointer(pointer).and_then(Value::as_str);
         // A string, padded or not; a number is accepted too.
         let code = match step.pointer("/status/code")? {
-            Value::String(code) => code.clone(),
+            Value::String(code) => code.trim().to_owned(),
             other => other.to_string(),
         };
-        let number: u64 = code.trim().parse().ok()?;
+        let number: u64 = code.parse().ok()?;
         let name = text("/name").unwrap_or("?");
         let message = text("/status/message").unwrap_or("no message");
         (number >= FIRST_ERROR).then(|| LastError {

@@ -37,6 +37,13 @@ pub(super) fn of_client(call: &Call, reply: &Reply) -> Error {
         )
         .hint("newer versions may guard their settings; use the settings page of the client itself"),
         404 => Error::new(Code::ApiNotFound, Layer::Api, format!("{PEER} knows nothing at {}{said}", call.path)),
+        // Only connecting carries a token; what else is refused is not for want of a better one.
+        401 | 403 if !matches!(call.operation, "connect" | "api") => Error::new(
+            Code::AuthForbidden,
+            Layer::Auth,
+            format!("{PEER} refused to {operation} ({}){said}", reply.status),
+        )
+        .hint("look at the client's own window for more"),
         401 | 403 => Error::new(
             Code::AuthRejected,
             Layer::Auth,

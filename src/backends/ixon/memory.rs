@@ -22,14 +22,41 @@ pub(super) struct Agent {
     pub(super) id: String,
     pub(super) name: Option<String>,
     pub(super) company: Option<String>,
-    /// Device id, serial number, MAC address.
+    /// Device id, serial number, MAC address, custom properties.
     pub(super) also: Vec<String>,
+    /// What the list told besides; it changes by the minute, so it is not kept.
+    #[serde(skip)]
+    pub(super) labels: BTreeMap<String, String>,
 }
 
 impl Agent {
     pub(super) fn target(&self) -> Target {
         Target { name: self.name.clone(), ..Target::by_id(TargetKind::Agent, &self.id) }
     }
+
+    /// Tells whether something else that its users know it by is this; a MAC address in any of its spellings.
+    pub(super) fn is_known_as(&self, text: &str) -> bool {
+        let lower = text.trim().to_lowercase();
+        let address = mac(&lower);
+        self.also.iter().any(|value| {
+            let value = value.to_lowercase();
+            value == lower || (address.is_some() && mac(&value) == address)
+        })
+    }
+
+    /// Tells what sets it apart from others of its name.
+    pub(super) fn description(&self) -> Option<String> {
+        let online = self.labels.get("online").map(|word| if word == "yes" { "online" } else { "offline" });
+        let parts = [self.name.as_deref(), self.labels.get("company").map(String::as_str), online];
+        let parts: Vec<&str> = parts.into_iter().flatten().collect();
+        (!self.labels.is_empty() && !parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
+/// Gives the digits of a MAC address, however they are set apart; nothing for what is none.
+fn mac(text: &str) -> Option<String> {
+    let digits: String = text.chars().filter(|c| !matches!(c, ':' | '-' | '.' | ' ')).collect();
+    (digits.len() == 12 && digits.chars().all(|c| c.is_ascii_hexdigit())).then_some(digits)
 }
 
 /// A token of the cloud.
@@ -136,6 +163,22 @@ impl Remembered {
         status
     }
 
+    /// Names the agents whose names come nearest to one, or hold it; three at most.
+    pub(super) fn near(&self, name: &str) -> Vec<String> {
+        let wanted = name.trim().to_lowercase();
+        let mut near: Vec<(usize, String)> = Vec::new();
+        for own in self.get().agents.into_iter().filter_map(|agent| agent.name) {
+            let lower = own.to_lowercase();
+            let distance = strsim::damerau_levenshtein(&wanted, &lower);
+            let holds = wanted.chars().count() > 2 && lower.contains(&wanted);
+            if (holds || distance <= 1 + lower.chars().count() / 4) && !near.iter().any(|(_, seen)| *seen == own) {
+                near.push((if holds { 0 } else { distance }, own));
+            }
+        }
+        near.sort();
+        near.into_iter().take(3).map(|(_, name)| name).collect()
+    }
+
     /// Gives the agents of an earlier list, as long as their names hold.
     pub(super) fn targets(&self) -> Vec<Target> {
         let memory = self.get();
@@ -144,5 +187,28 @@ impl Remembered {
             return Vec::new();
         }
         memory.agents.iter().map(Agent::target).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Agent, mac};
+
+    #[test]
+    fn a_mac_address_is_one_in_any_spelling() {
+        let agent = Agent {
+            id: "AAAAAAAAAAAA".to_owned(),
+            name: None,
+            company: None,
+            also: vec!["00:22:44:AB:00:03".to_owned(), "C-4003".to_owned()],
+            labels: std::collections::BTreeMap::default(),
+        };
+        for text in ["00:22:44:ab:00:03", "00-22-44-AB-00-03", "002244ab0003", "0022.44AB.0003", " c-4003 "] {
+            assert!(agent.is_known_as(text), "{text}");
+        }
+        for text in ["00:22:44:ab:00:04", "002244ab000", "", "C-400", "C4003"] {
+            assert!(!agent.is_known_as(text), "{text}");
+        }
+        assert_eq!(mac("xx:22:44:ab:00:03"), None);
     }
 }

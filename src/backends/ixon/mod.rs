@@ -8,12 +8,12 @@ pub mod convert;
 mod document;
 mod failure;
 mod memory;
+mod router;
 mod settings;
 mod version;
 pub mod wire;
 mod ws;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -92,7 +92,8 @@ impl VpnBackend for Ixon {
             None => self.cloud.company()?,
         };
         if how.wake {
-            self.cloud.wake(&target.id, &company).await?;
+            // Whatever becomes of it, the client has been told nothing yet.
+            self.cloud.wake(&target.id, &company).await.map_err(Error::known_outcome)?;
         }
         let sector = match &self.sector {
             Some(sector) => Some(sector.clone()),
@@ -100,6 +101,7 @@ impl VpnBackend for Ixon {
         };
         // Whatever becomes of a login, the client has been told nothing yet.
         let token = self.cloud.token().await.map_err(Error::known_outcome)?;
+        self.cloud.warn_of_the_end();
         self.local.connect(&target.id, &company, &token, sector.as_deref()).await?;
         Ok(Status { target: Some(target.clone()), ..Status::new(State::Connecting, Source::Client) })
     }
@@ -107,6 +109,19 @@ impl VpnBackend for Ixon {
     async fn disconnect(&self, target: &Target) -> Result<Status> {
         self.local.disconnect().await?;
         Ok(Status { target: Some(target.clone()), ..Status::new(State::Disconnecting, Source::Client) })
+    }
+
+    async fn explain(&self, target: &Target, error: Error) -> Error {
+        if self.local.is_outdated() {
+            return error.explained(
+                "the IXON VPN Client is older than 1.4.7, and the cloud refuses such clients",
+                "install the newest IXON VPN Client, then try again",
+            );
+        }
+        let company = self.memory.agent(&target.id).and_then(|agent| agent.company);
+        let Ok(company) = company.map_or_else(|| self.cloud.company(), Ok) else { return error };
+        let argument = naming::argument(&self.info.backend, target);
+        self.cloud.explain(&target.id, &company, &argument, error).await
     }
 
     fn targets(&self) -> Option<&dyn Targets> {
@@ -156,7 +171,7 @@ impl Targets for Ixon {
                     Status { target: Some(target.clone()), ..Status::new(State::Disconnected, Source::Client) }
                 }
             });
-            each(Listed { target, status, labels: BTreeMap::new() });
+            each(Listed { target, status, labels: agent.labels });
         }
         Ok(())
     }
@@ -172,8 +187,18 @@ impl Targets for Ixon {
         if !best.is_empty() {
             return Ok(best);
         }
-        let other = |agent: &&memory::Agent| agent.also.iter().any(|value| value.eq_ignore_ascii_case(name));
-        Ok(agents.iter().filter(other).map(memory::Agent::target).collect())
+        Ok(agents.iter().filter(|agent| agent.is_known_as(name)).map(memory::Agent::target).collect())
+    }
+
+    fn not_one(&self, backend: &str, name: &str, found: &[Target]) -> Error {
+        if found.is_empty() {
+            return naming::near(naming::not_found(backend, name), &self.memory.near(name));
+        }
+        let described = found.iter().map(|target| {
+            let description = self.memory.agent(&target.id).and_then(|agent| agent.description());
+            Target { name: description.or_else(|| target.name.clone()), ..target.clone() }
+        });
+        naming::ambiguous(backend, name, &described.collect::<Vec<_>>())
     }
 }
 

@@ -80,6 +80,65 @@ pub(super) struct Agent {
     pub(super) serial_number: Option<String>,
     #[serde(default)]
     pub(super) mac_address: Option<String>,
+    /// What the company keeps of it under names of its own.
+    #[serde(default)]
+    pub(super) custom: Value,
+    #[serde(default)]
+    pub(super) company: Option<Named>,
+    /// Its link to the cloud: an object, or null. Missing where it was not told.
+    #[serde(default, deserialize_with = "there")]
+    pub(super) mdr_server: Option<Value>,
+    /// Its own VPN: an object with `vpnAddress`, or null. Missing where it was not told.
+    #[serde(default, deserialize_with = "there")]
+    pub(super) active_vpn_session: Option<Value>,
+}
+
+/// Something that has a name.
+#[derive(Debug, Deserialize)]
+pub(super) struct Named {
+    #[serde(default)]
+    pub(super) name: Option<String>,
+}
+
+/// Takes a value that is there, null included.
+fn there<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+/// How far the cloud reaches a router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Its VPN is up.
+    Vpn,
+    /// It has a link to the cloud, its VPN is off.
+    Cloud,
+    /// It has neither.
+    Nothing,
+}
+
+impl Agent {
+    /// Tells how far the cloud reaches it, by the vendor's own definition of "online"; nothing where that is not told.
+    pub(super) fn reach(&self) -> Option<Reach> {
+        let (link, session) = (self.mdr_server.as_ref()?, self.active_vpn_session.as_ref()?);
+        let address = session.get("vpnAddress").and_then(Value::as_str);
+        Some(match address {
+            Some(address) if !address.is_empty() => Reach::Vpn,
+            _ if link.is_object() => Reach::Cloud,
+            _ => Reach::Nothing,
+        })
+    }
+
+    /// Gives the custom properties that are one value each.
+    pub(super) fn properties(&self) -> impl Iterator<Item = (&str, String)> {
+        self.custom.as_object().into_iter().flatten().filter_map(|(name, value)| {
+            let text = match value {
+                Value::String(text) => text.clone(),
+                Value::Number(_) | Value::Bool(_) => value.to_string(),
+                _ => return None,
+            };
+            (!text.trim().is_empty()).then_some((name.as_str(), text))
+        })
+    }
 }
 
 /// A thing of the cloud that has an id: a company, a sector.
@@ -105,6 +164,18 @@ pub(super) struct AccessToken {
     pub(super) secret_id: Option<String>,
     #[serde(default)]
     pub(super) expires_on: Option<String>,
+    #[serde(default)]
+    pub(super) user: Option<User>,
+}
+
+/// Whose a token is.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct User {
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    #[serde(default)]
+    pub(super) email_address: Option<String>,
 }
 
 /// The body of `POST /agents/{publicId}/connection/openvpn`.

@@ -1,0 +1,118 @@
+//! The router's own VPN, without which no tunnel to it comes up: whether it is up, and switching it on.
+//!
+//! Vendor pages: <https://developer.ixon.cloud/docs/set-up-a-vpn-connection>, and `AgentConnection` of the OpenAPI.
+
+use std::time::Duration;
+
+use reqwest::Method;
+
+use super::cloud::{CLOUD, Cloud};
+use super::wire::{self, Reach};
+use crate::error::{Code, Error, Layer, Result};
+use crate::http::Call;
+use crate::http::call::segment;
+
+/// How long is waited before the router is looked at again; each wait is half as long again. The cloud blocks those
+/// who ask more often than 40 times a second, for ten minutes.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How long an explanation may take; whoever waits for it has failed already.
+const EXPLANATION: Duration = Duration::from_secs(5);
+
+impl Cloud {
+    /// Tells how far the cloud reaches a router; nothing where the cloud does not tell.
+    pub(super) async fn reach(&self, agent: &str, company: &str) -> Result<Option<Reach>> {
+        // What stands in quotes in the filter must not end them.
+        if !agent.chars().all(|c| c.is_ascii_alphanumeric()) {
+            return Ok(None);
+        }
+        let filter = segment(&format!("eq(publicId,\"{agent}\")"));
+        let fields = "publicId,mdrServer(publicId),activeVpnSession(vpnAddress)";
+        let path = format!("agents?fields={fields}&filters={filter}");
+        let call = self.scoped(Call::get("agent", path), Some(company))?;
+        let (agents, _) = self.list::<wire::Agent>(&call).await?;
+        Ok(agents.into_iter().find(|one| one.public_id == agent).and_then(|one| one.reach()))
+    }
+
+    /// Asks the router to bring its own VPN up, unless it is, and waits until it is.
+    pub(super) async fn wake(&self, agent: &str, company: &str) -> Result<()> {
+        match self.reach(agent, company).await {
+            Ok(Some(Reach::Vpn)) => return Ok(()),
+            Ok(_) => {}
+            // The cloud may forbid to look and allow to switch.
+            Err(error) => tracing::debug!("the router's state is not known, so it is told to wake: {error}"),
+        }
+        let path = format!("agents/{}/connection/openvpn", segment(agent));
+        let call = Call::write("wake", Method::POST, path).json(&wire::Wake { action: "connect" })?;
+        match self.transport.call(self, &self.scoped(call, Some(company))?).await {
+            Err(error) if error.report().http_status == Some(503) => return Err(self.offline(agent).status(503)),
+            Err(error) => return Err(error.known_outcome()),
+            Ok(_) => {}
+        }
+        self.awake(agent, company).await
+    }
+
+    /// Waits until the router's VPN is up, for as long as the command may take.
+    async fn awake(&self, agent: &str, company: &str) -> Result<()> {
+        let deadline = self.transport.settings().deadline;
+        let mut wait = FIRST_WAIT;
+        loop {
+            match self.reach(agent, company).await {
+                // Where the cloud does not tell, the client will.
+                Ok(Some(Reach::Vpn) | None) => return Ok(()),
+                Ok(Some(Reach::Cloud | Reach::Nothing)) => {}
+                Err(error) if error.is_repeatable() && !deadline.has_passed() => {
+                    tracing::debug!("the router could not be looked at, and is again: {error}");
+                }
+                Err(error) => return Err(error),
+            }
+            if deadline.left().is_some_and(|left| left <= wait) {
+                return Err(self.asleep(agent));
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 3 / 2).min(LONGEST_WAIT);
+        }
+    }
+
+    fn asleep(&self, agent: &str) -> Error {
+        let what =
+            format!("the router of `{agent}` was told to switch its VPN on, and has not done so in the time given");
+        Error::new(Code::TimeoutDeadline, Layer::Device, what)
+            .temporary()
+            .backend(self.backend())
+            .hint("it may still do so; try again, or give it more time with --timeout")
+    }
+
+    fn offline(&self, agent: &str) -> Error {
+        let what = format!("the router of `{agent}` is not connected to the IXON cloud, so it can't be woken");
+        Error::new(Code::DeviceOffline, Layer::Device, what)
+            .later()
+            .backend(self.backend())
+            .hint("switch the router on and check its internet access")
+    }
+
+    /// Adds to the error of an attempt what the cloud knows of the router; asks once.
+    pub(super) async fn explain(&self, agent: &str, company: &str, argument: &str, error: Error) -> Error {
+        let Some(limit) = self.transport.settings().deadline.limit(EXPLANATION) else { return error };
+        let reach = match tokio::time::timeout(limit, self.reach(agent, company)).await {
+            Ok(Ok(reach)) => reach,
+            Ok(Err(fault)) => {
+                tracing::debug!("{CLOUD} could not be asked why: {fault}");
+                None
+            }
+            Err(_) => None,
+        };
+        match reach {
+            Some(Reach::Nothing) => error.explained(
+                "its router is offline: it has no link to the IXON cloud",
+                "switch the router on and check its internet access, then try again",
+            ),
+            Some(Reach::Cloud) => error.explained(
+                "its router is online, but the router's own VPN is off",
+                format!("add --wake to switch it on first: vpnctl connect --wake {argument}"),
+            ),
+            Some(Reach::Vpn) | None => error,
+        }
+    }
+}
