@@ -61,7 +61,10 @@ fn an_ambiguous_name_lists_its_candidates_and_is_no_guess() {
     let bench = Bench::new();
     for (line, candidates) in [
         ("-b everyware 'Lyon pumping station'", ["-Kf2x0nQbDE (gw-lyon-02)", "_Kf2x0nQbDE (gw-lyon-03)"]),
-        ("-b ixon Pump", ["AAAAAAAAAAAD (Pump)", "AAAAAAAAAAAE (Pump)"]),
+        (
+            "-b ixon Pump",
+            ["AAAAAAAAAAAD (Pump, Example Machines, online)", "AAAAAAAAAAAE (Pump, Example Machines, online)"],
+        ),
     ] {
         for verb in ["status", "connect", "disconnect", "reconnect"] {
             let run = bench.run(&format!("{verb} {line} -o json")).ends(2);

@@ -11,6 +11,7 @@ mod accounts;
 mod acting;
 mod bad_input;
 mod choosing;
+mod client_settings;
 mod configuration;
 mod counts;
 mod demo;
