@@ -93,7 +93,7 @@ impl VpnBackend for Ixon {
         };
         if how.wake {
             // Whatever becomes of it, the client has been told nothing yet.
-            self.cloud.wake(&target.id, &company).await.map_err(Error::known_outcome)?;
+            self.cloud.wake(target, &company).await.map_err(Error::known_outcome)?;
         }
         let sector = match &self.sector {
             Some(sector) => Some(sector.clone()),

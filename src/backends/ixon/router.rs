@@ -11,6 +11,7 @@ use super::wire::{self, Reach};
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::Call;
 use crate::http::call::segment;
+use crate::model::Target;
 
 /// How long is waited before the router is looked at again; each wait is half as long again. The cloud blocks those
 /// who ask more often than 40 times a second, for ten minutes.
@@ -36,7 +37,8 @@ impl Cloud {
     }
 
     /// Asks the router to bring its own VPN up, unless it is, and waits until it is.
-    pub(super) async fn wake(&self, agent: &str, company: &str) -> Result<()> {
+    pub(super) async fn wake(&self, target: &Target, company: &str) -> Result<()> {
+        let agent = target.id.as_str();
         match self.reach(agent, company).await {
             Ok(Some(Reach::Vpn)) => return Ok(()),
             Ok(_) => {}
@@ -46,19 +48,19 @@ impl Cloud {
         let path = format!("agents/{}/connection/openvpn", segment(agent));
         let call = Call::write("wake", Method::POST, path).json(&wire::Wake { action: "connect" })?;
         match self.transport.call(self, &self.scoped(call, Some(company))?).await {
-            Err(error) if error.report().http_status == Some(503) => return Err(self.offline(agent).status(503)),
+            Err(error) if error.report().http_status == Some(503) => return Err(self.offline(target).status(503)),
             Err(error) => return Err(error.known_outcome()),
-            Ok(_) => {}
+            Ok(_) => tracing::info!("the router was told to switch its VPN on"),
         }
-        self.awake(agent, company).await
+        self.awake(target, company).await
     }
 
     /// Waits until the router's VPN is up, for as long as the command may take.
-    async fn awake(&self, agent: &str, company: &str) -> Result<()> {
+    async fn awake(&self, target: &Target, company: &str) -> Result<()> {
         let deadline = self.transport.settings().deadline;
         let mut wait = FIRST_WAIT;
         loop {
-            match self.reach(agent, company).await {
+            match self.reach(&target.id, company).await {
                 // Where the cloud does not tell, the client will.
                 Ok(Some(Reach::Vpn) | None) => return Ok(()),
                 Ok(Some(Reach::Cloud | Reach::Nothing)) => {}
@@ -68,24 +70,27 @@ impl Cloud {
                 Err(error) => return Err(error),
             }
             if deadline.left().is_some_and(|left| left <= wait) {
-                return Err(self.asleep(agent));
+                return Err(self.asleep(target));
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 3 / 2).min(LONGEST_WAIT);
         }
     }
 
-    fn asleep(&self, agent: &str) -> Error {
-        let what =
-            format!("the router of `{agent}` was told to switch its VPN on, and has not done so in the time given");
+    fn asleep(&self, target: &Target) -> Error {
+        let what = format!(
+            "the router of `{}` was told to switch its VPN on, and has not done so in the time given",
+            target.label()
+        );
         Error::new(Code::TimeoutDeadline, Layer::Device, what)
             .temporary()
             .backend(self.backend())
             .hint("it may still do so; try again, or give it more time with --timeout")
     }
 
-    fn offline(&self, agent: &str) -> Error {
-        let what = format!("the router of `{agent}` is not connected to the IXON cloud, so it can't be woken");
+    fn offline(&self, target: &Target) -> Error {
+        let what =
+            format!("the router of `{}` is not connected to the IXON cloud, so it can't be woken", target.label());
         Error::new(Code::DeviceOffline, Layer::Device, what)
             .later()
             .backend(self.backend())

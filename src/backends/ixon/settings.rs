@@ -24,10 +24,12 @@ impl Settings for Ixon {
         let before = self.local.configuration().await?;
         let mut wanted = before.clone();
         let differences = document::apply(&mut wanted, changes).map_err(|error| error.backend(&self.info.backend))?;
+        if !differences.is_empty() {
+            document::check_whole(&wanted).map_err(|error| error.backend(&self.info.backend))?;
+        }
         if differences.is_empty() || dry_run {
             return Ok(Changed { settings: document::masked(&before), differences });
         }
-        document::check_whole(&wanted).map_err(|error| error.backend(&self.info.backend))?;
         tracing::warn!("the vendor documents no method for changing settings; they are sent back by PUT");
         let doubt = match self.local.configure(&wanted).await {
             Err(error) if error.outcome_is_unknown() => Some(error),

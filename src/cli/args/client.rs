@@ -5,16 +5,19 @@ use clap::Subcommand;
 /// What is done with the settings of a local VPN client.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum SettingsVerb {
-    /// Show the settings.
+    /// Show the settings, secrets masked.
     Show,
     /// Change settings: reads the document, changes the keys, sends it back. The vendor documents no method for
-    /// this, so it needs --yes.
+    /// this, so it asks, or needs --yes.
+    #[command(
+        after_help = "A key is one that `settings show` shows, and its new value is of the same kind.\n\nExamples:\n  vpnctl settings set -b bench proxy.port=3128 --dry-run\n  vpnctl settings set -b bench 'name=\"42\"' --yes"
+    )]
     Set {
         /// A key, dotted where it is nested, and its value: JSON, or else text.
         #[arg(value_name = "KEY=VALUE", required = true)]
         changes: Vec<String>,
     },
-    /// Put the settings back to what they were at first; needs --yes.
+    /// Put the settings back to what they were at first; asks, or needs --yes.
     Reset,
 }
 
