@@ -16,6 +16,7 @@ pub mod status;
 pub mod trust;
 pub mod wait;
 pub mod watch;
+pub mod tunnel;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -20,7 +20,7 @@ use serde::Serialize;
 pub use discovery::{Discovery, Found};
 pub use events::{Events, Subscription};
 pub use settings::{Changed, Settings};
-pub use tunnels::{SecretDocument, Tunnel, TunnelChange, Tunnels};
+pub use tunnels::{Edited, ImportFile, Imported, SecretDocument, Tunnel, TunnelChange, Tunnels};
 
 use crate::config;
 use crate::error::{Code, Error, Layer, Result};

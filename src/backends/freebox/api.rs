@@ -1,6 +1,7 @@
 //! The box's calls.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde::de::DeserializeOwned;
@@ -9,7 +10,7 @@ use serde_json::Value;
 use super::auth::{Auth, Memory, Place};
 use super::config::Config;
 use super::wire::{Active, ApiVersion, Envelope, VpnConfig, VpnStatus};
-use super::{convert, no_tunnel};
+use super::{convert, no_tunnel, reach};
 use crate::backend::Opening;
 use crate::backends::shared;
 use crate::error::{Code, Error, Layer, Result};
@@ -18,6 +19,9 @@ use crate::model::{Target, TargetKind};
 
 /// What the box is called in messages.
 pub(super) const PEER: &str = "the Freebox";
+
+/// How long a write waits that the box was too busy for, before it is sent once more (vendor page, section 6).
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Calls one box.
 #[derive(Debug)]
@@ -65,26 +69,68 @@ impl Api {
         }
     }
 
-    /// Lists the tunnels and remembers their names.
-    pub(super) async fn tunnels(&self) -> Result<Vec<Target>> {
+    /// Lists the configurations as they came, each with the target that it is, and remembers their names.
+    pub(super) async fn configs(&self) -> Result<Vec<(Target, Value)>> {
         // An empty list is answered without `result`, with null or with an empty array.
-        let configs: Vec<VpnConfig> = match self.get("list", "vpn_client/config/").await? {
-            None | Some(Value::Null) => Vec::new(),
-            Some(result) => decode(result, "list")?,
+        let result = match self.get("list", "vpn_client/config/").await? {
+            None | Some(Value::Null) => Value::Array(Vec::new()),
+            Some(result) => result,
         };
+        let configs: Vec<VpnConfig> = decode(result.clone(), "list")?;
         let targets: Vec<Target> = configs.into_iter().map(convert::target).collect();
         let ids: BTreeMap<String, (Option<String>, Option<String>)> =
             targets.iter().map(|target| (target.id.clone(), (target.name.clone(), target.kind_word.clone()))).collect();
         if self.auth.memory().ids != ids {
             self.auth.remember(|memory| memory.ids = ids).await?;
         }
-        Ok(targets)
+        let documents = result.as_array().cloned().unwrap_or_default();
+        Ok(targets.into_iter().zip(documents).collect())
     }
 
-    /// Reads one tunnel's configuration.
-    pub(super) async fn tunnel(&self, id: &str) -> Result<VpnConfig> {
-        let path = format!("vpn_client/config/{}", crate::http::call::segment(id));
-        decode(self.get("tunnel", &path).await?.unwrap_or(Value::Null), "tunnel")
+    /// Lists the tunnels and remembers their names.
+    pub(super) async fn tunnels(&self) -> Result<Vec<Target>> {
+        Ok(self.configs().await?.into_iter().map(|(target, _)| target).collect())
+    }
+
+    /// Reads one configuration as it came, with the target that it is.
+    pub(super) async fn config(&self, id: &str) -> Result<(Target, Value)> {
+        match self.get("tunnel", &config_path(id)).await {
+            Err(error) if error.code() == Code::TargetNotFound => {
+                self.forget_ids().await?;
+                Err(no_tunnel(self.backend(), id))
+            }
+            result => named(result?.unwrap_or(Value::Null)),
+        }
+    }
+
+    /// Adds a configuration; the box answers with it, or with nothing.
+    pub(super) async fn add(&self, body: &Value) -> Result<Option<(Target, Value)>> {
+        let result = self.write(Call::write("tunnel add", Method::POST, "vpn_client/config/").json(body)?).await;
+        // Whatever came of it, names that were remembered may not be all any more.
+        self.forget_ids().await?;
+        result?.filter(Value::is_object).map(named).transpose()
+    }
+
+    /// Changes what the body names; the box answers with the configuration, or with nothing.
+    pub(super) async fn change(&self, id: &str, body: &Value) -> Result<Option<(Target, Value)>> {
+        let result = self.write(Call::write("tunnel edit", Method::PUT, config_path(id)).json(body)?).await;
+        self.forget_ids().await?;
+        self.there(result, id)?.filter(Value::is_object).map(named).transpose()
+    }
+
+    /// Removes a configuration.
+    pub(super) async fn remove(&self, id: &str) -> Result<()> {
+        let result = self.write(Call::write("tunnel rm", Method::DELETE, config_path(id))).await;
+        self.forget_ids().await?;
+        self.there(result, id).map(|_| ())
+    }
+
+    /// Tells which id it is that the box does not have.
+    fn there<T>(&self, result: Result<T>, id: &str) -> Result<T> {
+        result.map_err(|error| match error.code() {
+            Code::TargetNotFound => no_tunnel(self.backend(), id),
+            _ => error,
+        })
     }
 
     /// Gives the tunnels that an earlier list named; they hold as long as the session does.
@@ -104,9 +150,8 @@ impl Api {
     /// Switches a tunnel on or off; the box answers with its configuration, or with nothing.
     pub(super) async fn activate(&self, id: &str, active: bool) -> Result<Option<VpnConfig>> {
         let operation = if active { "connect" } else { "disconnect" };
-        let path = format!("vpn_client/config/{}", crate::http::call::segment(id));
-        let call = Call::write(operation, Method::PUT, path).json(&Active { active })?;
-        let result = match self.call(call).await {
+        let call = Call::write(operation, Method::PUT, config_path(id)).json(&Active { active })?;
+        let result = match self.write(call).await {
             Err(error) if error.code() == Code::TargetNotFound => {
                 self.forget_ids().await?;
                 return Err(no_tunnel(self.backend(), id));
@@ -120,6 +165,25 @@ impl Api {
         self.call(Call::get(operation, path)).await
     }
 
+    /// Sends a write. One that the box was too busy for was not carried out, so it is sent once more after a pause.
+    async fn write(&self, call: Call) -> Result<Option<Value>> {
+        let first = self.call(call.clone()).await;
+        let busy = first.as_ref().is_err_and(|error| error.code() == Code::ConflictBusy);
+        let deadline = self.auth.transport.settings().deadline;
+        if !busy || deadline.left().is_some_and(|left| left <= BUSY_PAUSE) {
+            return first;
+        }
+        tracing::info!("the box is busy; {} is sent once more", call.operation);
+        tokio::time::sleep(BUSY_PAUSE).await;
+        self.call(call).await
+    }
+
+    /// Says what to do where the box can't be reached.
+    fn explain(&self, error: Error) -> Error {
+        let place = self.auth.memory().place;
+        reach::explained(error, &self.auth.transport.settings().url, place.as_ref(), self.auth.is_italian())
+    }
+
     /// Sends a call below the box's versioned base; where that has moved, finds it anew and sends it once more.
     pub(super) async fn call(&self, call: Call) -> Result<Option<Value>> {
         let (place, remembered) = self.place().await?;
@@ -130,7 +194,7 @@ impl Api {
             return first;
         }
         let now = self.find_place().await?;
-        if now == place {
+        if now.path == place.path {
             return first;
         }
         // The session goes on, so no login writes this down.
@@ -146,7 +210,7 @@ impl Api {
 
     async fn send_at(&self, place: &Place, mut call: Call) -> Result<Reply> {
         call.path = format!("{}{}", place.path, call.path);
-        self.auth.transport.call(&self.auth, &call.at_root()).await
+        self.auth.transport.call(&self.auth, &call.at_root()).await.map_err(|error| self.explain(error))
     }
 
     /// Sends a raw call below the versioned base.
@@ -158,7 +222,7 @@ impl Api {
     /// Gives the versioned base, and whether it was remembered from an earlier run.
     async fn place(&self) -> Result<(Place, bool)> {
         if let Some(version) = self.auth.config.api_version {
-            return Ok((Place { path: format!("api/v{version}/"), uid: None }, false));
+            return Ok((Place { path: format!("api/v{version}/"), ..Place::default() }, false));
         }
         if let Some(place) = self.auth.memory().place {
             return Ok((place, true));
@@ -170,14 +234,35 @@ impl Api {
         }
     }
 
-    async fn find_place(&self) -> Result<Place> {
+    /// Asks the box where its API begins, and what it is called from outside.
+    pub(super) async fn find_place(&self) -> Result<Place> {
         let call = Call::get("api_version", "api_version").open().at_root();
-        let reply = self.auth.transport.call(&self.auth, &call).await?;
+        let reply = self.auth.transport.call(&self.auth, &call).await.map_err(|error| self.explain(error))?;
         let found: ApiVersion = reply.json(PEER, "api_version").map_err(|error| error.backend(self.backend()))?;
-        let place = Place { path: base_path(&found)?, uid: found.uid };
+        let path = base_path(&found)?;
+        let place = Place {
+            path,
+            uid: found.uid,
+            api_domain: found.api_domain.filter(|name| !name.is_empty()),
+            https_port: found.https_port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0),
+        };
+        let before = self.auth.memory().place.and_then(|place| place.uid);
+        if before.zip(place.uid.as_ref()).is_some_and(|(before, now)| before != *now) {
+            tracing::warn!("`{}`: another box answers at this address than the last time", self.backend());
+        }
         self.auth.set_place(place.clone());
         Ok(place)
     }
+}
+
+fn config_path(id: &str) -> String {
+    format!("vpn_client/config/{}", crate::http::call::segment(id))
+}
+
+/// Names the target that a configuration is.
+fn named(document: Value) -> Result<(Target, Value)> {
+    let config: VpnConfig = decode(document.clone(), "tunnel")?;
+    Ok((convert::target(config), document))
 }
 
 /// Builds `api/v16/` from `/api/` and `16.0`: the major is the whole number before the dot.
@@ -217,15 +302,23 @@ mod tests {
     use super::base_path;
     use crate::backends::freebox::wire::ApiVersion;
 
+    fn found(version: &str, base: &str) -> ApiVersion {
+        ApiVersion {
+            api_version: version.to_owned(),
+            api_base_url: base.to_owned(),
+            uid: None,
+            api_domain: None,
+            https_port: None,
+        }
+    }
+
     #[test]
     fn the_base_is_built_from_the_whole_major() {
         for (base, version, expected) in
             [("/api/", "16.0", "api/v16/"), ("/api/", "4.0", "api/v4/"), ("api", "8", "api/v8/"), ("/", "9.1", "v9/")]
         {
-            let found = ApiVersion { api_version: version.to_owned(), api_base_url: base.to_owned(), uid: None };
-            assert_eq!(base_path(&found).expect("a base"), expected);
+            assert_eq!(base_path(&found(version, base)).expect("a base"), expected);
         }
-        let odd = ApiVersion { api_version: "latest".to_owned(), api_base_url: "/api/".to_owned(), uid: None };
-        assert!(base_path(&odd).is_err());
+        assert!(base_path(&found("latest", "/api/")).is_err());
     }
 }

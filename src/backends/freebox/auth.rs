@@ -23,14 +23,20 @@ use crate::http::{Call, Protocol, Reply, Transport, Verdict};
 use crate::secrets::{SecretRef, digest};
 use crate::state::{Guard, Store};
 
+/// The right that writes need, and without which secrets are hidden.
+pub(super) const WRITE_RIGHT: &str = "settings";
 /// The header that carries the session.
 const SESSION_HEADER: &str = "x-fbx-app-auth";
 
 /// Where the box's API begins, below its root.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Place {
     pub(super) path: String,
     pub(super) uid: Option<String>,
+    /// The name and port by which it is reached from outside its network.
+    pub(super) api_domain: Option<String>,
+    pub(super) https_port: Option<u16>,
 }
 
 /// A session that was opened.
@@ -198,12 +204,43 @@ impl Auth {
         }
     }
 
+    /// Makes sure that the session has the right that writes need, where a new one could have it: a right that is missing
+    /// hides secrets too, and what was read without it must not be written back once it is there.
+    /// Tells whether there is a new session.
+    pub(super) async fn refresh_rights(&self) -> Result<bool> {
+        let _one = self.renewing.lock().await;
+        let Some(session) = self.memory().session else { return Ok(false) };
+        if self.fresh.load(Ordering::SeqCst) || session.rights.get(WRITE_RIGHT).copied().unwrap_or(false) {
+            return Ok(false);
+        }
+        self.open_session(Some(&session)).await?;
+        *self.generation.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Ok(true)
+    }
+
+    /// Tells whether the box is Iliad's, whose web interface is elsewhere.
+    pub(super) fn is_italian(&self) -> bool {
+        let host = self.transport.settings().url.host_str().unwrap_or_default();
+        let remote = self.memory().place.and_then(|place| place.api_domain).unwrap_or_default();
+        [host, &remote].iter().any(|name| name.ends_with(".iliad.it") || name.ends_with(".ibxos.it"))
+    }
+
     /// Forgets session and pairing.
     pub(super) fn forget(&self, guard: &Guard) {
         let memory = Memory::default();
         guard.write(&memory);
         self.set_memory(memory);
     }
+}
+
+/// Takes the text of an answer away that may hold keys: an answer that broke off in the middle is quoted in an error.
+fn without_secrets(reply: &Reply) -> Reply {
+    let text = String::from_utf8_lossy(&reply.body);
+    let mut reply = reply.clone();
+    if text.contains("conf_") || text.contains("_token") || text.contains("_key") {
+        reply.body = b"(not shown, for it may hold keys)".to_vec();
+    }
+    reply
 }
 
 /// Signs a challenge: lower-case hexadecimal HMAC-SHA1, keyed with the app token.
@@ -267,7 +304,13 @@ impl Protocol for Auth {
         match reply.maybe_json::<Envelope>() {
             Some(answer) if answer.success => Verdict::Done,
             Some(answer) => {
-                let error = failure::of(backend, &self.config.app_id, &answer, reply);
+                let known = failure::Known {
+                    backend,
+                    app_id: &self.config.app_id,
+                    italian: self.is_italian(),
+                    uid: self.memory().place.and_then(|place| place.uid),
+                };
+                let error = failure::of(&known, &answer, reply);
                 match answer.error_code.as_deref() {
                     Some("auth_required" | "invalid_session") => Verdict::Stale(error),
                     // A right that was ticked meanwhile counts from the next session on.
@@ -275,10 +318,13 @@ impl Protocol for Auth {
                     _ => Verdict::Failed(error),
                 }
             }
-            None => Verdict::Failed(
-                crate::http::server_failure(PEER, reply)
-                    .unwrap_or_else(|| crate::http::unparsable(PEER, call.operation, reply, "no envelope")),
-            ),
+            None => {
+                let reply = &without_secrets(reply);
+                Verdict::Failed(
+                    crate::http::server_failure(PEER, reply)
+                        .unwrap_or_else(|| crate::http::unparsable(PEER, call.operation, reply, "no envelope")),
+                )
+            }
         }
     }
 }

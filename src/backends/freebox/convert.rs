@@ -1,6 +1,7 @@
 //! From the box's documents to the model; pure, and what the case folders test.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::wire::{IpInfo, Stats, VpnConfig, VpnStatus};
 use crate::backend::LogLine;
@@ -78,6 +79,36 @@ fn level(line: &str) -> Option<&str> {
     let (date, time, level) = (words.next()?, words.next()?, words.next()?);
     let dated = date.len() == 10 && date.matches('-').count() == 2 && time.matches(':').count() == 2;
     level.strip_suffix(':').filter(|level| dated && !level.is_empty())
+}
+
+/// Masks the secrets of a VPN client configuration, at whatever depth: the box shows WireGuard's private key to those who
+/// may change settings. "" stays, for it is what the box calls none.
+#[must_use]
+pub fn masked(document: Value) -> Value {
+    match document {
+        Value::Object(map) => {
+            let mask = |(name, value): (String, Value)| {
+                let shown = if is_secret(&name) && value != "" && !value.is_null() {
+                    Value::String(super::change::MASK.to_owned())
+                } else {
+                    masked(value)
+                };
+                (name, shown)
+            };
+            Value::Object(map.into_iter().map(mask).collect())
+        }
+        Value::Array(list) => Value::Array(list.into_iter().map(masked).collect()),
+        other => other,
+    }
+}
+
+/// Tells whether a field holds a secret: those that are known, and what a later firmware may call one.
+pub(super) fn is_secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name == "config_file"
+        || ["passw", "secret", "priv_key", "private", "preshared", "psk", "token"]
+            .iter()
+            .any(|part| name.contains(part))
 }
 
 /// Turns a VPN client configuration into a target.

@@ -7,13 +7,42 @@ use super::wire::Envelope;
 use crate::error::{Code, Error, Layer};
 use crate::http::{Reply, server_failure};
 
-/// Where the right that writes need is ticked; vpnctl cannot ask for it by the API.
-pub(super) const RIGHTS_PATH: &str = "in Freebox OS open Paramètres de la Freebox → Mode avancé → Gestion des accès → \
-    Applications, edit the app and tick « Modification des réglages de la Freebox » \
-    (http://mafreebox.freebox.fr/#Fbx.os.app.settings.Accounts)";
+/// What is known beside an answer.
+pub(super) struct Known<'a> {
+    pub(super) backend: &'a str,
+    pub(super) app_id: &'a str,
+    /// Whether it is an Iliadbox, which has another host.
+    pub(super) italian: bool,
+    /// The box that was paired with.
+    pub(super) uid: Option<String>,
+}
+
+/// Gives the box's own address.
+pub(super) fn local_host(italian: bool) -> &'static str {
+    if italian { "myiliadbox.iliad.it" } else { "mafreebox.freebox.fr" }
+}
+
+/// Says where the right that writes need is ticked; vpnctl cannot ask for it by the API. The Italian labels are not
+/// documented, the place is the same.
+pub(super) fn rights_path(italian: bool) -> String {
+    format!(
+        "in Freebox OS open Paramètres de la Freebox → Mode avancé → Gestion des accès → Applications, edit the app and \
+         tick « Modification des réglages de la Freebox » (http://{}/#Fbx.os.app.settings.Accounts)",
+        local_host(italian)
+    )
+}
+
+fn accounts_path(italian: bool) -> String {
+    format!(
+        "in Freebox OS → Paramètres de la Freebox → Mode avancé → Gestion des accès \
+         (http://{}/#Fbx.os.app.settings.Accounts)",
+        local_host(italian)
+    )
+}
 
 /// Makes the error that an answer without success means.
-pub(super) fn of(backend: &str, app_id: &str, answer: &Envelope, reply: &Reply) -> Error {
+pub(super) fn of(known: &Known<'_>, answer: &Envelope, reply: &Reply) -> Error {
+    let Known { backend, app_id, italian, uid } = known;
     let status = reply.status.as_u16();
     let Some(code) = answer.error_code.as_deref().filter(|code| !code.is_empty()) else {
         // Without a code the status of a proxy or an overloaded box says more than the text.
@@ -28,28 +57,28 @@ pub(super) fn of(backend: &str, app_id: &str, answer: &Envelope, reply: &Reply) 
         "auth_required" | "invalid_session" => {
             Error::new(Code::AuthExpired, Layer::Auth, format!("{PEER} does not accept the session")).hint(login)
         }
-        "invalid_token" => Error::new(
-            Code::AuthRejected,
-            Layer::Auth,
-            format!("{PEER} refuses the app token: it is wrong, was revoked, or belongs to another box"),
-        )
-        .hint(format!("pair again: vpnctl auth login -b {backend}")),
+        "invalid_token" => refused_token(backend, uid.as_deref(), answer),
         "pending_token" => Error::new(Code::AuthPending, Layer::Auth, "the pairing is not confirmed yet")
             .hint(format!("confirm it on the box's display, or start again: vpnctl auth login -b {backend}")),
-        "insufficient_rights" => forbidden(app_id, answer),
+        "insufficient_rights" => forbidden(app_id, *italian, answer),
         "access_denied" => {
-            Error::new(Code::AuthForbidden, Layer::Auth, format!("{PEER} denies access")).hint(RIGHTS_PATH)
+            Error::new(Code::AuthForbidden, Layer::Auth, format!("{PEER} denies access")).hint(rights_path(*italian))
         }
         "denied_from_external_ip" => {
             Error::new(Code::AuthDenied, Layer::Auth, format!("{PEER} pairs only from its own network"))
-                .hint("pair once from the box's network, by https://mafreebox.freebox.fr")
+                .hint(format!("pair once from the box's network, by https://{}", local_host(*italian)))
         }
-        "new_apps_denied" => {
-            Error::new(Code::AuthDenied, Layer::Auth, format!("{PEER} does not let new applications pair"))
-                .hint("in Freebox OS → Gestion des accès, allow « Permettre les nouvelles demandes d'associations »")
-        }
+        "new_apps_denied" => Error::new(
+            Code::AuthDenied,
+            Layer::Auth,
+            format!("{PEER} does not let new applications pair"),
+        )
+        .hint(format!(
+            "{}, allow « Permettre les nouvelles demandes d'associations », then: vpnctl auth login -b {backend}",
+            accounts_path(*italian)
+        )),
         "apps_denied" => Error::new(Code::AuthDenied, Layer::Auth, format!("{PEER} lets no application in"))
-            .hint("in Freebox OS → Gestion des accès, allow access by applications"),
+            .hint(format!("{}, allow access by applications", accounts_path(*italian))),
         // Threshold and duration are unknown; a repeat within seconds only prolongs it.
         "ratelimited" | "rate_limited" => {
             Error::new(Code::HttpRateLimited, Layer::Http, format!("{PEER} saw too many failed logins from here"))
@@ -61,10 +90,27 @@ pub(super) fn of(backend: &str, app_id: &str, answer: &Envelope, reply: &Reply) 
     error.status(status).vendor_code(code)
 }
 
-fn forbidden(app_id: &str, answer: &Envelope) -> Error {
+/// An app token belongs to one box, which tells in the refusal who it is: a box that was swapped is no revoked token.
+fn refused_token(backend: &str, known: Option<&str>, answer: &Envelope) -> Error {
+    let other = known.zip(answer.uid.as_deref()).is_some_and(|(known, told)| known != told);
+    let what = if other {
+        format!(
+            "another box answers at this address than the one that vpnctl is paired with, and {PEER} refuses its token"
+        )
+    } else {
+        format!("{PEER} refuses the app token: it is wrong, was revoked, or belongs to another box")
+    };
+    Error::new(Code::AuthRejected, Layer::Auth, what).hint(if other {
+        format!("pair with this one: vpnctl auth login -b {backend}; or correct `url` of the backend")
+    } else {
+        format!("pair again: vpnctl auth login -b {backend}")
+    })
+}
+
+fn forbidden(app_id: &str, italian: bool, answer: &Envelope) -> Error {
     let right = answer.missing_right.as_deref().unwrap_or("settings");
     Error::new(Code::AuthForbidden, Layer::Auth, format!("the app `{app_id}` lacks the right `{right}` on {PEER}"))
-        .hint(RIGHTS_PATH)
+        .hint(rights_path(italian))
 }
 
 fn domain(code: &str, answer: &Envelope) -> Error {

@@ -2,11 +2,17 @@
 
 mod api;
 mod auth;
+mod change;
 pub mod config;
 pub mod convert;
 mod discovery;
 mod failure;
+mod fields;
+mod ovpn;
 mod pairing;
+mod reach;
+mod tunnels;
+mod wg_conf;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -18,7 +24,8 @@ use reqwest::Method;
 use self::api::Api;
 use crate::backend::registry::Vendor;
 use crate::backend::{
-    How, Info, Listed, LogLine, Login, Logs, Opening, Person, Raw, Session, Targets, VpnBackend, naming, no_such_path,
+    How, Info, Listed, LogLine, Login, Logs, Opening, Person, Raw, Session, Targets, Tunnels, VpnBackend, naming,
+    no_such_path,
 };
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::{Call, Transport};
@@ -43,6 +50,8 @@ pub struct Freebox {
     guesses: Mutex<BTreeSet<String>>,
     /// The tunnel that had the VPN when it was last looked at, as the status names it.
     seen: Mutex<Option<Target>>,
+    /// The tunnel that was told to disconnect last.
+    left: Mutex<Option<String>>,
 }
 
 fn open(opening: Opening) -> Result<Box<dyn VpnBackend>> {
@@ -58,7 +67,13 @@ fn open(opening: Opening) -> Result<Box<dyn VpnBackend>> {
         // The box begins an attempt within a second or so; ten without a sign of one mean that it does not.
         silence_limit: Some(std::time::Duration::from_secs(10)),
     };
-    Ok(Box::new(Freebox { info, api: Api::new(&opening, config)?, guesses: Mutex::default(), seen: Mutex::default() }))
+    Ok(Box::new(Freebox {
+        info,
+        api: Api::new(&opening, config)?,
+        guesses: Mutex::default(),
+        seen: Mutex::default(),
+        left: Mutex::default(),
+    }))
 }
 
 impl Freebox {
@@ -67,9 +82,37 @@ impl Freebox {
         self.guesses.lock().unwrap_or_else(PoisonError::into_inner).contains(&target.id)
     }
 
+    /// Tells after a switch which other configurations the box keeps active: whether it deactivates them by itself is not
+    /// known (vendor page, section 7, activation).
+    async fn tell_others(&self, target: &Target) {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if left.is_none_or(|left| left == target.id) {
+            return;
+        }
+        let configs = match self.api.configs().await {
+            Ok(configs) => configs,
+            Err(error) => {
+                tracing::warn!("which configurations are active could not be read: {error}");
+                return;
+            }
+        };
+        for (other, _) in configs.iter().filter(|(other, config)| other.id != target.id && config["active"] == true) {
+            tracing::warn!(
+                "the box keeps `{}` active too; to switch it off: vpnctl api PUT vpn_client/config/{} --data '{{\"active\":false}}'",
+                other.label(),
+                other.id
+            );
+        }
+    }
+
+    /// Notes that a target is the one that its name means.
+    fn confirm_guess(&self, target: &Target) {
+        self.guesses.lock().unwrap_or_else(PoisonError::into_inner).remove(&target.id);
+    }
+
     /// Looks a remembered name up anew.
     async fn look_again(&self, target: &Target) -> Result<Target> {
-        self.guesses.lock().unwrap_or_else(PoisonError::into_inner).remove(&target.id);
+        self.confirm_guess(target);
         let name = target.label();
         match naming::best(name, &self.api.tunnels().await?).as_slice() {
             [one] => Ok(one.clone()),
@@ -89,7 +132,7 @@ impl Freebox {
             let name = match told {
                 Some(config) => config.description,
                 // From here on something was switched on, whatever fails.
-                None => self.api.tunnel(&target.id).await.map_err(Error::unknown_outcome)?.description,
+                None => self.api.config(&target.id).await.map_err(Error::unknown_outcome)?.0.name,
             };
             if name == target.name {
                 return Ok(target.clone());
@@ -137,6 +180,7 @@ impl VpnBackend for Freebox {
             self.api.activate(&target.id, true).await?;
             target.clone()
         };
+        self.tell_others(&target).await;
         Ok(Status { target: Some(target), ..Status::new(State::Connecting, Source::Client) })
     }
 
@@ -152,6 +196,7 @@ impl VpnBackend for Freebox {
             }
         }
         self.api.activate(&target.id, false).await?;
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(target.id.clone());
         Ok(Status { target: Some(target.clone()), ..Status::new(State::Disconnecting, Source::Client) })
     }
 
@@ -164,6 +209,10 @@ impl VpnBackend for Freebox {
     }
 
     fn logs(&self) -> Option<&dyn Logs> {
+        Some(self)
+    }
+
+    fn tunnels(&self) -> Option<&dyn Tunnels> {
         Some(self)
     }
 

@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::api::Api;
-use super::auth::{Memory, Token, result_of};
-use super::failure::RIGHTS_PATH;
+use super::auth::{Memory, Token, WRITE_RIGHT, result_of};
+use super::failure::rights_path;
 use super::wire::{Authorize, Authorizing, Challenge, Tracking};
 use crate::backend::{Login, LoginState, Person};
 use crate::error::{Code, Error, Layer, Result};
@@ -16,8 +16,6 @@ use crate::http::Call;
 
 /// How often the box is asked whether somebody has pressed the button; an unpolled request becomes invalid.
 const POLL: Duration = Duration::from_secs(1);
-/// The right that writes need.
-const WRITE_RIGHT: &str = "settings";
 
 impl Api {
     /// Pairs with the box: asks it, waits until somebody presses the button, and opens the first session.
@@ -27,6 +25,11 @@ impl Api {
             // The token is the user's own, so there is nothing to pair: a session proves it.
             let session = self.auth.open_session(self.auth.memory().session.as_ref()).await?;
             return Ok(self.told(&session, person));
+        }
+        // What was remembered may be another box's that was at this address before.
+        if self.auth.config.api_version.is_none() {
+            let place = self.find_place().await?;
+            self.auth.remember(|memory: &mut Memory| memory.place = Some(place)).await?;
         }
         let call = Call::write("authorize", Method::POST, "login/authorize/").open().json(&Authorize {
             app_id: &self.auth.config.app_id,
@@ -51,7 +54,7 @@ impl Api {
                 memory.session = None;
             })
             .await?;
-        let session = self.auth.open_session(None).await?;
+        let session = self.auth.open_session(None).await.map_err(fresh_token)?;
         Ok(self.told(&session, person))
     }
 
@@ -62,7 +65,7 @@ impl Api {
         loop {
             let result = self.call(Call::get("authorize", path.as_str()).open()).await?;
             let tracking: Tracking = super::api::decode(result.unwrap_or(Value::Null), "authorize")?;
-            let (code, what) = match tracking.status.as_str() {
+            let (what, hint) = match tracking.status.as_str() {
                 "granted" => return Ok(()),
                 "pending" => {
                     let deadline = self.auth.transport.settings().deadline;
@@ -73,23 +76,38 @@ impl Api {
                             "nobody has pressed the button on the box in the time given",
                         )
                         .backend(backend)
-                        .hint(again));
+                        .hint(format!("{again} --timeout 5m, and press ▶ or ✓ on the box when it asks")));
                     }
                     tokio::time::sleep(POLL).await;
                     continue;
                 }
-                "denied" => (Code::AuthDenied, "somebody has denied the pairing on the box".to_owned()),
-                "timeout" => (Code::AuthDenied, "nobody has pressed the button before the box gave up".to_owned()),
-                word => (Code::AuthDenied, format!("the box ended the pairing with `{word}`")),
+                "denied" => (
+                    "somebody has denied the pairing on the box".to_owned(),
+                    format!("{again}, and press ▶ or ✓ on the box when it asks"),
+                ),
+                "timeout" => (
+                    "nobody has pressed the button before the box gave up".to_owned(),
+                    format!("the box asks for about a minute and a half, so stand before it and {again}"),
+                ),
+                "unknown" => (
+                    "the box does not know this pairing any more; it was revoked, or the box was restarted".to_owned(),
+                    again.clone(),
+                ),
+                // Words that are not documented are no grant.
+                word => (format!("the box ended the pairing with `{word}`"), again.clone()),
             };
-            return Err(Error::new(code, Layer::Auth, what).backend(backend).vendor_code(&tracking.status).hint(again));
+            return Err(Error::new(Code::AuthDenied, Layer::Auth, what)
+                .backend(backend)
+                .vendor_code(&tracking.status)
+                .hint(hint));
         }
     }
 
     fn told(&self, session: &Token, person: &dyn Person) -> Login {
         if !session.rights.get(WRITE_RIGHT).copied().unwrap_or(false) {
             person.tell(&format!(
-                "The right `{WRITE_RIGHT}` is still missing: reading works, connecting does not. To grant it, {RIGHTS_PATH}."
+                "The right `{WRITE_RIGHT}` is still missing: reading works, connecting does not. To grant it, {}.",
+                rights_path(self.auth.is_italian())
             ));
         }
         self.login_of(session)
@@ -156,6 +174,20 @@ impl Api {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Says what helps where a token is refused that was granted just now.
+fn fresh_token(error: Error) -> Error {
+    if error.code() != Code::AuthRejected {
+        return error;
+    }
+    // An Ultra with a firmware before 4.8.7 answered `invalid_token` right after a grant.
+    super::reach::with_hint(
+        &error,
+        "the box has just granted this token: a Freebox Ultra with a firmware before 4.8.7 refuses it all the same, so \
+         update the box (or restart it), then pair again: vpnctl auth login"
+            .to_owned(),
+    )
 }
 
 /// Names this computer as the box's display will show it.

@@ -14,6 +14,11 @@ pub(super) struct ApiVersion {
     pub(super) api_base_url: String,
     #[serde(default)]
     pub(super) uid: Option<String>,
+    /// The name and port of remote access; real bodies were seen without.
+    #[serde(default)]
+    pub(super) api_domain: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) https_port: Option<i64>,
 }
 
 /// The envelope of all other answers. `result` is left undecoded: of a failure it is a map, whatever the success is.
@@ -28,6 +33,9 @@ pub(super) struct Envelope {
     pub(super) msg: Option<String>,
     #[serde(default)]
     pub(super) missing_right: Option<String>,
+    /// Which box it is; failed logins tell it.
+    #[serde(default)]
+    pub(super) uid: Option<String>,
 }
 
 /// The answer of `GET login/`.

@@ -17,7 +17,7 @@ use crate::ui::Color;
 
 pub(super) use client::{SettingsVerb, TrustVerb};
 pub(super) use follow::{Waiting, Watching};
-pub(super) use tunnel::TunnelVerb;
+pub(super) use tunnel::{PasswordFlags, TunnelFlags, TunnelVerb};
 
 /// Gives the command tree, for help, completions and the man page.
 #[must_use]

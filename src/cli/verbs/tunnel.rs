@@ -1,16 +1,262 @@
 //! `tunnel`: VPN configurations that a vendor keeps.
 
-use crate::app::{Patience, selection};
-use crate::backend::unsupported;
-use crate::cli::args::TunnelVerb;
+use std::path::Path;
+
+use super::unless_stopped;
+use crate::app::selection::{self, Plan};
+use crate::app::tunnel::{self, Able};
+use crate::app::{Choice, Emit, Patience, Selection, act};
+use crate::backend::{Asked, ImportFile, Person as _, SecretDocument, TunnelChange};
+use crate::cli::args::{PasswordFlags, Targets, TunnelFlags, TunnelVerb};
 use crate::cli::dispatch::Command;
-use crate::cli::settings::Settings;
-use crate::error::Exit;
+use crate::cli::settings::{self, Environment, Settings};
+use crate::error::{Error, Exit, Result};
+use crate::model::Schema;
+use crate::render::Format;
+use crate::ui::{self, Operator};
 
 impl Command<'_> {
-    pub(in crate::cli) async fn tunnel(&self, settings: &Settings, _verb: &TunnelVerb) -> anyhow::Result<Exit> {
-        let names = selection::backends(&settings.setup.config, &settings.choice)?;
-        let open = settings.setup.open(&settings.setup.config.backends[&names[0]], Patience::Read)?;
-        Err(unsupported(&*open.backend, "tunnel").into())
+    pub(in crate::cli) async fn tunnel(&self, settings: &Settings, verb: &TunnelVerb) -> anyhow::Result<Exit> {
+        settings::shape(self.global, self.format, Schema::Tunnel)?;
+        match verb {
+            TunnelVerb::List => self.tunnel_list(settings).await,
+            TunnelVerb::Show { targets, id } => self.tunnel_show(settings, named(targets, *id)).await,
+            TunnelVerb::Add(flags) => self.tunnel_add(settings, flags).await,
+            TunnelVerb::Edit { target, id, flags } => {
+                self.tunnel_edit(settings, named(std::slice::from_ref(target), *id), flags).await
+            }
+            TunnelVerb::Rm { targets, id } => self.tunnel_rm(settings, named(targets, *id)).await,
+            TunnelVerb::Import { file, name, username, password, activate } => {
+                let mut flags = TunnelChange {
+                    name: name.clone(),
+                    username: username.clone(),
+                    activate: *activate,
+                    ..TunnelChange::default()
+                };
+                self.tunnel_import(settings, file, &mut flags, password).await
+            }
+        }
     }
+
+    async fn tunnel_list(&self, settings: &Settings) -> anyhow::Result<Exit> {
+        let chosen = settings::selection(self.global, None, &settings.setup.config)?;
+        let able = self.able(settings, Patience::Read)?;
+        if chosen.filters() {
+            // Which of them fit the conditions only their states and labels tell.
+            return self.tunnel_show(settings, named(&[], false)).await;
+        }
+        let job = async |out: Emit| tunnel::list(able, &out).await;
+        self.report(Schema::Tunnel, false, job).await.map(|(exit, _)| exit)
+    }
+
+    async fn tunnel_show(&self, settings: &Settings, targets: Targets) -> anyhow::Result<Exit> {
+        // Who asks for one wants to see what is in it; a narrow table has no room for that.
+        let shown = Command {
+            global: self.global,
+            environment: Environment::default(),
+            format: if self.format == Format::Table && !targets.targets.is_empty() {
+                Format::Wide
+            } else {
+                self.format
+            },
+        };
+        let chosen = settings::selection(self.global, Some(&targets), &settings.setup.config)?;
+        if chosen.names.is_empty() && !chosen.filters() {
+            let able = self.able(settings, Patience::Read)?;
+            let job = async |out: Emit| tunnel::list(able, &out).await;
+            return shown.report(Schema::Tunnel, false, job).await.map(|(exit, _)| exit);
+        }
+        let plan = self.tunnel_plan(settings, &chosen, Patience::Read).await?;
+        let job = async |out: Emit| tunnel::show(plan, &out).await;
+        shown.report(Schema::Tunnel, targets.sort, job).await.map(|(exit, _)| exit)
+    }
+
+    async fn tunnel_add(&self, settings: &Settings, flags: &TunnelFlags) -> anyhow::Result<Exit> {
+        self.guard_chosen(settings)?;
+        let able = self.able(settings, Patience::Change)?;
+        let mut wanted = change(flags)?;
+        let person = self.person(settings, &flags.password);
+        wanted.password = given_password(&flags.password, &person)?;
+        self.tunnel_added(able, wanted, &person).await
+    }
+
+    async fn tunnel_import(
+        &self,
+        settings: &Settings,
+        file: &Path,
+        flags: &mut TunnelChange,
+        password: &PasswordFlags,
+    ) -> anyhow::Result<Exit> {
+        self.guard_chosen(settings)?;
+        let able = self.able(settings, Patience::Change)?;
+        let text = text_of(file)?;
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let beside = |name: &str| std::fs::read_to_string(folder.join(name));
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let file_read = ImportFile { name: &name, text: &text, beside: &beside };
+        let imported = able.import(&file_read)?;
+        imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
+        let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let person = self.person(settings, password);
+        let given = given_password(password, &person)?;
+        let wanted = TunnelChange {
+            name: flags.name.take().or(stem),
+            username: flags.username.take().or(imported.wanted.username),
+            password: given.or(imported.wanted.password),
+            activate: flags.activate,
+            ..imported.wanted
+        };
+        self.tunnel_added(able, wanted, &person).await
+    }
+
+    async fn tunnel_added(&self, able: Able, wanted: TunnelChange, person: &Operator) -> anyhow::Result<Exit> {
+        let wanted = tunnel::prepare(&able, wanted, person)?;
+        let dry_run = self.global.dry_run;
+        let job = async |out: Emit| tunnel::add(able, &wanted, dry_run, &out).await;
+        self.report(Schema::Tunnel, false, job).await.map(|(exit, _)| exit)
+    }
+
+    async fn tunnel_edit(&self, settings: &Settings, target: Targets, flags: &TunnelFlags) -> anyhow::Result<Exit> {
+        self.guard(settings, &target)?;
+        let chosen = settings::selection(self.global, Some(&target), &settings.setup.config)?;
+        let able = self.tunnel_able(settings, &chosen, Patience::Change)?;
+        let mut wanted = change(flags)?;
+        wanted.password = given_password(&flags.password, &self.person(settings, &flags.password))?;
+        able.check_change(&wanted)?;
+        let mut plan = self.tunnel_plan(settings, &chosen, Patience::Change).await?;
+        if plan.jobs.len() != 1 {
+            let names: Vec<&str> = plan.jobs.iter().filter_map(|job| job.target.as_ref().map(|t| t.label())).collect();
+            return Err(Error::usage(format!("edit changes one tunnel, and {} are named", names.join(", ")))
+                .hint("name one of them")
+                .into());
+        }
+        let only = plan.jobs.remove(0);
+        let dry_run = self.global.dry_run;
+        let job = async |out: Emit| tunnel::edit(only, &wanted, dry_run, &out).await;
+        self.report(Schema::Tunnel, false, job).await.map(|(exit, _)| exit)
+    }
+
+    async fn tunnel_rm(&self, settings: &Settings, targets: Targets) -> anyhow::Result<Exit> {
+        self.guard(settings, &targets)?;
+        let sure = self.global.yes || self.global.dry_run;
+        let chosen = settings::selection(self.global, Some(&targets), &settings.setup.config)?;
+        self.tunnel_able(settings, &chosen, Patience::Change)?;
+        if !sure && (settings.no_input || !ui::can_ask()) {
+            return Err(Error::usage("tunnel rm removes configurations for good, and nobody can be asked")
+                .hint("look first with --dry-run, then confirm with --yes")
+                .into());
+        }
+        let plan = self.tunnel_plan(settings, &chosen, Patience::Change).await?;
+        let doomed = unless_stopped(tunnel::doomed(plan)).await?;
+        let names: Vec<String> = doomed.iter().filter_map(tunnel::Doomed::describe).collect();
+        if !sure && !names.is_empty() && !ui::confirm(&format!("remove {} for good?", names.join(" and ")))? {
+            return Err(Error::usage("not confirmed; nothing was changed").into());
+        }
+        let dry_run = self.global.dry_run;
+        let job = async |out: Emit| tunnel::remove(doomed, dry_run, &out).await;
+        self.report(Schema::Tunnel, false, job).await.map(|(exit, _)| exit)
+    }
+
+    /// Refuses before any request where a guard forbids changes of the chosen backends.
+    fn guard_chosen(&self, settings: &Settings) -> anyhow::Result<()> {
+        let names = selection::backends(&settings.setup.config, &settings.choice)?;
+        Ok(act::guard(&settings.setup, settings.read_only, &names)?)
+    }
+
+    fn able(&self, settings: &Settings, patience: Patience) -> Result<Able> {
+        let names = selection::backends(&settings.setup.config, &settings.choice)?;
+        Able::sort_out(&settings.setup, &names, patience)
+    }
+
+    /// Finds the backends that names are looked up in: those of their prefixes, and the chosen ones for the others.
+    fn tunnel_able(&self, settings: &Settings, chosen: &Selection, patience: Patience) -> Result<Able> {
+        let config = &settings.setup.config;
+        let prefix = |name: &String| {
+            let (prefix, _) = name.split_once('/')?;
+            config.backends.contains_key(prefix).then(|| prefix.to_owned())
+        };
+        let prefixes: Vec<Option<String>> = chosen.names.iter().map(prefix).collect();
+        for prefix in prefixes.iter().flatten() {
+            // Who names a backend means that one, whatever others can do.
+            Able::sort_out(&settings.setup, std::slice::from_ref(prefix), patience)?;
+        }
+        let mut names: Vec<String> = Vec::new();
+        if prefixes.is_empty() || prefixes.contains(&None) {
+            names = Able::sort_out(&settings.setup, &selection::backends(config, &settings.choice)?, patience)?.names();
+        }
+        names.extend(prefixes.into_iter().flatten());
+        names.dedup();
+        Able::sort_out(&settings.setup, &names, patience)
+    }
+
+    /// Finds the targets where there can be any: a backend that keeps no configurations is asked nothing.
+    async fn tunnel_plan(&self, settings: &Settings, chosen: &Selection, patience: Patience) -> anyhow::Result<Plan> {
+        let able = self.tunnel_able(settings, chosen, patience)?;
+        let choice = Choice { named: able.names(), ..Choice::default() };
+        Ok(unless_stopped(selection::plan(&settings.setup, &choice, chosen, patience)).await?)
+    }
+
+    fn person(&self, settings: &Settings, password: &PasswordFlags) -> Operator {
+        let announced = if password.password_stdin { vec![Asked::Password] } else { Vec::new() };
+        Operator::new(announced, settings.no_input, self.global.quiet)
+    }
+}
+
+fn named(targets: &[String], id: bool) -> Targets {
+    Targets { targets: targets.to_vec(), id, targets_from: None, sort: false }
+}
+
+/// Reads the flags and the document that they name; the password comes by itself.
+fn change(flags: &TunnelFlags) -> Result<TunnelChange> {
+    let from_stdin = flags.from_json.as_deref() == Some(Path::new("-"));
+    if from_stdin && flags.password.password_stdin {
+        return Err(Error::usage("--from-json - and --password-stdin both want standard input")
+            .hint("put the password into a file of yours alone, and name it with --password-file"));
+    }
+    Ok(TunnelChange {
+        kind: flags.kind.clone(),
+        name: flags.name.clone(),
+        host: flags.host.clone(),
+        port: flags.port,
+        username: flags.username.clone(),
+        password: None,
+        mppe: flags.mppe.clone(),
+        auth: flags.auth.clone(),
+        dns: flags.dns.clone(),
+        mtu: flags.mtu,
+        document: flags.from_json.as_deref().map(document).transpose()?,
+        activate: flags.activate,
+    })
+}
+
+fn document(path: &Path) -> Result<SecretDocument> {
+    let (place, bytes) = if path == Path::new("-") {
+        ("standard input".to_owned(), ui::stdin_bytes())
+    } else {
+        (path.display().to_string(), std::fs::read(path))
+    };
+    let bytes = bytes.map_err(|error| Error::usage(format!("--from-json: {place} can't be read: {error}")))?;
+    // What serde_json says of broken syntax has line and column, and quotes nothing.
+    let value = serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes))
+        .map_err(|error| Error::usage(format!("--from-json: {place} is no JSON: {error}")))?;
+    Ok(SecretDocument(value))
+}
+
+fn given_password(flags: &PasswordFlags, person: &Operator) -> Result<Option<secrecy::SecretString>> {
+    if flags.password_stdin {
+        return person.ask(Asked::Password, "").map(Some);
+    }
+    let Some(path) = &flags.password_file else { return Ok(None) };
+    let text = text_of(path)?;
+    let password = text.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(Error::usage(format!("{} was to hold the password, but is empty", path.display())));
+    }
+    Ok(Some(password.into()))
+}
+
+fn text_of(path: &Path) -> Result<String> {
+    let wrong = |what: String| Error::usage(format!("{} {what}", path.display()));
+    let bytes = std::fs::read(path).map_err(|error| wrong(format!("can't be read: {error}")))?;
+    String::from_utf8(bytes).map_err(|_| wrong("is no text in UTF-8".to_owned()))
 }

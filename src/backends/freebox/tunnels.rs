@@ -1,0 +1,266 @@
+//! The configurations that the box keeps: vendor page, sections 4.1 to 4.5.
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::change::{self, Wanted};
+use super::convert::masked;
+use super::fields::{Protocol, same};
+use super::{Freebox, ovpn, wg_conf};
+use crate::backend::{Edited, ImportFile, Imported, Tunnel, TunnelChange, Tunnels, naming};
+use crate::error::{Code, Error, Layer, Result};
+use crate::model::Target;
+
+/// Shows a configuration.
+fn shown((target, document): (Target, Value)) -> Tunnel {
+    Tunnel { target, active: document["active"].as_bool(), config: masked(document) }
+}
+
+impl Freebox {
+    /// Reads the configuration that a target means now: one that was found by a remembered name may have another since.
+    async fn current(&self, target: &Target) -> Result<(Target, Value)> {
+        let guess = self.is_guess(target);
+        match self.api.config(&target.id).await {
+            Ok(found) if !guess || found.0.name == target.name => {
+                self.confirm_guess(&found.0);
+                Ok(found)
+            }
+            Err(error) if !guess || error.code() != Code::TargetNotFound => Err(error),
+            _ => {
+                let now = self.look_again(target).await?;
+                self.api.config(&now.id).await
+            }
+        }
+    }
+
+    /// Refuses a name that another configuration has: the box may allow it, but every verb that takes a name would from
+    /// then on have to refuse it as ambiguous. Names that differ by case alone can be told apart.
+    async fn refuse_taken(&self, name: &str, own: Option<&str>) -> Result<()> {
+        let taken = self
+            .api
+            .tunnels()
+            .await?
+            .into_iter()
+            .find(|there| there.name.as_deref() == Some(name) && Some(there.id.as_str()) != own);
+        let Some(there) = taken else { return Ok(()) };
+        let argument = naming::argument(&self.info.backend, &Target { name: None, ..there.clone() });
+        Err(Error::new(
+            Code::ConflictExists,
+            Layer::Api,
+            format!("the box has a tunnel `{name}` already ({})", there.id),
+        )
+        .backend(&self.info.backend)
+        .target(name)
+        .hint(format!("choose another --name, or change that one: vpnctl tunnel edit {argument}")))
+    }
+
+    /// Finds out what became of an addition whose answer was lost or said nothing: its name was nobody's before.
+    async fn added(&self, name: &str, lost: Option<Error>) -> Result<Tunnel> {
+        let there = match self.api.configs().await {
+            Ok(configs) => configs.into_iter().find(|(target, _)| target.name.as_deref() == Some(name)),
+            Err(error) => return Err(lost.unwrap_or_else(|| error.unknown_outcome())),
+        };
+        match (there, lost) {
+            (Some(found), lost) => {
+                if let Some(error) = lost {
+                    tracing::info!("the answer to the addition was lost, but it was carried out: {error}");
+                }
+                Ok(shown(found))
+            }
+            (None, Some(error)) => Err(error),
+            (None, None) => Err(Error::new(
+                Code::VendorProtocol,
+                Layer::Api,
+                format!("the box says that it added `{name}`, but does not list it"),
+            )
+            .unknown_outcome()
+            .hint(format!("look again: vpnctl tunnel list -b {}", self.info.backend))),
+        }
+    }
+
+    /// Reads the change as one of what is there.
+    fn fitting(target: &Target, document: &Value, change: &TunnelChange) -> Result<Wanted> {
+        let word = document["type"].as_str().unwrap_or_default();
+        let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.word() == word).ok_or_else(|| {
+            Error::new(
+                Code::Unsupported,
+                Layer::Api,
+                format!("`{}` is of the type `{word}`, which vpnctl does not know", target.label()),
+            )
+            .hint("change it in Freebox OS, or by a raw call: vpnctl api PUT vpn_client/config/ID --data …")
+        })?;
+        if let Some(wanted) = change::named_protocol(change)?.filter(|wanted| *wanted != protocol) {
+            return Err(Error::usage(format!(
+                "`{}` is {}, and the type of a tunnel can't be changed to {}",
+                target.label(),
+                protocol.title(),
+                wanted.word()
+            ))
+            .hint("add another one: vpnctl tunnel add"));
+        }
+        change::read(change, protocol)
+    }
+
+    /// Reads back what the box made of an edit, and tells where it kept something else.
+    async fn edited(
+        &self,
+        id: &str,
+        answer: Option<(Target, Value)>,
+        wanted: &Wanted,
+        changed: &[String],
+    ) -> Result<Tunnel> {
+        let (target, document) = match answer {
+            Some(found) => found,
+            // The answer lacks its result: what is there now is asked for.
+            None => self.api.config(id).await.map_err(Error::unknown_outcome)?,
+        };
+        let section = &document[wanted.protocol.section()];
+        for (name, value) in &wanted.conf {
+            let field = wanted.protocol.field(name);
+            let asked = changed.iter().any(|path| path.rsplit('.').next() == Some(name));
+            // What the box never gives back, or masks, can't be compared.
+            let visible = !super::convert::is_secret(name);
+            if asked && visible && !same(field, section.get(name), value) {
+                tracing::warn!("`{}`: the box took the change, but keeps another `{name}`", target.label());
+            }
+        }
+        Ok(shown((target, document)))
+    }
+}
+
+#[async_trait]
+impl Tunnels for Freebox {
+    async fn list(&self) -> Result<Vec<Tunnel>> {
+        Ok(self.api.configs().await?.into_iter().map(shown).collect())
+    }
+
+    async fn show(&self, target: &Target) -> Result<Tunnel> {
+        self.current(target).await.map(shown)
+    }
+
+    fn check_new(&self, wanted: &TunnelChange) -> Result<()> {
+        change::read_new(wanted).map(|_| ())
+    }
+
+    fn preview(&self, wanted: &TunnelChange) -> Result<Tunnel> {
+        let read = change::read_new(wanted)?;
+        let target = Target {
+            name: read.name.clone(),
+            kind_word: Some(read.protocol.word().to_owned()),
+            ..Target::by_id(self.info.kind, "")
+        };
+        Ok(shown((target, change::addition(read, wanted.activate))))
+    }
+
+    async fn check_name(&self, name: &str) -> Result<()> {
+        self.refuse_taken(name, None).await
+    }
+
+    fn check_change(&self, change: &TunnelChange) -> Result<()> {
+        let TunnelChange { kind, name, host, port, username, password, mppe, auth, dns, mtu, document, activate } =
+            change;
+        let texts = [kind, name, host, username, mppe];
+        let lists = [auth, dns];
+        let nothing = texts.iter().all(|text| text.is_none())
+            && lists.iter().all(|list| list.is_none())
+            && port.is_none()
+            && mtu.is_none()
+            && password.is_none()
+            && document.is_none();
+        if nothing && !activate {
+            return Err(Error::usage("nothing is to be changed")
+                .hint("name what is: --name, --host, --username, --password-stdin …; see vpnctl tunnel edit --help"));
+        }
+        change::read_any(change)
+    }
+
+    fn lacks_password(&self, wanted: &TunnelChange) -> bool {
+        change::read_new(wanted).is_ok_and(|wanted| change::lacks_password(&wanted))
+    }
+
+    fn import(&self, file: &ImportFile<'_>) -> Result<Imported> {
+        let ending = file.name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+        match ending.as_deref() {
+            Some("conf") => wg_conf::read(file),
+            Some("ovpn") => ovpn::read(file),
+            _ => Err(Error::usage(format!("{}: the ending says nothing of what it is", file.name))
+                .hint("name a WireGuard file NAME.conf, and an OpenVPN file NAME.ovpn")),
+        }
+    }
+
+    async fn add(&self, wanted: &TunnelChange) -> Result<Tunnel> {
+        let read = change::read_new(wanted)?;
+        let name = read.name.clone().unwrap_or_default();
+        self.refuse_taken(&name, None).await?;
+        match self.api.add(&change::addition(read, wanted.activate)).await {
+            Ok(Some(added)) => Ok(shown(added)),
+            Ok(None) => self.added(&name, None).await,
+            Err(error) if error.outcome_is_unknown() => self.added(&name, Some(error)).await,
+            Err(error) => Err(error.target(name)),
+        }
+    }
+
+    async fn edit(&self, target: &Target, change: &TunnelChange, dry_run: bool) -> Result<Edited> {
+        // A session opens here at the latest; without the right it would show secrets masked or not at all.
+        let mut found = self.current(target).await?;
+        if !dry_run && self.api.auth.refresh_rights().await? {
+            found = self.current(&found.0).await?;
+        }
+        let (target, document) = found;
+        let wanted = Self::fitting(&target, &document, change)?;
+        let found = change::difference(&document, &wanted, change.activate);
+        if found.changed.iter().any(|path| path == "description")
+            && let Some(name) = &wanted.name
+        {
+            self.refuse_taken(name, Some(&target.id)).await?;
+        }
+        if dry_run || found.changed.is_empty() {
+            return Ok(Edited { tunnel: shown((target, document)), changed: found.changed });
+        }
+        for field in &found.unseen {
+            tracing::warn!(
+                "`{}`: the box does not show `{field}`, so it is left out; check the tunnel",
+                target.label()
+            );
+        }
+        let tunnel = match self.api.change(&target.id, &Value::Object(found.body)).await {
+            Err(error) if error.outcome_is_unknown() => self.after_doubt(&target, &wanted, change, error).await?,
+            Err(error) => return Err(error.target(target.label())),
+            Ok(answer) => self.edited(&target.id, answer, &wanted, &found.changed).await?,
+        };
+        Ok(Edited { tunnel, changed: found.changed })
+    }
+
+    async fn remove(&self, target: &Target) -> Result<()> {
+        let id = if self.is_guess(target) { self.current(target).await?.0.id } else { target.id.clone() };
+        match self.api.remove(&id).await {
+            Err(error) if error.outcome_is_unknown() => match self.api.config(&id).await {
+                Err(gone) if gone.code() == Code::TargetNotFound => {
+                    tracing::info!("the answer to the removal was lost, but it was carried out: {error}");
+                    Ok(())
+                }
+                _ => Err(error),
+            },
+            result => result,
+        }
+    }
+}
+
+impl Freebox {
+    /// Reads what became of an edit whose answer was lost: where nothing is left to change, it was carried out.
+    async fn after_doubt(
+        &self,
+        target: &Target,
+        wanted: &Wanted,
+        change: &TunnelChange,
+        lost: Error,
+    ) -> Result<Tunnel> {
+        let Ok((now, document)) = self.api.config(&target.id).await else { return Err(lost) };
+        let left = change::difference(&document, wanted, change.activate).changed;
+        if !left.is_empty() {
+            return Err(lost);
+        }
+        tracing::info!("the answer to the edit was lost, but it was carried out: {lost}");
+        Ok(shown((now, document)))
+    }
+}
