@@ -25,6 +25,7 @@ mod keyring;
 mod keys;
 mod logins;
 mod outputs;
+mod pairings;
 mod processes;
 mod quirks;
 mod remembering;
@@ -32,3 +33,5 @@ mod secrets;
 #[cfg(unix)]
 mod signals;
 mod trust;
+mod switching;
+mod tunnels;

@@ -1,7 +1,10 @@
 //! What is the Freebox's alone: paths, envelopes, tunnels that change behind a name.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use vpnctl::error::{Code, Exit};
+use vpnctl::http::Deadline;
 use vpnctl::model::{Target, Word};
 
 use super::bench::{Bench, connect, failed, find, found, listed, word};
@@ -124,16 +127,51 @@ async fn an_activation_that_is_refused_is_not_sent_again() {
     let bench = Bench::new("freebox").await;
     let backend = bench.logged_in(&FREEBOX).await;
     for (word, code) in [
-        ("busy", Code::ConflictBusy),
         ("exist", Code::ConflictExists),
         ("inval", Code::Usage),
         ("odd", Code::VendorError),
+        ("netdown", Code::HttpServerError),
     ] {
         bench.fault(&format!("activation={word}"));
         let error = failed(connect(&*backend, &FREEBOX.down()).await, code);
         assert!(!error.outcome_is_unknown());
         assert_eq!(bench.asked(), [FREEBOX.writes[0]]);
     }
+}
+
+#[tokio::test]
+async fn a_box_that_is_busy_is_told_once_more() {
+    let bench = Bench::new("freebox").await;
+    let backend = bench.logged_in(&FREEBOX).await;
+    bench.fault("activation=busy*1");
+    assert_eq!(word(connect(&*backend, &FREEBOX.down()).await), Word::Connecting);
+    assert_eq!(bench.asked(), [FREEBOX.writes[0]; 2]);
+    bench.fault("activation=busy");
+    let error = failed(connect(&*backend, &FREEBOX.by_id("vpn2")).await, Code::ConflictBusy);
+    assert!(!error.outcome_is_unknown() && error.is_temporary());
+    assert_eq!(bench.asked().len(), 2);
+    // Where the time does not suffice for the pause, it is told at once.
+    let hurried = bench.open_with(|opening| opening.deadline = Deadline::after(Some(Duration::from_millis(900))));
+    failed(connect(&*hurried, &FREEBOX.by_id("vpn2")).await, Code::ConflictBusy);
+    assert_eq!(bench.requests(), 1);
+    // A read is none of this: nothing waits for it.
+    bench.fault("vpn-client=busy");
+    bench.asked();
+    failed(backend.status(None).await, Code::ConflictBusy);
+    assert_eq!(bench.requests(), 1);
+}
+
+#[tokio::test]
+async fn after_a_switch_it_is_read_which_others_are_active() {
+    let bench = Bench::new("freebox").await;
+    let backend = bench.logged_in(&FREEBOX).await;
+    backend.disconnect(&FREEBOX.up()).await.unwrap();
+    connect(&*backend, &FREEBOX.down()).await.unwrap();
+    assert_eq!(bench.asked(), [FREEBOX.writes[1], FREEBOX.writes[0], "GET /api/v16/vpn_client/config/"]);
+    // A reconnect is no switch.
+    backend.disconnect(&FREEBOX.down()).await.unwrap();
+    connect(&*backend, &FREEBOX.down()).await.unwrap();
+    assert_eq!(bench.asked(), [FREEBOX.writes[0]; 2]);
 }
 
 #[tokio::test]

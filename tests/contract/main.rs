@@ -16,7 +16,9 @@ mod everyware_login;
 mod everyware_trust;
 mod facts;
 mod freebox;
+mod freebox_log;
 mod freebox_login;
+mod freebox_reach;
 mod ixon;
 mod ixon_cloud;
 #[cfg(feature = "keyring")]
@@ -28,3 +30,4 @@ mod sentences_session;
 mod state;
 mod tls;
 mod transport;
+mod tunnels;
