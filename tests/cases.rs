@@ -8,6 +8,8 @@
 mod documents;
 #[path = "cases_harness/folder.rs"]
 mod folder;
+#[path = "cases_harness/imported.rs"]
+mod imported;
 #[path = "cases_harness/server.rs"]
 mod server;
 #[path = "cases_harness/vendors.rs"]
@@ -189,11 +191,24 @@ async fn everyware_failure() {
     failure_cases("everyware").await;
 }
 
+#[tokio::test]
+async fn freebox_import() {
+    let files = ["file.conf", "file.ovpn", "ca.crt", "expected.json"];
+    let work = cases("freebox", "import", &files).into_iter().map(|case| async move {
+        let opened = vendors::open("freebox", &case, &[]).await;
+        let found = imported::read(&*opened.backend, &case);
+        difference(&case, "imported", &case.json("expected.json"), &found)
+    });
+    none_differs(join_all(work).await);
+}
+
 #[test]
 fn every_folder_belongs_to_an_operation() {
     assert_eq!(folder::names(""), ["everyware", "freebox", "ixon"]);
     for vendor in folder::names("") {
-        assert_eq!(folder::names(&vendor), ["failure", "list", "status"], "{vendor}");
+        let own: &[&str] = if vendor == "freebox" { &["import"] } else { &[] };
+        let names: Vec<String> = folder::names(&vendor).into_iter().filter(|name| !own.contains(&&**name)).collect();
+        assert_eq!(names, ["failure", "list", "status"], "{vendor}");
     }
 }
 

@@ -172,7 +172,7 @@ fn a_tunnel_is_added_changed_and_removed() {
         (&json!(true), &json!(false))
     );
 
-    let again = bench.run_with(&format!("{add} --password-stdin -o json"), "hunter2-canary\n").ends(9).without_output();
+    let again = bench.run_with(&format!("{add} --password-stdin -o json"), "hunter2-canary\n").ends(9);
     assert!(again.fails("conflict.exists")["message"].as_str().unwrap().contains("vpn3"), "{again}");
 
     bench.requests();
