@@ -267,6 +267,17 @@ pub struct Doomed {
 }
 
 impl Doomed {
+    /// Opens its backend anew, so that its time begins now.
+    ///
+    /// # Errors
+    /// Fails where its settings are wrong.
+    pub fn reopen(&mut self, setup: &Setup) -> Result<()> {
+        if let Some(settings) = setup.config.backends.get(&self.open.info().backend) {
+            self.open = Arc::new(setup.open(settings, Patience::Change)?);
+        }
+        Ok(())
+    }
+
     /// Describes it for a question, where it is there.
     #[must_use]
     pub fn describe(&self) -> Option<String> {

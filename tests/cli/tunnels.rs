@@ -328,6 +328,31 @@ fn an_openvpn_file_is_imported_with_what_it_names() {
 }
 
 #[test]
+fn a_password_in_a_file_is_that_of_the_user_in_the_file() {
+    let bench = Bench::new();
+    let file = bench.write("a.ovpn", "remote h 1\n<auth-user-pass>\nme\nhunter2-canary\n</auth-user-pass>\n");
+    let import = format!("tunnel import {} -b freebox", file.display());
+    bench.run(&format!("{import} --username you")).ends(2).tells("--password-stdin");
+    bench.run_with(&format!("{import} --username you --password-stdin"), "other\n").ends(0);
+    let conf = written(&bench)[0]["conf_openvpn"].clone();
+    assert_eq!((&conf["username"], &conf["password"]), (&json!("you"), &json!("other")));
+}
+
+#[test]
+fn a_bare_name_is_looked_up_in_the_chosen_backend_only() {
+    let bench = Bench::new();
+    let text = bench.config();
+    let home = text.split("[backend.ixon]").next().unwrap();
+    let second = home.replace("[backend.freebox]", "[backend.second]").replace("127.0.0.1", "localhost");
+    let second = &second[second.find("[backend.second]").unwrap()..];
+    let config = format!("default_backend = \"freebox\"\n{home}{second}");
+    // A prefix chooses for its own name only; in both it would be ambiguous.
+    let run = bench.run_by(&config, "tunnel show second/vpn0 Downloads -o csv --fields backend,target.id --no-header");
+    assert_eq!(run.ends(0).quietly().stdout, "second,vpn0\nfreebox,vpn1\n");
+    bench.run_by(&config, "tunnel show Downloads -A").ends(2).tells("second/Downloads");
+}
+
+#[test]
 fn files_that_cannot_be_imported_are_told_with_their_line_and_without_a_key() {
     let bench = Bench::new();
     let head = format!("[Interface]\nPrivateKey = {KEY}\nAddress = 192.0.2.2/32\n");

@@ -90,19 +90,15 @@ async fn a_remote_port_at_which_nothing_listens_may_have_changed() {
     }
 }
 
-/// A server that shows the certificate which some boxes show at their remote port.
-async fn foobar() -> u16 {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.distinguished_name.push(DnType::CommonName, "foobar");
-    (params.not_before, params.not_after) = (date_time_ymd(2014, 1, 1), date_time_ymd(2017, 1, 1));
-    let key = KeyPair::generate().unwrap();
-    let leaf = params.self_signed(&key).unwrap().der().clone();
+/// Shows a certificate in front of a plain server.
+async fn secured(leaf: rcgen::Certificate, key: &KeyPair, to: Option<String>) -> u16 {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![leaf], rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+        .with_single_cert(vec![leaf.der().clone()], key)
         .unwrap();
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -110,10 +106,50 @@ async fn foobar() -> u16 {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             // Who refuses the certificate ends it.
-            let _ = acceptor.accept(stream).await;
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            if let Some(to) = &to {
+                let mut plain = tokio::net::TcpStream::connect(to).await.unwrap();
+                tokio::spawn(async move { tokio::io::copy_bidirectional(&mut stream, &mut plain).await });
+            }
         }
     });
     port
+}
+
+/// A server with the certificate that some boxes show at their remote port.
+async fn foobar() -> u16 {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "foobar");
+    (params.not_before, params.not_after) = (date_time_ymd(2014, 1, 1), date_time_ymd(2017, 1, 1));
+    let key = KeyPair::generate().unwrap();
+    secured(params.self_signed(&key).unwrap(), &key, None).await
+}
+
+#[tokio::test]
+async fn the_certificate_is_the_names_whatever_the_address() {
+    let mut bench = Bench::new("freebox").await;
+    let mut ca = CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca_key = KeyPair::generate().unwrap();
+    let file = bench.folder.path().join("ca.pem");
+    std::fs::write(&file, ca.self_signed(&ca_key).unwrap().pem()).unwrap();
+    let issuer = rcgen::Issuer::new(ca, ca_key);
+    let key = KeyPair::generate().unwrap();
+    // As a real box's it names its issuer, but not that one's key: strict verifiers stumble over that.
+    let leaf = CertificateParams::new(vec!["mafreebox.freebox.fr".to_owned()]).unwrap();
+    let leaf = leaf.signed_by(&key, &issuer).unwrap();
+    let to = bench.url("api").trim_start_matches("http://").to_owned();
+    let port = secured(leaf, &key, Some(to)).await;
+    bench.text("tls.ca_file", file.to_str().unwrap());
+    bench.text("connect_address", "127.0.0.1");
+    bench.text("url", &format!("https://mafreebox.freebox.fr:{port}"));
+    assert_eq!(word(bench.open().status(None).await), Word::Connected);
+    bench.text("url", &format!("https://127.0.0.1:{port}"));
+    let error = failed(bench.open().status(None).await, Code::NetTlsUntrusted);
+    assert!(error.message().contains("another name"), "{error}");
+    // The name can be said apart from the URL too.
+    bench.text("tls.server_name", "mafreebox.freebox.fr");
+    assert_eq!(word(bench.open().status(None).await), Word::Connected);
 }
 
 #[tokio::test]

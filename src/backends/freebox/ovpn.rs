@@ -8,8 +8,8 @@ use crate::backend::{ImportFile, Imported, SecretDocument, TunnelChange};
 use crate::error::{Error, Result};
 
 /// Directives whose first argument is a file that can stand in the configuration instead, between tags.
-const FILES: [&str; 9] =
-    ["ca", "cert", "key", "dh", "extra-certs", "tls-auth", "tls-crypt", "tls-crypt-v2", "crl-verify"];
+const FILES: [&str; 10] =
+    ["ca", "cert", "key", "dh", "extra-certs", "secret", "tls-auth", "tls-crypt", "tls-crypt-v2", "crl-verify"];
 /// Directives that name what can't stand there as text.
 const IMPOSSIBLE: [(&str, &str); 4] = [
     ("pkcs12", "take it apart: `openssl pkcs12 -in FILE -nodes` shows ca, cert and key, each for its own file"),
@@ -100,15 +100,15 @@ impl Reading {
                 self.credentials(&text.lines().collect::<Vec<_>>(), file.name, number)?;
                 self.line("auth-user-pass");
             }
-            Some(path) if FILES.contains(&name.as_str()) && path != "[inline]" => {
+            Some(path) if FILES.contains(&name.as_str()) && !["[inline]", "none"].contains(&path) => {
                 if name == "crl-verify" && words.get(2).is_some_and(|word| word == "dir") {
                     return Err(at(file.name, number, "`crl-verify` names a folder, and the box sees none")
                         .hint("name a file with the revoked certificates, or leave it out"));
                 }
                 let text = beside(file, &name, path, number)?;
                 self.line(&format!("<{name}>\n{}\n</{name}>", text.trim().replace("\r\n", "\n")));
-                // Of `tls-auth FILE 1` the second argument has a directive of its own.
-                if let Some(direction) = words.get(2).filter(|_| name == "tls-auth") {
+                // Of `tls-auth FILE 1` the second argument has a directive of its own between tags.
+                if let Some(direction) = words.get(2).filter(|_| name == "tls-auth" || name == "secret") {
                     self.line(&format!("key-direction {direction}"));
                 }
             }

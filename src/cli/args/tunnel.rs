@@ -20,11 +20,13 @@ pub(in crate::cli) enum TunnelVerb {
     },
     /// Add a configuration.
     #[command(
-        after_help = "Examples:\n  vpnctl tunnel add -b home --type pptp --name Office --host vpn.example.org --username me --password-stdin\n  vpnctl tunnel add -b home --type wireguard --name Lyon --from-json lyon.json"
+        after_help = "A name that the box has already is refused; --activate is refused while another VPN is up.\nNothing is waited for: see vpnctl wait.\n\nExamples:\n  vpnctl tunnel add -b home --type pptp --name Office --host vpn.example.org --username me --password-stdin\n  vpnctl tunnel add -b home --type wireguard --name Lyon --from-json lyon.json"
     )]
     Add(TunnelFlags),
-    /// Change a configuration; only what is named is sent.
-    #[command(after_help = "Example:\n  vpnctl tunnel edit -b home Office --host vpn2.example.org")]
+    /// Change a configuration; only what differs is sent.
+    #[command(
+        after_help = "The type of a tunnel can't be changed. What `tunnel show` prints as `config` may be edited and given to\n--from-json; *** in it means: as it is.\n\nExamples:\n  vpnctl tunnel edit -b home Office --host vpn2.example.org\n  vpnctl tunnel edit -b home Office --password-file secret.txt --dry-run"
+    )]
     Edit {
         /// A name or id, perhaps as BACKEND/NAME.
         #[arg(value_name = "TARGET")]
@@ -35,7 +37,8 @@ pub(in crate::cli) enum TunnelVerb {
         #[command(flatten)]
         flags: TunnelFlags,
     },
-    /// Remove configurations.
+    /// Remove configurations, after asking; one that is active goes down with its removal.
+    #[command(after_help = "Examples:\n  vpnctl tunnel rm -b home Office\n  vpnctl tunnel rm home/Office --yes")]
     Rm {
         /// Names or ids, perhaps as BACKEND/NAME.
         #[arg(value_name = "TARGET", required = true)]
@@ -46,7 +49,7 @@ pub(in crate::cli) enum TunnelVerb {
     },
     /// Add a configuration from a WireGuard .conf or an OpenVPN .ovpn file.
     #[command(
-        after_help = "Examples:\n  vpnctl tunnel import -b home lyon.conf\n  vpnctl tunnel import -b home office.ovpn --username me --password-file secret.txt"
+        after_help = "What the box has no field for is told and left out. Files that an .ovpn names are put into it.\n\nExamples:\n  vpnctl tunnel import -b home lyon.conf\n  vpnctl tunnel import -b home office.ovpn --username me --password-file secret.txt"
     )]
     Import {
         /// The file; its ending says what it is.

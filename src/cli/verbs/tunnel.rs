@@ -77,7 +77,7 @@ impl Command<'_> {
         let mut wanted = change(flags)?;
         let person = self.person(settings, &flags.password);
         wanted.password = given_password(&flags.password, &person)?;
-        self.tunnel_added(able, wanted, &person).await
+        self.tunnel_added(settings, &able, wanted, &person).await
     }
 
     async fn tunnel_import(
@@ -99,18 +99,29 @@ impl Command<'_> {
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let person = self.person(settings, password);
         let given = given_password(password, &person)?;
+        // The password in the file is that of the user in the file.
+        let other = flags.username.is_some() && flags.username != imported.wanted.username;
+        let of_file = imported.wanted.password.filter(|_| !other);
         let wanted = TunnelChange {
             name: flags.name.take().or(stem),
             username: flags.username.take().or(imported.wanted.username),
-            password: given.or(imported.wanted.password),
+            password: given.or(of_file),
             activate: flags.activate,
             ..imported.wanted
         };
-        self.tunnel_added(able, wanted, &person).await
+        self.tunnel_added(settings, &able, wanted, &person).await
     }
 
-    async fn tunnel_added(&self, able: Able, wanted: TunnelChange, person: &Operator) -> anyhow::Result<Exit> {
-        let wanted = tunnel::prepare(&able, wanted, person)?;
+    async fn tunnel_added(
+        &self,
+        settings: &Settings,
+        able: &Able,
+        wanted: TunnelChange,
+        person: &Operator,
+    ) -> anyhow::Result<Exit> {
+        let wanted = tunnel::prepare(able, wanted, person)?;
+        // The time that somebody took to type a password is none of the command's.
+        let able = self.able(settings, Patience::Change)?;
         let dry_run = self.global.dry_run;
         let job = async |out: Emit| tunnel::add(able, &wanted, dry_run, &out).await;
         self.report(Schema::Tunnel, false, job).await.map(|(exit, _)| exit)
@@ -119,7 +130,7 @@ impl Command<'_> {
     async fn tunnel_edit(&self, settings: &Settings, target: Targets, flags: &TunnelFlags) -> anyhow::Result<Exit> {
         self.guard(settings, &target)?;
         let chosen = settings::selection(self.global, Some(&target), &settings.setup.config)?;
-        let able = self.tunnel_able(settings, &chosen, Patience::Change)?;
+        let (able, _) = self.tunnel_able(settings, &chosen, Patience::Change)?;
         let mut wanted = change(flags)?;
         wanted.password = given_password(&flags.password, &self.person(settings, &flags.password))?;
         able.check_change(&wanted)?;
@@ -147,10 +158,14 @@ impl Command<'_> {
                 .into());
         }
         let plan = self.tunnel_plan(settings, &chosen, Patience::Change).await?;
-        let doomed = unless_stopped(tunnel::doomed(plan)).await?;
+        let mut doomed = unless_stopped(tunnel::doomed(plan)).await?;
         let names: Vec<String> = doomed.iter().filter_map(tunnel::Doomed::describe).collect();
         if !sure && !names.is_empty() && !ui::confirm(&format!("remove {} for good?", names.join(" and ")))? {
             return Err(Error::usage("not confirmed; nothing was changed").into());
+        }
+        for one in &mut doomed {
+            // The time that somebody took to answer is none of the command's.
+            one.reopen(&settings.setup)?;
         }
         let dry_run = self.global.dry_run;
         let job = async |out: Emit| tunnel::remove(doomed, dry_run, &out).await;
@@ -168,31 +183,32 @@ impl Command<'_> {
         Able::sort_out(&settings.setup, &names, patience)
     }
 
-    /// Finds the backends that names are looked up in: those of their prefixes, and the chosen ones for the others.
-    fn tunnel_able(&self, settings: &Settings, chosen: &Selection, patience: Patience) -> Result<Able> {
+    /// Opens the backends that names are looked up in: those of their prefixes, and of the chosen ones, for names without,
+    /// those that keep configurations; gives the names of the latter too.
+    fn tunnel_able(&self, settings: &Settings, chosen: &Selection, patience: Patience) -> Result<(Able, Vec<String>)> {
         let config = &settings.setup.config;
         let prefix = |name: &String| {
             let (prefix, _) = name.split_once('/')?;
             config.backends.contains_key(prefix).then(|| prefix.to_owned())
         };
         let prefixes: Vec<Option<String>> = chosen.names.iter().map(prefix).collect();
+        let mut able = Able::default();
+        let mut bare = Vec::new();
+        if prefixes.is_empty() || prefixes.contains(&None) {
+            able = Able::sort_out(&settings.setup, &selection::backends(config, &settings.choice)?, patience)?;
+            bare = able.names();
+        }
         for prefix in prefixes.iter().flatten() {
             // Who names a backend means that one, whatever others can do.
-            Able::sort_out(&settings.setup, std::slice::from_ref(prefix), patience)?;
+            able.open.extend(Able::sort_out(&settings.setup, std::slice::from_ref(prefix), patience)?.open);
         }
-        let mut names: Vec<String> = Vec::new();
-        if prefixes.is_empty() || prefixes.contains(&None) {
-            names = Able::sort_out(&settings.setup, &selection::backends(config, &settings.choice)?, patience)?.names();
-        }
-        names.extend(prefixes.into_iter().flatten());
-        names.dedup();
-        Able::sort_out(&settings.setup, &names, patience)
+        Ok((able, bare))
     }
 
     /// Finds the targets where there can be any: a backend that keeps no configurations is asked nothing.
     async fn tunnel_plan(&self, settings: &Settings, chosen: &Selection, patience: Patience) -> anyhow::Result<Plan> {
-        let able = self.tunnel_able(settings, chosen, patience)?;
-        let choice = Choice { named: able.names(), ..Choice::default() };
+        let (_, named) = self.tunnel_able(settings, chosen, patience)?;
+        let choice = Choice { named, ..Choice::default() };
         Ok(unless_stopped(selection::plan(&settings.setup, &choice, chosen, patience)).await?)
     }
 
