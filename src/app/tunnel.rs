@@ -282,7 +282,7 @@ impl Doomed {
     #[must_use]
     pub fn describe(&self) -> Option<String> {
         let tunnel = self.found.as_ref().ok()?;
-        let up = if tunnel.active == Some(true) { ", which is active and goes down with it" } else { "" };
+        let up = if tunnel.active == Some(true) { " (active: its connection ends)" } else { "" };
         Some(format!("`{}` of `{}`{up}", tunnel.target.label(), self.open.info().backend))
     }
 }

@@ -302,6 +302,11 @@ fn an_openvpn_file_is_imported_with_what_it_names() {
     );
     let import = format!("tunnel import {} -b freebox -o json", file.display());
     bench.run(&import).ends(2).without_output().tells("--username");
+    bench
+        .run_with(&format!("{import} --password-stdin"), "x\n")
+        .ends(2)
+        .without_output()
+        .tells("no user that it is of");
     bench.run(&format!("{import} --username me")).ends(2).without_output().tells("--password-stdin");
     assert_eq!(bench.requests(), 0);
     let run = bench.run_with(&format!("{import} --username me --password-stdin"), "hunter2-canary\n").ends(0).quietly();

@@ -132,7 +132,13 @@ pub(super) fn read_new(wanted: &TunnelChange) -> Result<Wanted> {
             }
         }));
     }
-    if protocol == Protocol::OpenVpn && !read.conf.contains_key("username") && ovpn::asks_for_user(&read.conf) {
+    let user = read.conf.contains_key("username");
+    if protocol == Protocol::OpenVpn && !user && read.conf.contains_key("password") {
+        return Err(
+            Error::usage("a password is given, and no user that it is of").hint("name the user with --username")
+        );
+    }
+    if protocol == Protocol::OpenVpn && !user && ovpn::asks_for_user(&read.conf) {
         return Err(Error::usage("the VPN server of this file asks for a user (`auth-user-pass`)")
             .hint("give it with --username, and the password with --password-stdin or --password-file"));
     }

@@ -157,7 +157,7 @@ impl VpnBackend for Freebox {
 
     async fn status(&self, target: Option<&Target>) -> Result<Status> {
         let (document, native) = self.api.status().await?;
-        let status = Status { native: Some(native), ..convert::status(document) };
+        let status = Status { native: Some(convert::masked(native)), ..convert::status(document) };
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&status.target);
         let Some(target) = target else { return Ok(status) };
         let named_otherwise = status.target.as_ref().is_some_and(|there| there.name != target.name);

@@ -145,7 +145,7 @@ fn beside(file: &ImportFile<'_>, name: &str, path: &str, number: usize) -> Resul
 /// Tells whether the file of a configuration asks for a user and brings none.
 pub(super) fn asks_for_user(conf: &Map<String, Value>) -> bool {
     let text = conf.get("config_file").and_then(Value::as_str).unwrap_or_default();
-    text.lines().map(str::trim).any(|line| line == "auth-user-pass")
+    text.lines().any(|line| words(line) == ["auth-user-pass"])
 }
 
 /// Takes a line apart as OpenVPN does: `#` and `;` begin comments, quotes hold words together, `\` takes the next

@@ -60,7 +60,9 @@ pub(super) fn explained(error: Error, url: &Url, place: Option<&Place>, italian:
                 local_host(italian)
             ),
         ),
-        Code::NetDns | Code::NetRefused | Code::NetTimeout | Code::TimeoutRequest if !remote => {
+        Code::NetDns | Code::NetRefused | Code::NetTimeout | Code::TimeoutRequest | Code::TimeoutDeadline
+            if !remote =>
+        {
             match place.and_then(|place| place.api_domain.as_deref().zip(place.https_port)) {
                 Some((domain, port)) => with_hint(
                     &error,
@@ -100,7 +102,7 @@ mod tests {
     #[test]
     fn each_name_of_a_box_fails_in_its_own_way() {
         let local = "https://mafreebox.freebox.fr";
-        for code in [Code::NetDns, Code::NetRefused, Code::NetTimeout, Code::TimeoutRequest] {
+        for code in [Code::NetDns, Code::NetRefused, Code::NetTimeout, Code::TimeoutRequest, Code::TimeoutDeadline] {
             assert!(hint(code, local).contains("https://abc.fbxos.fr:29491"), "{code:?}");
             assert!(hint(code, "https://192.168.1.254").starts_with("first; "), "{code:?}");
         }

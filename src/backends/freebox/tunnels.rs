@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::change::{self, Wanted};
 use super::convert::masked;
 use super::fields::{Protocol, same};
-use super::{Freebox, ovpn, wg_conf};
+use super::{Freebox, ovpn, reach, wg_conf};
 use crate::backend::{Edited, ImportFile, Imported, Tunnel, TunnelChange, Tunnels, naming};
 use crate::error::{Code, Error, Layer, Result};
 use crate::model::Target;
@@ -241,6 +241,11 @@ impl Tunnels for Freebox {
                 }
                 _ => Err(error),
             },
+            // Whether a box takes an active configuration away is not documented.
+            Err(error) if error.code() == Code::ConflictBusy => Err(reach::with_hint(
+                &error,
+                format!("disconnect it first: vpnctl disconnect -b {}", self.info.backend),
+            )),
             result => result,
         }
     }

@@ -160,7 +160,7 @@ impl Command<'_> {
         let plan = self.tunnel_plan(settings, &chosen, Patience::Change).await?;
         let mut doomed = unless_stopped(tunnel::doomed(plan)).await?;
         let names: Vec<String> = doomed.iter().filter_map(tunnel::Doomed::describe).collect();
-        if !sure && !names.is_empty() && !ui::confirm(&format!("remove {} for good?", names.join(" and ")))? {
+        if !sure && !names.is_empty() && !ui::confirm(&format!("remove for good: {}?", names.join(", ")))? {
             return Err(Error::usage("not confirmed; nothing was changed").into());
         }
         for one in &mut doomed {
