@@ -14,9 +14,9 @@ pub mod selection;
 pub mod settings;
 pub mod status;
 pub mod trust;
+pub mod tunnel;
 pub mod wait;
 pub mod watch;
-pub mod tunnel;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

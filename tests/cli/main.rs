@@ -32,6 +32,6 @@ mod remembering;
 mod secrets;
 #[cfg(unix)]
 mod signals;
-mod trust;
 mod switching;
+mod trust;
 mod tunnels;

@@ -28,7 +28,20 @@ macro_rules! for_each_vendor {
 pub(crate) use for_each_vendor;
 
 /// The capabilities that have cases, here, in `sentences_session` or in `raw`.
-const CASES: &[&str] = &["status", "list", "connect", "disconnect", "reconnect", "wait", "watch", "auth", "log", "tunnel", "settings", "api"];
+const CASES: &[&str] = &[
+    "status",
+    "list",
+    "connect",
+    "disconnect",
+    "reconnect",
+    "wait",
+    "watch",
+    "auth",
+    "log",
+    "tunnel",
+    "settings",
+    "api",
+];
 
 for_each_vendor! {
     every_capability_has_a_case_or_a_reason
