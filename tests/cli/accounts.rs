@@ -106,7 +106,8 @@ fn an_ambiguous_name_shows_what_tells_its_devices_apart() {
     let run = bench.run("status -b everyware 'Lyon pumping station' -o json").ends(2);
     let error = run.fails("usage.ambiguous");
     let message = error["message"].as_str().unwrap();
-    for part in ["gw-lyon-02 (-Kf2x0nQbDE = -529183095395423183, \"Lyon pumping station\")", "gw-lyon-03 (_Kf2x0nQbDE"]
+    for part in
+        ["-Kf2x0nQbDE (gw-lyon-02), -529183095395423183, \"Lyon pumping station\"; ", "_Kf2x0nQbDE (gw-lyon-03)"]
     {
         assert!(message.contains(part), "{run}");
     }

@@ -120,7 +120,8 @@ fn an_unknown_target_is_not_found() {
             let run = bench.run(&format!("{verb} -b {vendor} nobody -o json")).ends(6);
             let error = run.fails("target.not_found");
             assert_eq!((&error["backend"], &error["target"]), (&vendor.into(), &"nobody".into()), "{run}");
-            assert_eq!(error["hint"], format!("list what there is: vpnctl list -b {vendor}"));
+            let hint = error["hint"].as_str().unwrap();
+            assert!(hint.starts_with(&format!("list what there is: vpnctl list -b {vendor}")), "{hint}");
         }
     }
     bench.run("disconnect -b freebox").ends(0);

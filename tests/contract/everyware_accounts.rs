@@ -268,5 +268,41 @@ async fn a_client_id_of_two_accounts_is_ambiguous() {
     assert_eq!(targets.iter().map(|target| target.scope.as_deref()).collect::<Vec<_>>(), [None, Some("AQ")]);
     let error = backend.targets().unwrap().not_one("everyware", "gw", &targets);
     assert_eq!(error.code(), Code::UsageAmbiguous);
-    assert!(error.message().contains("gw (AQ = 1, \"Here\")"), "{error}");
+    assert!(error.message().contains("AQ (gw), 1, \"Here\"; AQ (gw), 1, \"Here\""), "{error}");
+}
+
+#[tokio::test]
+async fn a_name_that_looks_like_an_id_is_looked_up_where_nothing_is_there() {
+    // The cloud knows no account of that id and says so with empty lists, as it does to its administrators.
+    let bench = scoped("Lyon", &[]).await;
+    bench.open().session().unwrap().show().await.unwrap();
+    bench.fault(r#"body={"limitExceeded":false,"items":[{"id":"AuY","name":"Lyon","clientId":"gw-1"}]}"#);
+    assert_eq!(found(&*bench.open(), "gw-2").await, Vec::<String>::new());
+    let asked = bench.asked();
+    let first = |begin: &str| asked.iter().position(|asked| asked.starts_with(begin)).unwrap();
+    assert!(first("GET /v1/Lyon/devices?") < first(BELOW) && first(BELOW) < first("GET /v1/AuY/devices?"), "{asked:?}");
+    assert_eq!(found(&*bench.open(), "gw-1").await, ["AuY"]);
+    assert!(bench.asked().iter().all(|asked| asked.starts_with("GET /v1/AuY/")), "it is remembered");
+    // An id that the login's own accounts do not have, and that was not refused, is taken at its word.
+    let bench = scoped("WyczTs_GuDM", &[]).await;
+    bench.open().session().unwrap().show().await.unwrap();
+    bench.fault(r#"body={"items":[]}"#);
+    assert!(listed(&*bench.open()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_whole_name_is_asked_for_where_too_much_begins_so() {
+    let bench = Bench::of("everyware", 5000).await;
+    bench.open().session().unwrap().show().await.unwrap();
+    bench.asked();
+    // 1111 display names begin so; which of them is the whole name is on the first page or on none.
+    assert_eq!(find(&*bench.open(), "Gateway 1").await[0].name.as_deref(), Some("gw-000001"));
+    let asked = bench.asked();
+    assert!(asked[1].contains("clientId=Gateway%201&limit=2") && asked.len() == 4, "{asked:?}");
+    assert_eq!(find(&*bench.open(), "gw-000001").await[0].name.as_deref(), Some("gw-000001"));
+    assert_eq!(bench.asked().len(), 1);
+    // A server that caps its pages tells of a client id all the same.
+    bench.fault("page-size=1");
+    assert_eq!(find(&*bench.open(), "gw-000012").await[0].name.as_deref(), Some("gw-000012"));
+    assert_eq!(bench.asked().len(), 1);
 }

@@ -3,9 +3,12 @@
 //! An account's name may be spelt like an id, and the other way round. What looks like an id is used as one, which costs
 //! nothing; only where the cloud refuses it, or knows nothing there, it is looked up like a name.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::api::Api;
+use super::devices::List;
 use super::failure::PEER;
 use super::ids;
 use crate::config::schema::nearest;
@@ -177,7 +180,8 @@ impl Api {
     async fn accounts_below(&self, scope: &str, each: &mut (dyn FnMut(Account) + Send)) -> Result<()> {
         let id = |account: &Account| Some(account.id.clone());
         // Where a server ignores `recursive`, these are its children; the account itself is never below itself.
-        self.pages(Some(scope), "accounts", "recursive=true&", "accounts", None, id, &mut |account: Account| {
+        let list = List { scope: Some(scope), what: "accounts", query: "recursive=true&", operation: "accounts" };
+        self.pages(list, None, id, &mut |account: Account| {
             if account.id != scope {
                 each(account);
             }
@@ -235,7 +239,7 @@ impl Api {
             Err(error) if is_of_one_account(&error) => failed(error.context("the child accounts can't be listed")),
             Err(error) => return Err(error),
         }
-        let mut seen = std::collections::HashSet::from([scope]);
+        let mut seen = HashSet::from([scope]);
         parts.retain(|part| part.scope.as_ref().is_none_or(|id| seen.insert(id.clone())));
         Ok(parts)
     }

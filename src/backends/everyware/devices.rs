@@ -21,6 +21,29 @@ const PAGE: usize = 1000;
 /// Of how many accounts the first pages are read ahead.
 pub(super) const AHEAD: usize = 4;
 
+/// Names a list of an account.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct List<'a> {
+    /// The account; `None` is the configured one.
+    pub(super) scope: Option<&'a str>,
+    /// What it lists, as in the path.
+    pub(super) what: &'static str,
+    /// Which of them, ending with `&` where it says something.
+    pub(super) query: &'a str,
+    /// What it is read for.
+    pub(super) operation: &'static str,
+}
+
+impl<'a> List<'a> {
+    fn of(part: &'a Part, what: &'static str, operation: &'static str) -> Self {
+        Self { scope: part.scope.as_deref(), what, query: "", operation }
+    }
+
+    fn devices(part: &'a Part) -> Self {
+        Self::of(part, "devices", "list")
+    }
+}
+
 /// What is read of an account before anything of it is told.
 struct Begun {
     connections: Option<BTreeMap<String, VpnConnection>>,
@@ -75,7 +98,7 @@ impl Api {
 
     /// Reads an account's connections and its first page of devices, side by side.
     async fn begin(&self, part: &Part) -> Result<Begun> {
-        let first = self.page("devices", "", "list", part.scope.as_deref(), 0);
+        let first = self.page(List::devices(part), 0);
         let (connections, first) = join(self.connections(part), first).await;
         let connections = match connections {
             Ok(connections) => Some(connections),
@@ -98,7 +121,7 @@ impl Api {
         let labels: BTreeMap<String, String> =
             part.name.iter().map(|name| ("account".to_owned(), name.clone())).collect();
         let id = |device: &Device| Some(device.id.clone());
-        self.pages(part.scope.as_deref(), "devices", "", "list", Some(first), id, &mut |device: Device| {
+        self.pages(List::devices(part), Some(first), id, &mut |device: Device| {
             let target = convert::target(&device, part.scope.as_deref());
             let status = connections.as_ref().map(|connections| Status {
                 target: Some(target.clone()),
@@ -112,7 +135,7 @@ impl Api {
     /// Gives every device of an account, page by page.
     pub(super) async fn devices(&self, part: &Part, each: &mut (dyn FnMut(Device) + Send)) -> Result<()> {
         let id = |device: &Device| Some(device.id.clone());
-        self.pages(part.scope.as_deref(), "devices", "", "list", None, id, each).await
+        self.pages(List::devices(part), None, id, each).await
     }
 
     /// Gives the devices' live connections at the VPN server, by device.
@@ -125,19 +148,15 @@ impl Api {
                 connections.insert(device, connection);
             }
         };
-        self.pages(part.scope.as_deref(), "vpnConnections", "", "connections", None, id, &mut each).await?;
+        self.pages(List::of(part, "vpnConnections", "connections"), None, id, &mut each).await?;
         Ok(connections)
     }
 
     /// Reads page by page. What is added meanwhile moves the end of a page to the beginning of the next, so what the
     /// page before had is left out; a page with nothing else in it is the end, whatever the server says of more.
-    #[expect(clippy::too_many_arguments, reason = "a list is an account, a path, a query and what is done with each")]
     pub(super) async fn pages<T: DeserializeOwned + Send>(
         &self,
-        scope: Option<&str>,
-        what: &str,
-        query: &str,
-        operation: &'static str,
+        list: List<'_>,
         mut first: Option<Page<T>>,
         id: impl Fn(&T) -> Option<String> + Send,
         each: &mut (dyn FnMut(T) + Send),
@@ -147,7 +166,7 @@ impl Api {
         loop {
             let page: Page<T> = match first.take() {
                 Some(page) => page,
-                None => self.page(what, query, operation, scope, offset).await?,
+                None => self.page(list, offset).await?,
             };
             let received = page.items.len();
             let ids: HashSet<String> = page.items.iter().filter_map(&id).collect();
@@ -162,14 +181,8 @@ impl Api {
         }
     }
 
-    async fn page<T: DeserializeOwned>(
-        &self,
-        what: &str,
-        query: &str,
-        operation: &'static str,
-        scope: Option<&str>,
-        offset: usize,
-    ) -> Result<Page<T>> {
+    async fn page<T: DeserializeOwned>(&self, list: List<'_>, offset: usize) -> Result<Page<T>> {
+        let List { scope, what, query, operation } = list;
         self.get(operation, scope, &format!("{what}?{query}limit={PAGE}&offset={offset}")).await
     }
 

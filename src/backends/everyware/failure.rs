@@ -148,7 +148,7 @@ fn offline(exception: &Exception) -> Error {
     let (text, hint) = match exception.connection_status.as_deref() {
         Some("MISSING") => (
             "the device has vanished: its connection to the cloud broke (MISSING)".to_owned(),
-            "check its internet access and its power; it comes back by itself",
+            "check its power and its internet access",
         ),
         Some("DISCONNECTED") => (
             "the device has disconnected from the cloud (DISCONNECTED)".to_owned(),

@@ -7,11 +7,12 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::accounts::{Part, is_of_one_account};
 use super::api::Api;
+use super::devices::{AHEAD, List};
 use super::wire::{Device, Page};
 use super::{convert, ids};
 use crate::backend::naming;
 use crate::config::schema::nearest;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Layer, Result};
 use crate::http::call::segment;
 use crate::model::Target;
 
@@ -114,7 +115,7 @@ impl Api {
             };
             (part, found, near)
         });
-        let mut looks = stream::iter(looks).buffered(super::devices::AHEAD);
+        let mut looks = stream::iter(looks).buffered(AHEAD);
         while let Some((part, found, near)) = looks.next().await {
             match found {
                 Ok(devices) => search.hits.extend(devices.into_iter().map(|device| Hit { device, part: part.clone() })),
@@ -148,9 +149,9 @@ impl Api {
         }
         let mut hits = Vec::new();
         let id = |device: &Device| Some(device.id.clone());
-        let prefix = format!("matchTerm={query}&{order}&");
-        self.pages(scope, "devices", &prefix, "find", None, id, &mut |device| hits.extend(exact(name, vec![device])))
-            .await?;
+        let begins_so = format!("matchTerm={query}&{order}&");
+        let list = List { scope, what: "devices", query: &begins_so, operation: "find" };
+        self.pages(list, None, id, &mut |device| hits.extend(exact(name, vec![device]))).await?;
         Ok(hits)
     }
 
@@ -201,14 +202,10 @@ impl Api {
                      (status), or that account as `scope`"
                 )
             };
-            return Error::new(
-                Code::TargetNotFound,
-                crate::error::Layer::Api,
-                format!("`{backend}` has no device `{name}`"),
-            )
-            .backend(backend)
-            .target(name)
-            .hint(more);
+            return Error::new(Code::TargetNotFound, Layer::Api, format!("`{backend}` has no device `{name}`"))
+                .backend(backend)
+                .target(name)
+                .hint(more);
         }
         if seen.candidates.len() < found.len().min(SHOWN) {
             return naming::ambiguous(backend, name, found);
@@ -218,8 +215,8 @@ impl Api {
             if self.recursive { "name one by its id" } else { "name one by its client id, or by its id: --id ID" };
         Error::new(
             Code::UsageAmbiguous,
-            crate::error::Layer::Usage,
-            format!("`{name}` fits {} devices of `{backend}`: {}{more}", found.len(), seen.candidates.join(", ")),
+            Layer::Usage,
+            format!("`{name}` fits {} devices of `{backend}`: {}{more}", found.len(), seen.candidates.join("; ")),
         )
         .backend(backend)
         .target(name)
@@ -230,17 +227,19 @@ impl Api {
 /// Keeps the names that looks at single devices left behind, by what was looked up.
 pub(super) type Sights = std::sync::Mutex<BTreeMap<String, Seen>>;
 
-/// Describes a candidate: client id, both forms of the id, display name, account.
+/// Describes a candidate: id and client id, the id as messages print it, display name, account.
 fn described(hit: &Hit) -> String {
     let device = &hit.device;
-    let mut text = format!("{} ({}", device.client_id, ids::shown(&device.id));
+    let mut text = format!("{} ({})", device.id, device.client_id);
+    if let Some(number) = ids::number(&device.id) {
+        text.push_str(&format!(", {number}"));
+    }
     if let Some(display) = device.display_name.as_deref().filter(|display| !display.is_empty()) {
         text.push_str(&format!(", \"{display}\""));
     }
     if let (Some(name), Some(_)) = (&hit.part.name, &hit.part.scope) {
         text.push_str(&format!(", account {name}"));
     }
-    text.push(')');
     text
 }
 
