@@ -11,6 +11,7 @@ use super::api::Api;
 use super::devices::List;
 use super::failure::PEER;
 use super::ids;
+use super::wire::nullable;
 use crate::config::schema::nearest;
 use crate::error::{Code, Error, Result};
 use crate::http::{Call, Reply};
@@ -25,7 +26,7 @@ const NAMED: usize = 10;
 pub(super) struct Account {
     pub(super) id: String,
     /// Unique in the whole cloud, and never changed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     pub(super) name: String,
 }
 

@@ -150,17 +150,13 @@ impl Auth {
             }
         };
         let info: LoginInfo = reply.json(PEER, "info").map_err(|error: Error| error.backend(self.backend()))?;
-        let lists = [info.access_permission, info.access_permissions, info.role_permission, info.role_permissions];
-        let mut rights: Vec<String> = lists.iter().flatten().map(|granted| granted.permission.text()).collect();
-        rights.sort();
-        rights.dedup();
         if let Some(until) = self.get().token.and_then(|token| token.refresh_expires_on) {
             tracing::info!("the login is renewed by itself where it is used before {until}");
         }
         Ok(Login {
             account: self.account(),
             expires_at: self.get().token.and_then(|token| token.expires_on),
-            rights: Some(rights),
+            rights: Some(info.rights()),
             ..Login::new(LoginState::Ok)
         })
     }

@@ -1,5 +1,7 @@
 //! From the cloud's documents to the model; pure, and what the case folders test.
 
+use serde_json::Value;
+
 use super::wire::{Device, VpnClientStatus, VpnConnection};
 use crate::backends::shared::meaningful;
 use crate::model::{Link, Source, State, Status, Target, TargetKind};
@@ -14,6 +16,26 @@ pub fn device(document: &VpnClientStatus) -> Status {
         }
         Some(false) => Status::new(State::Disconnected, Source::Device),
         None => Status::new(State::Unknown, Source::Device),
+    }
+}
+
+/// Hides what may be a secret in a device's own document: the vendor documents none, but versions add fields.
+pub(super) fn masked(document: Value) -> Value {
+    let is_secret = |key: &str| {
+        let key = key.to_lowercase();
+        ["password", "secret", "token", "credential", "key"].iter().any(|word| key.contains(word))
+    };
+    match document {
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(key, value)| match value {
+                value @ (Value::Null | Value::Bool(_)) => (key, value),
+                _ if is_secret(&key) => (key, Value::from("***")),
+                value => (key, masked(value)),
+            })
+            .collect(),
+        Value::Array(items) => items.into_iter().map(masked).collect(),
+        other => other,
     }
 }
 
@@ -39,4 +61,18 @@ pub(super) fn target(device: &Device, scope: Option<&str>) -> Target {
 pub(super) fn named(client_id: &str, id: &str, scope: Option<&str>) -> Target {
     let target = Target::by_id(TargetKind::Device, id);
     Target { name: Some(client_id.to_owned()), scope: scope.map(str::to_owned), ..target }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    #[test]
+    fn what_may_be_a_secret_is_hidden_and_nothing_else() {
+        let document =
+            json!({"connected": true, "ipAddress": "10.0.0.1", "vpn": [{"authToken": "s", "privateKey": {"a": 1}}]});
+        let shown =
+            json!({"connected": true, "ipAddress": "10.0.0.1", "vpn": [{"authToken": "***", "privateKey": "***"}]});
+        assert_eq!(super::masked(document), shown);
+    }
 }

@@ -14,7 +14,7 @@ pub(super) fn of(call: &Call, reply: &Reply) -> Option<Error> {
         return None;
     }
     let status = reply.status.as_u16();
-    let exception: Exception = reply.maybe_json().unwrap_or_default();
+    let exception = reply.maybe_json().map(Exception::read).unwrap_or_default();
     let error = match exception.kapua_error_code.as_deref() {
         Some(code) => of_code(code, &exception, call, reply).vendor_code(code),
         None => of_status(reply, call),
@@ -114,7 +114,10 @@ fn not_found(exception: &Exception) -> Error {
     Error::new(Code::TargetNotFound, Layer::Api, format!("{PEER} has no {kind}{which} in this scope")).hint(
         match kind {
             "account" => "correct `scope`: it is an account's name or id, or `_` for the login's own account",
-            _ => "list what there is: vpnctl list; a device of a child account needs that account as `scope`",
+            _ => {
+            "list what there is: vpnctl list; a device of a child account needs that account as `scope`, or its name and \
+             --recursive (status)"
+        }
         },
     )
 }

@@ -60,7 +60,7 @@ impl Everyware {
     async fn on_device(&self, target: &Target, verb: Verb) -> Result<Status> {
         let told = |(document, native): api::Told, target: &Target| Status {
             target: Some(target.clone()),
-            native: Some(native),
+            native: Some(convert::masked(native)),
             ..convert::device(&document)
         };
         let error = match self.api.device(verb, target).await {

@@ -31,15 +31,10 @@ impl VpnClientStatus {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Page<T> {
     /// The property is `limitExceeded`, though the schema requires `limitedExceeded`.
-    #[serde(default, deserialize_with = "yes")]
+    #[serde(default, deserialize_with = "nullable")]
     pub(super) limit_exceeded: bool,
     #[serde(default = "Vec::new", deserialize_with = "items", bound(deserialize = "T: serde::de::DeserializeOwned"))]
     pub(super) items: Vec<T>,
-}
-
-/// Reads yes or no; null is the same as absent.
-fn yes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Reads `items` as a list, as the old `{"item": […]}`, or as nothing.
@@ -132,16 +127,43 @@ pub(super) struct Refresh<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct LoginInfo {
+    #[serde(deserialize_with = "nullable")]
     pub(super) access_permission: Vec<Granted>,
+    #[serde(deserialize_with = "nullable")]
     pub(super) access_permissions: Vec<Granted>,
+    #[serde(deserialize_with = "nullable")]
     pub(super) role_permission: Vec<Granted>,
+    #[serde(deserialize_with = "nullable")]
     pub(super) role_permissions: Vec<Granted>,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) group_permissions: Vec<Granted>,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) group_role_permissions: Vec<Granted>,
+}
+
+impl LoginInfo {
+    /// Gives every right once, whatever it was granted by.
+    pub(super) fn rights(&self) -> Vec<String> {
+        let lists = [
+            &self.access_permission,
+            &self.access_permissions,
+            &self.role_permission,
+            &self.role_permissions,
+            &self.group_permissions,
+            &self.group_role_permissions,
+        ];
+        let mut rights: Vec<String> = lists.into_iter().flatten().map(|granted| granted.permission.text()).collect();
+        rights.sort();
+        rights.dedup();
+        rights
+    }
 }
 
 /// One permission that a login has.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Granted {
+    #[serde(deserialize_with = "nullable")]
     pub(super) permission: Permission,
 }
 
@@ -175,4 +197,47 @@ pub(super) struct Exception {
     pub(super) argument_name: Option<String>,
     pub(super) permission: Option<Permission>,
     pub(super) timeout: Option<Value>,
+}
+
+impl Exception {
+    /// Reads it; where one of its further fields is not what is documented, what matters is read all the same.
+    pub(super) fn read(document: Value) -> Self {
+        let text = |key: &str| document.get(key).and_then(Value::as_str).map(str::to_owned);
+        let least = Self { kapua_error_code: text("kapuaErrorCode"), message: text("message"), ..Self::default() };
+        serde_json::from_value(document).unwrap_or(least)
+    }
+}
+
+/// Reads a value of which null means the same as absence.
+pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Exception, LoginInfo};
+
+    #[test]
+    fn rights_are_read_whatever_list_they_are_in() {
+        let granted = |domain: &str| json!([{"permission": {"domain": domain, "action": "read"}}]);
+        let info: LoginInfo = serde_json::from_value(json!({
+            "accessPermission": granted("a"), "accessPermissions": granted("b"), "rolePermission": granted("c"),
+            "rolePermissions": granted("b"), "groupPermissions": granted("d"), "groupRolePermissions": [{"permission": null}],
+        }))
+        .unwrap();
+        assert_eq!(info.rights(), ["*:*", "a:read", "b:read", "c:read", "d:read"]);
+        let none: LoginInfo = serde_json::from_value(json!({"accessPermission": null})).unwrap();
+        assert!(none.rights().is_empty());
+    }
+
+    #[test]
+    fn an_exception_with_an_odd_field_is_still_one() {
+        let odd = Exception::read(json!({"kapuaErrorCode": "TIMEOUT", "message": "m", "permission": "none"}));
+        assert_eq!((odd.kapua_error_code.as_deref(), odd.message.as_deref()), (Some("TIMEOUT"), Some("m")));
+        assert!(Exception::read(json!("no object")).kapua_error_code.is_none());
+    }
 }
