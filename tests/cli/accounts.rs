@@ -138,6 +138,17 @@ fn an_account_that_is_forbidden_is_told_and_hides_no_other() {
 }
 
 #[test]
+fn without_the_servers_list_that_is_told_once_and_devices_are_asked() {
+    let bench = Bench::with_faults(&["everyware:no-permission=vpn:read", "everyware:all-online"]);
+    let run = bench.run("list -b everyware --recursive -o json").ends(0).tells("states are left out");
+    assert_eq!(run.stderr.lines().count(), 1, "{run}");
+    assert!(run.items().iter().all(|item| item["state"].is_null()), "{run}");
+    let run = bench.run("status -b everyware --recursive -o json").ends(0);
+    assert_eq!(run.items().len(), 9, "{run}");
+    assert!(run.items().iter().all(|item| item["source"] == "device"), "{run}");
+}
+
+#[test]
 fn servers_and_profiles_are_reached_by_raw_calls() {
     for scope in ["_", "acme-north"] {
         let bench = scoped(scope, &[]);

@@ -156,6 +156,12 @@ async fn a_token_that_ended_early_is_refreshed_where_nothing_can_log_in() {
     failed(status(&bench).await, Code::AuthExpired);
     assert_eq!(bench.asked(), [STATUS, REFRESH, STATUS], "once in a command");
     bench.heal();
+    // What was invalidated can't be refreshed, and is not tried a second time.
+    bench.fault("invalidate-tokens");
+    failed(status(&bench).await, Code::AuthExpired);
+    assert_eq!(bench.asked(), [STATUS, REFRESH]);
+    failed(status(&bench).await, Code::AuthExpired);
+    assert_eq!(bench.asked(), [STATUS]);
     // A second factor that nobody can give.
     let bench = trusted().await;
     keep(&bench, |state| state["trust_key"] = Value::Null);

@@ -1,5 +1,6 @@
 //! The cloud's calls about devices' VPN clients.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -48,6 +49,8 @@ pub(super) struct Api {
     pub(super) scope: OnceCell<Result<Account>>,
     /// What look-ups saw, for their messages.
     pub(super) seen: Sights,
+    /// Whether it was told that the VPN server's list can't be read: once is enough for many accounts.
+    pub(super) told_blind: AtomicBool,
 }
 
 impl Api {
@@ -69,6 +72,7 @@ impl Api {
             recursive: opening.recursive,
             scope: OnceCell::new(),
             seen: Sights::default(),
+            told_blind: AtomicBool::new(false),
         })
     }
 

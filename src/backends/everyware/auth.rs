@@ -193,7 +193,15 @@ impl Auth {
                 Err(error)
                     if matches!(error.code(), Code::AuthRequired | Code::AuthExpired | Code::AuthMfaRequired) =>
                 {
-                    self.refreshed(old).await?.ok_or(error)?
+                    match self.refreshed(old).await? {
+                        Some(token) => token,
+                        None => {
+                            // The next command need not ask for that again.
+                            memory.token.iter_mut().for_each(|token| token.refresh = None);
+                            self.keep(&guard, memory);
+                            return Err(error);
+                        }
+                    }
                 }
                 made => made?,
             },

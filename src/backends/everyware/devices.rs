@@ -1,6 +1,7 @@
 //! The registry of devices, and who is connected to the VPN server.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::Ordering;
 
 use futures_util::future::join;
 use futures_util::stream::{self, StreamExt as _};
@@ -105,7 +106,11 @@ impl Api {
             // Without the right or the service the devices are still worth a list; each can be asked by itself.
             Err(error) if first.is_ok() && is_left_out(&error) => {
                 let error = part.own(error);
-                tracing::warn!("the VPN server's list can't be read, so states are left out: {error}");
+                if self.told_blind.swap(true, Ordering::Relaxed) {
+                    tracing::info!("the VPN server's list can't be read here either: {error}");
+                } else {
+                    tracing::warn!("the VPN server's list can't be read, so states are left out: {error}");
+                }
                 None
             }
             // What is wrong with the devices says more, where both are refused.
