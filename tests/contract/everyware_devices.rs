@@ -185,6 +185,16 @@ async fn a_write_that_timed_out_may_have_been_done() {
 }
 
 #[tokio::test]
+async fn a_write_on_a_connection_that_breaks_is_sent_once() {
+    let bench = known(&["reset*1"]).await;
+    let backend = bench.open();
+    let error = failed(connect(&*backend, &EVERYWARE.down()).await, Code::NetReset);
+    assert!(error.outcome_is_unknown() && error.is_temporary(), "{error:?}");
+    assert_eq!(bench.asked(), Vec::<String>::new(), "neither arrived nor was it sent again");
+    assert_eq!(word(backend.status(Some(&EVERYWARE.down())).await), Word::Disconnected);
+}
+
+#[tokio::test]
 async fn a_device_that_fails_shows_its_reason() {
     let bench = known(&["device-fails=Cannot start OpenVPN"]).await;
     let error = failed(connect(&*bench.open(), &EVERYWARE.down()).await, Code::DeviceFailed);
