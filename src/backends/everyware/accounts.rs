@@ -4,6 +4,7 @@
 //! nothing; only where the cloud refuses it, or knows nothing there, it is looked up like a name.
 
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,8 @@ use crate::http::{Call, Reply};
 
 /// The scope of whoever is logged in.
 pub(super) const OWN: &str = "_";
+/// How long a look-up that failed is not made again.
+const FAILURE_HOLDS: Duration = Duration::from_secs(60);
 /// How many accounts a message names.
 const NAMED: usize = 10;
 
@@ -59,7 +62,7 @@ impl Api {
         if text == OWN {
             return Some(OWN.to_owned());
         }
-        if let Some(Ok(account)) = self.scope.get() {
+        if let Some(account) = self.scope.get() {
             return Some(account.id.clone());
         }
         if let Some(account) = self.auth.get().account {
@@ -78,14 +81,33 @@ impl Api {
         }
     }
 
-    /// Looks the configured account up, once in a process, and remembers it.
+    /// Looks the configured account up, once in a process, and remembers it. One that failed is not looked up again by
+    /// each device of a fleet; a process that runs for days may see it mended.
     async fn look_up_scope(&self) -> Result<Account> {
-        let look_up = || async {
-            let found = self.account_called(&self.auth.config.scope).await?;
-            self.remember_account(&found).await?;
-            Ok(found)
-        };
-        self.scope.get_or_init(look_up).await.clone()
+        if let Some(account) = self.scope.get() {
+            return Ok(account.clone());
+        }
+        let mut failed = self.looking.lock().await;
+        if let Some(account) = self.scope.get() {
+            return Ok(account.clone());
+        }
+        if let Some((at, error)) = &*failed
+            && at.elapsed() < FAILURE_HOLDS
+        {
+            return Err(error.clone());
+        }
+        match self.account_called(&self.auth.config.scope).await {
+            Ok(found) => {
+                self.remember_account(&found).await?;
+                // Nobody else sets it while this lock is held.
+                let _ = self.scope.set(found.clone());
+                Ok(found)
+            }
+            Err(error) => {
+                *failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
     }
 
     async fn remember_account(&self, account: &Account) -> Result<()> {
@@ -208,10 +230,7 @@ impl Api {
 
     /// Gives the account that was configured by its name, where it was.
     pub(super) fn named_part(&self) -> Part {
-        let account = match self.scope.get() {
-            Some(Ok(account)) => Some(account.clone()),
-            _ => self.auth.get().account,
-        };
+        let account = self.scope.get().cloned().or_else(|| self.auth.get().account);
         let name = account.map(|account| account.name).filter(|name| *name == self.auth.config.scope);
         Part { scope: None, name }
     }

@@ -1,11 +1,11 @@
 //! The cloud's calls about devices' VPN clients.
 
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::Value;
-use tokio::sync::OnceCell;
 
 use super::accounts::{Account, OWN};
 use super::auth::Auth;
@@ -16,7 +16,7 @@ use super::names::Sights;
 use super::wire::VpnClientStatus;
 use crate::backend::Opening;
 use crate::backends::shared::{self, Place};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::call::segment;
 use crate::http::{Call, Safety, Transport};
 use crate::model::Target;
@@ -46,7 +46,9 @@ pub(super) struct Api {
     /// Whether names and lists reach into child accounts.
     pub(super) recursive: bool,
     /// The account that `scope` means, once it was looked up in this process.
-    pub(super) scope: OnceCell<Result<Account>>,
+    pub(super) scope: OnceLock<Account>,
+    /// Held while it is looked up; when that failed last, and why.
+    pub(super) looking: tokio::sync::Mutex<Option<(Instant, Error)>>,
     /// What look-ups saw, for their messages.
     pub(super) seen: Sights,
     /// Whether it was told that the VPN server's list can't be read: once is enough for many accounts.
@@ -70,7 +72,8 @@ impl Api {
             auth: Auth::new(opening, config, transport),
             device_timeout: asked.unwrap_or(DEVICE_TIMEOUT),
             recursive: opening.recursive,
-            scope: OnceCell::new(),
+            scope: OnceLock::new(),
+            looking: tokio::sync::Mutex::default(),
             seen: Sights::default(),
             told_blind: AtomicBool::new(false),
         })
