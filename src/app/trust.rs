@@ -7,9 +7,9 @@ use super::{Emit, Open, Patience, Setup, emit, emit_failed};
 use crate::backend::unsupported;
 use crate::config;
 use crate::error::{Code, Error, Layer, Result};
-use crate::http::Transport;
 use crate::http::certificate::Certificate;
 use crate::http::tls::Fingerprint;
+use crate::http::{Deadline, Transport};
 use crate::model::item;
 use crate::render::Item;
 use crate::state::{Pin, Store};
@@ -49,7 +49,8 @@ pub async fn run(setup: &Setup, names: &[String], verb: Verb, out: &Emit) {
 async fn one(setup: &Setup, settings: &config::Backend, verb: Verb) -> Result<Vec<Item>> {
     if let Verb::Rm { keep } = verb {
         // Without opening the backend, so that a pin which keeps it from being opened can be forgotten too.
-        return forget(settings, &setup.folder.backend(&settings.name), keep).await.map(|item| vec![item]);
+        let until = Deadline::after(setup.limits.timeout).at();
+        return forget(settings, &setup.folder.backend(&settings.name).until(until), keep).await.map(|item| vec![item]);
     }
     let open = setup.open(settings, Patience::Read)?;
     let server = Server {

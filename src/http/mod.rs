@@ -3,6 +3,7 @@
 //! A vendor describes a [`Call`]; [`Transport::call`] sends it within its deadline, adds credentials, renews them
 //! once, repeats reads that failed temporarily, and caps what it reads. Vendors never retry by themselves.
 
+mod bare_key;
 pub mod call;
 pub mod certificate;
 mod deadline;

@@ -92,6 +92,11 @@ impl Store {
         Self { name: name.to_owned(), ..self.clone() }
     }
 
+    /// Names the backend: what stands beside its document is called after it, with a dot, which no name of one has.
+    fn owner(&self) -> &str {
+        self.name.split('.').next().unwrap_or_default()
+    }
+
     fn path(&self, ending: &str) -> Option<PathBuf> {
         self.folder.path.as_ref().map(|folder| folder.join(format!("{}.{ending}", self.name)))
     }
@@ -164,7 +169,7 @@ impl Store {
                     format!("the time for the command ran out while another vpnctl held the lock {}", path.display()),
                 )
                 .temporary()
-                .backend(&self.name)
+                .backend(self.owner())
                 .hint("give it more time with --timeout, or end the process that hangs"));
             }
             if started.elapsed() > LOCK_LIMIT {
@@ -178,7 +183,7 @@ impl Store {
                     ),
                 )
                 .temporary()
-                .backend(&self.name)
+                .backend(self.owner())
                 .hint("end the process that hangs, then try again"));
             }
             if !told && started.elapsed() > LOCK_PATIENCE {

@@ -279,6 +279,16 @@ fn a_pin_that_makes_no_sense_stops_everything_but_forgetting_it() {
 }
 
 #[test]
+fn a_corrupt_pin_is_set_aside_and_opens_no_door() {
+    let bench = strangers();
+    bench.run("trust add -b ixon").ends(0);
+    let file = bench.state().join("ixon.pin.json");
+    std::fs::write(&file, "{\"url\":\"https:").unwrap();
+    bench.run("status -b ixon -o json").ends(5).tells("corrupt").fails("net.tls_untrusted");
+    assert!(file.with_extension("json.corrupt").exists() && !file.exists());
+}
+
+#[test]
 fn the_demonstration_pins_nothing_of_yours() {
     let bench = Bench::new();
     bench.run("--demo trust add -b ixon -o json").ends(0).item();
