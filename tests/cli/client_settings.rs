@@ -128,3 +128,17 @@ fn agents_are_told_apart_and_near_names_are_named() {
     let run = bench.run_by(&all, "list -b ixon -l 'company=Second Company' -o value --fields target.name").ends(0);
     assert_eq!(run.stdout, "Press 7\nMixer\n");
 }
+
+#[test]
+fn a_login_that_ends_soon_is_said_in_words() {
+    let bench = Bench::new();
+    bench.run("auth status -b ixon").ends(0).quietly().prints("demo@example.org");
+    let end = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + 3600).unwrap();
+    let token = format!(r#"{{"publicId":"T","expiresOn":"{end}","user":{{"emailAddress":"me@example.org"}}}}"#);
+    bench.fault("ixon", &format!(r#"body={{"status":"success","type":"AccessToken","data":{token}}}"#));
+    let run = bench.run("auth status -b ixon -o json").ends(0).tells("may be interrupted");
+    assert_eq!(
+        (&run.item()["account"], &run.item()["expires_at"]),
+        (&json!("me@example.org"), &json!(end.to_string()))
+    );
+}

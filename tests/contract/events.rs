@@ -206,3 +206,15 @@ async fn opening_is_bounded() {
         failed(subscribe(&*late).await.map(|_| ()), Code::TimeoutDeadline);
     }
 }
+
+#[tokio::test]
+async fn an_upgrade_is_asked_for_over_http_1_1_where_http_2_is_offered_too() {
+    let mut bench = Bench::new("ixon").await;
+    let cloud = bench.url("cloud").trim_end_matches("/api").to_owned();
+    bench.text("url", &cloud);
+    bench.fault("body={\"links\":[{\"rel\":\"StatusWebSocket\",\"href\":\"/api/nothing\"}]}*1");
+    // An answer with a status was understood, so it came over HTTP/1.1.
+    let error = refused(&bench, Code::NetReset).await;
+    assert!(error.report().http_status.is_some(), "{error}");
+    assert_eq!(bench.count("GET /api/nothing"), 1);
+}
