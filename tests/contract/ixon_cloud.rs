@@ -341,6 +341,20 @@ async fn an_explanation_that_fails_leaves_the_error_as_it_was() {
 }
 
 #[tokio::test]
+async fn what_a_list_told_explains_where_the_cloud_cannot_be_asked_any_more() {
+    let bench = Bench::new("ixon").await;
+    let backend = bench.open();
+    listed(&*backend).await.unwrap();
+    bench.fault("cloud-status=403");
+    for (id, why) in [("AAAAAAAAAAAC", "own VPN is off"), ("AAAAAAAAAAAF", "router is offline")] {
+        let error = backend.explain(&IXON.by_id(id), attempt_failed()).await;
+        assert!(error.message().contains(why), "{error}");
+    }
+    let error = backend.explain(&IXON.by_id("AAAAAAAAAAAA"), attempt_failed()).await;
+    assert_eq!(error.message(), attempt_failed().message());
+}
+
+#[tokio::test]
 async fn an_old_client_explains_itself() {
     let bench = Bench::faulty("ixon", &["version=1.4.6"]).await;
     let backend = bench.open();

@@ -76,6 +76,7 @@ impl Cloud {
         // A page that comes twice holds the same agents twice.
         let mut seen = HashSet::new();
         agents.retain(|agent| seen.insert(agent.id.clone()));
+        self.memory.tell(&agents);
         let kept = agents.clone();
         self.memory
             .change(|memory| {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::config::Config;
+use super::wire::Reach;
 use crate::backend::Opening;
 use crate::error::Result;
 use crate::model::{Status, Target, TargetKind};
@@ -91,6 +92,8 @@ pub(super) struct Remembered {
     client: String,
     cloud: String,
     memory: Mutex<Memory>,
+    /// The labels of the agents that this process listed, by id.
+    told: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
 }
 
 impl std::fmt::Debug for Remembered {
@@ -112,6 +115,7 @@ impl Remembered {
                 &text(&config.email),
             ]),
             memory: Mutex::default(),
+            told: Mutex::default(),
         };
         let memory = remembered.owned(remembered.store.read());
         remembered.set(memory);
@@ -150,9 +154,17 @@ impl Remembered {
         Ok(())
     }
 
-    /// Gives an agent that an earlier list named.
+    /// Gives an agent that an earlier list named, with its labels where that was in this process.
     pub(super) fn agent(&self, id: &str) -> Option<Agent> {
-        self.get().agents.into_iter().find(|agent| agent.id == id)
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        let agent = self.get().agents.into_iter().find(|agent| agent.id == id);
+        agent.map(|agent| Agent { labels: told.unwrap_or_default(), ..agent })
+    }
+
+    /// Takes note of what a list has just told.
+    pub(super) fn tell(&self, agents: &[Agent]) {
+        let labels = agents.iter().map(|agent| (agent.id.clone(), agent.labels.clone())).collect();
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = labels;
     }
 
     /// Gives a target the name that an earlier list gave it.
@@ -161,6 +173,16 @@ impl Remembered {
             target.name = self.agent(&target.id).and_then(|agent| agent.name);
         }
         status
+    }
+
+    /// Tells how far the cloud reached a router when this process listed it.
+    pub(super) fn reach(&self, id: &str) -> Option<Reach> {
+        let agent = self.agent(id)?;
+        match (agent.labels.get("online")?.as_str(), agent.labels.get("vpn")?.as_str()) {
+            (_, "on") => Some(Reach::Vpn),
+            ("yes", _) => Some(Reach::Cloud),
+            _ => Some(Reach::Nothing),
+        }
     }
 
     /// Names the agents whose names come nearest to one, or hold it; three at most.

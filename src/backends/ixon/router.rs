@@ -97,16 +97,20 @@ impl Cloud {
             .hint("switch the router on and check its internet access")
     }
 
-    /// Adds to the error of an attempt what the cloud knows of the router; asks once.
+    /// Adds to the error of an attempt what the cloud knows of the router; asks once, where there is time for it, else
+    /// takes what a list told that was read by this command.
     pub(super) async fn explain(&self, agent: &str, company: &str, argument: &str, error: Error) -> Error {
-        let Some(limit) = self.transport.settings().deadline.limit(EXPLANATION) else { return error };
-        let reach = match tokio::time::timeout(limit, self.reach(agent, company)).await {
-            Ok(Ok(reach)) => reach,
+        let asked = match self.transport.settings().deadline.limit(EXPLANATION) {
+            Some(limit) => tokio::time::timeout(limit, self.reach(agent, company)).await,
+            None => Ok(Ok(None)),
+        };
+        let reach = match asked {
+            Ok(Ok(Some(reach))) => Some(reach),
             Ok(Err(fault)) => {
                 tracing::debug!("{CLOUD} could not be asked why: {fault}");
-                None
+                self.memory.reach(agent)
             }
-            Err(_) => None,
+            Ok(Ok(None)) | Err(_) => self.memory.reach(agent),
         };
         match reach {
             Some(Reach::Nothing) => error.explained(
