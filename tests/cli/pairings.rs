@@ -48,7 +48,7 @@ fn a_word_that_is_not_documented_is_no_grant() {
 #[test]
 fn nobody_at_the_button_ends_with_the_time() {
     let bench = unpaired(&["freebox:pairing=pending"]);
-    let run = bench.run("auth login -b freebox --timeout 500ms -o json").ends(4);
+    let run = bench.run("auth login -b freebox --timeout 1500ms -o json").ends(4);
     let error = run.fails("auth.pending");
     assert!(error["hint"].as_str().unwrap().contains("--timeout 5m"), "{run}");
 }

@@ -230,6 +230,8 @@ fn what_is_shown_can_be_edited_and_given_back() {
         (&json!(51821), &json!(1300), &json!(KEY))
     );
     assert!(sent[0].get("active").is_none() && !sent[0].to_string().contains("***"), "{sent:?}");
+    bench.write("typo.json", "{\"conf_wireguard\": {\"remote_adr\": \"192.0.2.9\"}}");
+    bench.run("tunnel edit vpn2 -b freebox --from-json typo.json").ends(2).tells("did you mean `remote_addr`?");
     config["conf_wireguard"]["local_priv_key"] = json!("***");
     bench.write("new.json", &config.to_string());
     bench.run("tunnel add -b freebox --name Copy --from-json new.json").ends(2).tells("instead of a secret");

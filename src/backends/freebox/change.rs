@@ -110,6 +110,7 @@ pub(super) fn read_new(wanted: &TunnelChange) -> Result<Wanted> {
         return Err(Error::usage("of which type is the tunnel?").hint("say --type pptp, openvpn or wireguard"));
     };
     let read = read(wanted, protocol)?;
+    check_names(&read, None)?;
     if let Some(field) = read.conf.iter().find(|(_, value)| *value == MASK).map(|(name, _)| name) {
         return Err(Error::usage(format!("`{field}` is `{MASK}`, which vpnctl shows instead of a secret"))
             .hint("put the secret itself into the document, which only you should be able to read"));
@@ -281,10 +282,19 @@ fn check(protocol: Protocol, conf: &Map<String, Value>) -> Result<()> {
         if value == MASK && super::convert::is_secret(name) {
             continue;
         }
-        match protocol.field(name) {
-            Some(field) => field.check(value)?,
-            None => unknown_field(protocol, name)?,
+        if let Some(field) = protocol.field(name) {
+            field.check(value)?;
         }
+    }
+    Ok(())
+}
+
+/// Refuses fields that look mistyped or are another protocol's; what is there already is a later firmware's own.
+pub(super) fn check_names(wanted: &Wanted, there: Option<&Map<String, Value>>) -> Result<()> {
+    let protocol = wanted.protocol;
+    let odd = wanted.conf.keys().filter(|name| protocol.field(name).is_none());
+    for name in odd.filter(|name| there.is_none_or(|there| !there.contains_key(*name))) {
+        unknown_field(protocol, name)?;
     }
     Ok(())
 }
@@ -307,7 +317,7 @@ fn unknown_field(protocol: Protocol, name: &str) -> Result<()> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Protocol, difference, read, read_any, read_new};
+    use super::{Protocol, check_names, difference, read, read_any, read_new};
     use crate::backend::{SecretDocument, TunnelChange};
 
     const KEY: &str = "TdbS1Y0RHZ6rRNSxlEUssD/pnRDfrHMFfJPLl5icvQg=";
@@ -398,6 +408,18 @@ mod tests {
         assert!(read_any(&odd).expect_err("two types").message().contains("different types"));
         let word = TunnelChange { mppe: Some("requir".to_owned()), ..TunnelChange::default() };
         assert!(read_any(&word).expect_err("no word").hint_text().is_some_and(|hint| hint.contains("`require`")));
+    }
+
+    #[test]
+    fn a_field_of_a_later_firmware_is_passed_on_and_a_mistyped_one_is_not() {
+        let there = json!({"mtu6": 1400});
+        let near = read(&document(json!({"mtu6": 1300})), Protocol::WireGuard).expect("read");
+        assert!(check_names(&near, None).is_err());
+        assert!(check_names(&near, there.as_object()).is_ok());
+        let new = read(&document(json!({"of_a_later_firmware": 1})), Protocol::WireGuard).expect("read");
+        assert!(check_names(&new, None).is_ok());
+        let foreign = read(&document(json!({"mppe": "require"})), Protocol::WireGuard).expect("read");
+        assert!(check_names(&foreign, there.as_object()).is_err());
     }
 
     #[test]

@@ -98,7 +98,9 @@ impl Freebox {
             ))
             .hint("add another one: vpnctl tunnel add"));
         }
-        change::read(change, protocol)
+        let wanted = change::read(change, protocol)?;
+        change::check_names(&wanted, document[protocol.section()].as_object())?;
+        Ok(wanted)
     }
 
     /// Reads back what the box made of an edit, and tells where it kept something else.

@@ -92,7 +92,7 @@ impl Command<'_> {
         let text = text_of(file)?;
         let folder = file.parent().unwrap_or(Path::new(""));
         let beside = |name: &str| std::fs::read_to_string(folder.join(name));
-        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = file.display().to_string();
         let file_read = ImportFile { name: &name, text: &text, beside: &beside };
         let imported = able.import(&file_read)?;
         imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
