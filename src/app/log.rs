@@ -79,10 +79,19 @@ fn tell(open: &Open, line: &LogLine, out: &Emit) {
 }
 
 /// Tells how many lines of `now` were known: the longest end of `before` that `now` begins with. A vendor drops old
-/// lines from the front, so the rest is new.
+/// lines from the front, so the rest is new. The last line of `before` may have been read while it was written, and
+/// the first of `now` may have lost its beginning: such lines are the same ones.
 fn overlap(before: &[LogLine], now: &[LogLine]) -> usize {
     let most = before.len().min(now.len());
-    (0..=most).rev().find(|count| before[before.len() - count..] == now[..*count]).unwrap_or(0)
+    let same = |count: usize| before[before.len() - count..] == now[..count];
+    let alike = |count: usize| {
+        before[before.len() - count..].iter().zip(&now[..count]).enumerate().all(|(index, (old, new))| {
+            old == new
+                || (index + 1 == count && new.text.starts_with(&old.text))
+                || (index == 0 && count > 1 && old.text.ends_with(&new.text))
+        })
+    };
+    (1..=most).rev().find(|count| same(*count)).or_else(|| (1..=most).rev().find(|count| alike(*count))).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -92,6 +101,17 @@ mod tests {
 
     fn lines(text: &str) -> Vec<LogLine> {
         text.chars().map(|c| LogLine { at: None, level: None, text: c.to_string() }).collect()
+    }
+
+    #[test]
+    fn a_line_that_was_cut_is_the_same_line() {
+        let of = |texts: &[&str]| -> Vec<LogLine> {
+            let line = |text: &&str| LogLine { at: None, level: None, text: (*text).to_owned() };
+            texts.iter().map(line).collect()
+        };
+        assert_eq!(overlap(&of(&["a one", "b tw"]), &of(&["a one", "b two", "c three"])), 2);
+        assert_eq!(overlap(&of(&["a one", "b two", "c three"]), &of(&["wo", "c three", "d four"])), 2);
+        assert_eq!(overlap(&of(&["a one"]), &of(&["b two"])), 0);
     }
 
     #[test]

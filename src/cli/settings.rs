@@ -88,8 +88,9 @@ pub(super) fn shape(global: &Global, format: Format, schema: Schema) -> Result<S
     known.push("native");
     for field in &global.fields {
         // What lies below these is the vendor's or the user's.
-        let open =
-            ["native", "labels", "capabilities", "settings"].iter().any(|root| field.starts_with(&format!("{root}.")));
+        let open = ["native", "labels", "capabilities", "settings", "config"]
+            .iter()
+            .any(|root| field.starts_with(&format!("{root}.")));
         if !open && !known.contains(&field.as_str()) {
             let error = Error::usage(format!("`{}` items have no field `{field}`", schema.name()));
             return Err(match nearest(field, known.iter().copied()) {

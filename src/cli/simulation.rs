@@ -53,8 +53,7 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) async fn start() -> anyhow::Result<Self> {
-        // Elsewhere the firewall may ask the user about a port that a demonstration should not bother anybody with.
-        let faults = if cfg!(target_os = "linux") { vec!["freebox:mdns".to_owned()] } else { Vec::new() };
+        let faults = world::DEMONSTRATED.iter().map(|&fault| fault.to_owned()).collect();
         let world = World::start(&Options { pace: DEMO_PACE, faults, ..Options::default() }).await?;
         let folder = tempfile::Builder::new().prefix("vpnctl-demo-").tempdir()?;
         world.write_config(&folder.path().join("config.toml"))?;

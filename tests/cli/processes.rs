@@ -104,7 +104,14 @@ fn the_simulators_run_as_a_process_with_a_configuration_that_drives_them() {
         }
     }
     names.sort();
-    let expected = ["sim.ca.pem", "sim.everyware-password", "sim.freebox-app-token", "sim.ixon-token", "sim.toml"];
+    let expected = [
+        "sim.ca.pem",
+        "sim.everyware-password",
+        "sim.freebox-app-token",
+        "sim.freebox-ca.pem",
+        "sim.ixon-token",
+        "sim.toml",
+    ];
     assert_eq!(names, expected);
 }
 

@@ -26,7 +26,7 @@ fn a_freebox_with_its_quirks() {
         ("expire-sessions*1", "disconnect", 0, "disconnected"),
         ("challenge-consumed*1", "status", 0, "disconnected"),
         ("plain-400=status", "status", 14, "unknown"),
-        ("waiting-wan", "connect vpn0 --timeout 400ms", 8, "waiting"),
+        ("waiting-wan", "connect vpn0 --timeout 1500ms", 8, "waiting"),
     ] {
         holds(&bench, "freebox", fault, line, code, state);
     }

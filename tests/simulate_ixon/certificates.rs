@@ -114,10 +114,12 @@ async fn a_user_may_provide_the_certificate() {
 }
 
 #[tokio::test]
-async fn the_socket_has_the_certificate_of_the_rest() {
-    let bench = Bench::start(&["certificate=self-signed"]).await;
-    assert!(bench.client.get(format!("{}/status", bench.local)).send().await.is_err());
+async fn the_socket_shares_the_port_and_so_the_certificate() {
+    let bench = Bench::start(&["certificate=self-signed", "first-push"]).await;
+    let url = format!("{}/status", bench.local);
+    assert!(bench.client.get(&url).send().await.is_err() && !bench.is_trusted().await);
     bench.faults().set("certificate=renewed");
-    let answer = bench.client.get(format!("{}/status", bench.local)).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(bench.client.get(&url).send().await.unwrap().status(), StatusCode::OK);
+    let mut socket = crate::socket::open(&bench).await.unwrap();
+    assert_eq!(crate::socket::status(&mut socket).await["status"], "idle");
 }

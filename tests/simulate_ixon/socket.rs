@@ -15,9 +15,9 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::bench::{Bench, fixture};
 
-type Socket = WebSocketStream<TlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
-async fn open(bench: &Bench) -> Result<Socket, Box<Error>> {
+pub(crate) async fn open(bench: &Bench) -> Result<Socket, Box<Error>> {
     let host = bench.local.strip_prefix("https://").unwrap();
     let port = host.rsplit_once(':').unwrap().1.parse().unwrap();
     let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -31,7 +31,7 @@ async fn next(socket: &mut Socket) -> Option<Message> {
     timeout(Duration::from_secs(5), socket.next()).await.unwrap()?.ok()
 }
 
-async fn status(socket: &mut Socket) -> Value {
+pub(crate) async fn status(socket: &mut Socket) -> Value {
     serde_json::from_str(next(socket).await.unwrap().to_text().unwrap()).unwrap()
 }
 
