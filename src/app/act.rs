@@ -310,6 +310,11 @@ async fn make_room(open: &Open, act: Act, target: &Target, before: Status) -> Re
         tracing::warn!("dry run: would disconnect `{}`", other.label());
         return Ok(before);
     }
+    // What can't be connected anyway is no reason to give up a tunnel that is up.
+    if let Err(error) = open.backend.prepare(target, act.how).await {
+        let status = Some(before.for_target(target));
+        return Err(Box::new(Undone { status, changed: false, error: error.target(target.label()) }));
+    }
     let done = take_down(open, Act { wait: true, ..act }, &other, &before).await?;
     Ok(done.status)
 }

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::selection::{Plan, Selection};
+use super::selection::{self, Plan, Selection};
 use super::{Emit, Open, emit, emit_failed, emit_nothing};
 use crate::backend::{Listed, unsupported};
 use crate::model::item;
@@ -24,8 +24,7 @@ async fn one(open: &Open, selection: &Selection, out: &Emit) {
     let info = open.info();
     let mut any = false;
     let mut each = |listed: Listed| {
-        let mut labels = info.labels.clone();
-        labels.extend(listed.labels);
+        let labels = selection::labels(info, listed.labels);
         let state = listed.status.as_ref().map(crate::model::Status::word);
         let named = selection.state.is_none_or(|wanted| state == Some(wanted));
         if named && selection.labels_fit(&labels) {

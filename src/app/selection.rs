@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::{Open, Opened, Patience, Setup};
-use crate::backend::{Listed, naming, registry, unsupported};
+use crate::backend::{Info, Listed, naming, registry, unsupported};
 use crate::config::Config;
 use crate::error::{Code, Error, Layer, Result};
 use crate::model::{Status, Target, Word};
@@ -250,6 +250,12 @@ pub async fn plan(setup: &Setup, choice: &Choice, selection: &Selection, patienc
     Ok(plan)
 }
 
+/// Gives the labels of a target: the vendor's, and over them what the configuration says of the backend.
+#[must_use]
+pub fn labels(info: &Info, vendors: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    vendors.into_iter().chain(info.labels.clone()).collect()
+}
+
 /// Makes the error for a selection that selects nothing.
 #[must_use]
 pub fn empty(selection: &Selection) -> Error {
@@ -346,8 +352,7 @@ async fn filtered(
             Some(glob) => naming::glob_fits(glob, &one.target),
             None => true,
         };
-        let mut labels = open.info().labels.clone();
-        labels.extend(one.labels.clone());
+        let labels = labels(open.info(), one.labels.clone());
         if named && selection.labels_fit(&labels) && state_fits(open, selection, &mut one).await? {
             fitting.push((one.target, one.status));
         }

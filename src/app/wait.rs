@@ -98,7 +98,7 @@ impl Wait<'_> {
             }
             for sight in sights {
                 let progress = all.entry(sight.key()).or_insert_with(|| Progress::of(sight.target.clone()));
-                self.look(follower.open(), progress, sight);
+                self.look(follower.open(), progress, sight).await;
             }
             if self.enough.get() {
                 continue;
@@ -126,7 +126,7 @@ impl Wait<'_> {
         open.deadline.left().is_some_and(|left| left <= LAST_LOOK)
     }
 
-    fn look(&self, open: &Open, progress: &mut Progress, sight: Sight) {
+    async fn look(&self, open: &Open, progress: &mut Progress, sight: Sight) {
         if progress.done {
             return;
         }
@@ -159,6 +159,10 @@ impl Wait<'_> {
             Judgement::Pending => progress.since = None,
             Judgement::Lost(error) => {
                 progress.done = true;
+                let error = match status.target.as_ref().or(progress.target.as_ref()) {
+                    Some(target) => open.backend.explain(target, error).await,
+                    None => error,
+                };
                 self.fail(with_error(open.item(&status, false), &error), error);
             }
         }

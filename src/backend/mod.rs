@@ -93,6 +93,16 @@ pub trait VpnBackend: Send + Sync {
     /// Fails with what the vendor said; [`Error::outcome_is_unknown`] tells whether it may have been done all the same.
     async fn connect(&self, target: &Target, how: How) -> Result<Status>;
 
+    /// Does beforehand what a connection needs and what leaves a tunnel that is up alone, so that where it fails nothing
+    /// was lost; doing so twice is no error.
+    ///
+    /// # Errors
+    /// Fails where the target could not be connected either.
+    async fn prepare(&self, target: &Target, how: How) -> Result<()> {
+        let _ = (target, how);
+        Ok(())
+    }
+
     /// Tells the vendor to disconnect a target: one write, sent once, not waited for.
     ///
     /// # Errors

@@ -96,6 +96,23 @@ fn a_router_whose_vpn_is_off_is_said_and_woken() {
     bench.run("connect -b ixon 'Boiler 3' --wake --switch -o json").ends(5).fails("device.offline");
     let item = bench.run("connect -b ixon 'Press 8' --wake --switch -o json").ends(0).item();
     assert_eq!((&item["state"], &item["changed"]), (&json!("connected"), &json!(true)));
+    // A router that can't be woken costs nobody the tunnel that is up.
+    let run = bench.run("connect -b ixon 'Boiler 3' --wake --switch -o json").ends(5);
+    run.fails("device.offline");
+    assert_eq!(run.item()["changed"], json!(false));
+    assert_eq!(bench.run("status -b ixon -o json").ends(0).item()["target"]["name"], "Press 8");
+}
+
+#[test]
+fn a_wait_says_too_that_the_router_is_what_fails() {
+    let bench = Bench::new();
+    let waiting = bench.start("wait -b ixon --for connected -o json");
+    while bench.asked("ixon").iter().filter(|line| line.contains("/status")).count() == 0 {
+        std::thread::yield_now();
+    }
+    bench.run("connect -b ixon 'Press 8' --no-wait").ends(0);
+    let error = crate::run::Run::end_of(waiting, "wait".to_owned()).ends(7).fails("tunnel.step_failed");
+    assert!(error["message"].as_str().unwrap().contains("own VPN is off"), "{error}");
 }
 
 #[test]

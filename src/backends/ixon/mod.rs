@@ -65,6 +65,16 @@ fn open(opening: Opening) -> Result<Box<dyn VpnBackend>> {
     Ok(Box::new(Ixon { info, local, cloud, memory, sector }))
 }
 
+impl Ixon {
+    /// Gives the company that an agent belongs to.
+    fn company(&self, target: &Target) -> Result<String> {
+        match self.memory.agent(&target.id).and_then(|agent| agent.company) {
+            Some(company) => Ok(company),
+            None => self.cloud.company(),
+        }
+    }
+}
+
 #[async_trait]
 impl VpnBackend for Ixon {
     fn info(&self) -> &Info {
@@ -87,14 +97,8 @@ impl VpnBackend for Ixon {
     }
 
     async fn connect(&self, target: &Target, how: How) -> Result<Status> {
-        let company = match self.memory.agent(&target.id).and_then(|agent| agent.company) {
-            Some(company) => company,
-            None => self.cloud.company()?,
-        };
-        if how.wake {
-            // Whatever becomes of it, the client has been told nothing yet.
-            self.cloud.wake(target, &company).await.map_err(Error::known_outcome)?;
-        }
+        self.prepare(target, how).await?;
+        let company = self.company(target)?;
         let sector = match &self.sector {
             Some(sector) => Some(sector.clone()),
             None => self.cloud.sector().await,
@@ -104,6 +108,14 @@ impl VpnBackend for Ixon {
         self.cloud.warn_of_the_end();
         self.local.connect(&target.id, &company, &token, sector.as_deref()).await?;
         Ok(Status { target: Some(target.clone()), ..Status::new(State::Connecting, Source::Client) })
+    }
+
+    async fn prepare(&self, target: &Target, how: How) -> Result<()> {
+        if !how.wake {
+            return Ok(());
+        }
+        // Whatever becomes of it, the client has been told nothing yet.
+        self.cloud.wake(target, &self.company(target)?).await.map_err(Error::known_outcome)
     }
 
     async fn disconnect(&self, target: &Target) -> Result<Status> {
