@@ -400,3 +400,29 @@ fn the_right_that_writes_need_is_told() {
         assert!(run.fails("auth.forbidden")["hint"].as_str().unwrap().contains("Gestion des accès"), "{run}");
     }
 }
+
+#[test]
+fn what_is_printed_can_be_given_back() {
+    let bench = Bench::new();
+    for line in [
+        "tunnel show vpn2 -b freebox -o json",
+        "tunnel show vpn2 -b freebox -o json --fields config",
+        "api -b freebox GET vpn_client/config/vpn2",
+    ] {
+        let printed = bench.run(line).ends(0).stdout;
+        assert!(printed.contains("1420"), "{printed}");
+        let writes = || bench.count("freebox", "PUT") + bench.count("freebox", "POST /api/v16/vpn_client");
+        let before = writes();
+        let run = bench.run_with("tunnel edit vpn2 -b freebox --from-json -", &printed).ends(0);
+        run.tells("so already");
+        assert_eq!(writes(), before, "{line}");
+        let other = printed.replace("1420", "1380");
+        bench.run_with("tunnel edit vpn2 -b freebox --from-json -", &other).ends(0);
+        let now = bench.run("tunnel show vpn2 -b freebox -o json").ends(0).item();
+        assert_eq!(now["config"]["conf_wireguard"]["mtu"], 1380, "{line}");
+        assert!(now["config"]["conf_wireguard"].get("items").is_none(), "{now}");
+        bench.run("tunnel edit vpn2 -b freebox --mtu 1420").ends(0);
+    }
+    let all = bench.run("tunnel list -b freebox -o json").ends(0).stdout;
+    bench.run_with("tunnel edit vpn2 -b freebox --from-json -", &all).ends(2).tells("3 tunnels");
+}

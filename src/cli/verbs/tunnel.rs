@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::unless_stopped;
 use crate::app::selection::{self, Plan};
 use crate::app::tunnel::{self, Able};
@@ -255,7 +257,27 @@ fn document(path: &Path) -> Result<SecretDocument> {
     // What serde_json says of broken syntax has line and column, and quotes nothing.
     let value = serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes))
         .map_err(|error| Error::usage(format!("--from-json: {place} is no JSON: {error}")))?;
-    Ok(SecretDocument(value))
+    unwrapped(value).map(SecretDocument).map_err(|error| error.context(&format!("--from-json: {place}")))
+}
+
+/// Takes the vendor's fields out of what `tunnel show` and `api` print: a report, an item of one, an answer.
+fn unwrapped(value: Value) -> Result<Value> {
+    let Value::Object(mut object) = value else { return Ok(value) };
+    if let (true, Some(items)) = (object.contains_key("schema"), object.get_mut("items").and_then(Value::as_array_mut))
+    {
+        return match items.len() {
+            1 => unwrapped(items.remove(0)),
+            count => Err(Error::usage(format!("the report has {count} tunnels, and one is wanted"))
+                .hint("show the one that is meant: vpnctl tunnel show NAME -o json")),
+        };
+    }
+    for wrapper in ["config", "result"] {
+        let wraps = object.len() == 1 || object.contains_key("target") || object.contains_key("success");
+        if wraps && object.get(wrapper).is_some_and(Value::is_object) {
+            return Ok(object.remove(wrapper).unwrap_or_default());
+        }
+    }
+    Ok(Value::Object(object))
 }
 
 fn given_password(flags: &PasswordFlags, person: &Operator) -> Result<Option<secrecy::SecretString>> {
