@@ -221,19 +221,23 @@ impl Person for Operator {
 }
 
 /// A spinner on standard error, which goes when it is dropped; its text stays, for it says what was asked of somebody.
-struct Spinner(ProgressBar);
+struct Spinner {
+    bar: ProgressBar,
+    text: String,
+}
 
 impl Spinner {
     fn start(text: String) -> Self {
-        let bar = ProgressBar::new_spinner().with_message(text);
+        let bar = ProgressBar::new_spinner().with_message(text.clone());
         bar.enable_steady_tick(SPIN);
-        Self(bar)
+        Self { bar, text }
     }
 }
 
 impl Drop for Spinner {
     fn drop(&mut self) {
-        self.0.abandon();
+        self.bar.finish_and_clear();
+        tell(&self.text);
     }
 }
 
