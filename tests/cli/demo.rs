@@ -56,6 +56,18 @@ fn every_verb_runs_in_it() {
         ("backends --demo", 0),
         ("config show --demo", 0),
         ("config validate --demo", 0),
+        ("wait -b everyware gw-lyon-02 --for connected --demo", 0),
+        ("watch -A --count 4 --demo", 0),
+        ("tunnel list -b freebox --demo", 0),
+        ("tunnel rm vpn0 -b freebox --demo", 2),
+        ("tunnel rm vpn0 -b freebox --yes --demo", 0),
+        ("settings show -b ixon --demo", 0),
+        ("settings show -b everyware --demo", 12),
+        ("trust show -b ixon --demo", 0),
+        ("trust show -b freebox --demo", 2),
+        ("list -b everyware --recursive --demo", 0),
+        ("log -b freebox -n 2 --demo", 0),
+        ("api -b ixon GET Status --demo", 0),
         ("status -A --exit-code --demo", 3),
         ("status --demo", 2),
         ("status -b nobody --demo", 6),
@@ -69,4 +81,18 @@ fn its_table_is_the_one_of_the_contracts_first_command() {
     let (run, _) = run("--demo status --all --sort");
     let run = run.ends(0).quietly();
     insta::assert_snapshot!("demo_status", crate::redact::plain(&run.stdout));
+}
+
+#[test]
+fn boxes_that_announce_themselves_are_found_on_this_computer_alone() {
+    let run = run("--demo backends --discover -o json").0.ends(0);
+    assert_eq!(run.json()["schema"], "vpnctl.backends/v1");
+    // Nothing is announced where the machine carries no multicast over loopback; the simulators' tests hold that.
+    for item in run.items() {
+        let (url, found) = (item["url"].as_str().unwrap(), &item["found"]);
+        assert!(url.starts_with("http://127.0.0.1:"), "{item}");
+        assert_eq!((&item["vendor"], &found["address"]), (&"freebox".into(), &"127.0.0.1".into()), "{item}");
+        assert!(found["remote_url"].as_str().unwrap().starts_with("https://example.fbxos.fr:"), "{item}");
+        assert!(item["capabilities"]["tunnel"]["support"] == "native", "{item}");
+    }
 }

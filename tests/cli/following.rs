@@ -310,3 +310,20 @@ fn a_subscription_that_was_lost_is_made_again() {
     send("INT", &child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
+
+#[test]
+fn a_step_that_fails_ends_a_wait_with_its_name_code_and_message() {
+    let bench = Bench::with_faults(&["ixon:step-fails=stunnel.connection:310:The tunnel broke", "ixon:unpadded-codes"]);
+    let waiting = bench.start("wait -b ixon --for connected -o json");
+    while asked(&bench) < 1 {
+        std::thread::yield_now();
+    }
+    bench.run("connect -b ixon AAAAAAAAAAAA --no-wait").ends(0);
+    let run = Run::end_of(waiting, "wait".to_owned()).ends(7);
+    let error = run.fails("tunnel.step_failed");
+    assert_eq!(error["vendor_code"], "310");
+    for part in ["stunnel.connection", "310", "The tunnel broke"] {
+        assert!(error["message"].as_str().unwrap().contains(part), "{error}");
+    }
+    assert_eq!(run.item()["last_error"]["code"], "310");
+}

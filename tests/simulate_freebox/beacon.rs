@@ -2,12 +2,43 @@
 
 use std::time::{Duration, Instant};
 
-use mdns_sd::{IfKind, ServiceDaemon, ServiceEvent};
+use mdns_sd::{IfKind, ServiceDaemon, ServiceEvent, ServiceInfo};
 
 use crate::bench::{Bench, FAST};
 
+/// Tells whether this machine carries multicast over its loopback interface, by a service that is nobody's: where it
+/// does not, no announcement of ours can be heard either.
+fn machine_carries_multicast() -> bool {
+    let daemon = || {
+        let daemon = ServiceDaemon::new().ok()?;
+        daemon.disable_interface(IfKind::All).ok()?;
+        daemon.enable_interface(IfKind::LoopbackV4).ok()?;
+        Some(daemon)
+    };
+    let (Some(one), Some(other)) = (daemon(), daemon()) else { return false };
+    let kind = "_vpnctl-probe._udp.local.";
+    let name = format!("probe-{}", std::process::id());
+    let service = ServiceInfo::new(kind, &name, &format!("{name}.local."), "127.0.0.1", 9, None).unwrap();
+    let events = other.browse(kind).unwrap();
+    one.register(service).unwrap();
+    let end = Instant::now() + Duration::from_secs(10);
+    let heard = loop {
+        match events.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(ServiceEvent::ServiceResolved(_)) => break true,
+            Ok(_) => {}
+            Err(_) => break false,
+        }
+    };
+    let _ = (one.shutdown(), other.shutdown());
+    heard
+}
+
 #[tokio::test]
 async fn a_box_is_announced_on_the_loopback_interface() {
+    if !machine_carries_multicast() {
+        eprintln!("this machine carries no multicast over loopback, so nothing can be heard of announcements");
+        return;
+    }
     let bench = Bench::new(FAST, &["mdns", "uid=0fedcba987654321"]).await;
     let port = |what| bench.running().url(what).unwrap().rsplit_once(':').unwrap().1.to_owned();
     let browser = ServiceDaemon::new().unwrap();
