@@ -33,6 +33,7 @@ use crate::model::{Status, Target, item};
 use crate::render::Item;
 use crate::state::Folder;
 
+pub use crate::http::probe::Probe;
 pub use outcome::Outcome;
 pub use selection::{Choice, Selection};
 

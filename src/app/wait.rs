@@ -11,11 +11,15 @@ use tokio::sync::Notify;
 use super::attempt::{Before, LAST_LOOK};
 use super::follow::{self, Follower, Sight, Source};
 use super::selection::Plan;
-use super::{Emit, Open, emit, emit_failed, with_error};
+use super::{Emit, Open, Probe, emit, emit_failed, with_error};
 use crate::backend::failed_attempt;
 use crate::error::{Code, Error, Layer, Result};
+use crate::http::probe::PATIENCE;
 use crate::model::{Status, Target, Word, item};
 use crate::render::Item;
+
+/// How soon a probe that did not answer is asked again.
+const PROBE: Duration = Duration::from_millis(500);
 
 /// Says what is waited for.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +28,8 @@ pub struct Waiting {
     pub states: Vec<Word>,
     /// How long one of them has to hold without a break.
     pub stable: Duration,
+    /// What has to answer besides, while the state holds.
+    pub probes: Vec<Probe>,
     /// Whether one target is enough.
     pub any: bool,
     /// How often a state is polled.
@@ -60,6 +66,10 @@ struct Progress {
     before: Option<Before>,
     /// Since when the state holds.
     since: Option<Instant>,
+    /// When the probes are asked again, while the state holds and they don't answer.
+    probe_at: Option<Instant>,
+    /// Why a probe did not answer.
+    unanswered: Option<String>,
     last: Option<Status>,
     trouble: Option<Error>,
     done: bool,
@@ -116,10 +126,11 @@ impl Wait<'_> {
 
     /// Tells by when the next look has to come: when the state has held long enough, or just before the deadline.
     fn next_look(&self, open: &Open, all: &BTreeMap<String, Progress>) -> Option<Instant> {
-        let stable =
-            all.values().filter(|one| !one.done).filter_map(|one| one.since).map(|at| at + self.waiting.stable);
+        let pending = || all.values().filter(|one| !one.done);
+        let stable = pending().filter_map(|one| one.since).map(|at| at + self.waiting.stable);
+        let probes = pending().filter_map(|one| one.probe_at);
         let last = open.deadline.at().map(|at| at.checked_sub(LAST_LOOK).unwrap_or(at));
-        stable.chain(last).min()
+        stable.chain(probes).chain(last).min()
     }
 
     fn is_over(&self, open: &Open) -> bool {
@@ -147,7 +158,10 @@ impl Wait<'_> {
             }
         };
         progress.trouble = None;
+        progress.probe_at = None;
+        progress.unanswered = None;
         match progress.judge(open, &self.waiting.states, &status) {
+            Judgement::Holds if !self.answers(open, progress).await => progress.since = None,
             Judgement::Holds => {
                 let since = *progress.since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= self.waiting.stable {
@@ -169,6 +183,20 @@ impl Wait<'_> {
         progress.last = Some(status);
     }
 
+    /// Asks the probes; where one does not answer, they are asked again soon, whatever the pace of the states.
+    async fn answers(&self, open: &Open, progress: &mut Progress) -> bool {
+        for probe in &self.waiting.probes {
+            let within = open.deadline.limit(PATIENCE).unwrap_or(LAST_LOOK);
+            if let Err(why) = probe.ask(within).await {
+                tracing::debug!("{probe} does not answer: {why}");
+                progress.probe_at = Some(Instant::now() + self.waiting.interval.unwrap_or(PROBE));
+                progress.unanswered = Some(format!("{probe} does not answer: {why}"));
+                return false;
+            }
+        }
+        true
+    }
+
     /// Tells of a target that is no longer waited for, since another one holds.
     fn leave(&self, open: &Open, one: &Progress) {
         if let Some(status) = &one.last {
@@ -180,19 +208,18 @@ impl Wait<'_> {
         let wanted: Vec<&str> = self.waiting.states.iter().map(|word| word.as_str()).collect();
         let now = one.last.as_ref().map_or("unknown", |status| status.word().as_str());
         let trouble = one.trouble.as_ref().map(|error| format!("; last: {error}")).unwrap_or_default();
-        let who = one.label(open);
-        let held = match self.waiting.stable {
-            Duration::ZERO => "was",
-            _ => "was for long enough",
+        let (who, wanted) = (one.label(open), wanted.join(" or "));
+        let what = match (&one.unanswered, self.waiting.stable) {
+            (Some(unanswered), _) => format!("{who} is {now}, but {unanswered}"),
+            (None, Duration::ZERO) => format!("{who} was not {wanted} in the time given; its state is {now}{trouble}"),
+            (None, _) => {
+                format!("{who} was not {wanted} for long enough in the time given; its state is {now}{trouble}")
+            }
         };
-        let error = Error::new(
-            Code::TimeoutDeadline,
-            Layer::Tunnel,
-            format!("{who} {held} not {} in the time given; its state is {now}{trouble}", wanted.join(" or ")),
-        )
-        .temporary()
-        .backend(&open.info().backend)
-        .hint("give it more time with --timeout, or see what it does with: vpnctl watch");
+        let error = Error::new(Code::TimeoutDeadline, Layer::Tunnel, what)
+            .temporary()
+            .backend(&open.info().backend)
+            .hint("give it more time with --timeout, or see what it does with: vpnctl watch");
         let error = match &one.target {
             Some(target) => error.target(target.label()),
             None => error,
@@ -218,7 +245,16 @@ impl Wait<'_> {
 
 impl Progress {
     fn of(target: Option<Target>) -> Self {
-        Self { target, before: None, since: None, last: None, trouble: None, done: false }
+        Self {
+            target,
+            before: None,
+            since: None,
+            probe_at: None,
+            unanswered: None,
+            last: None,
+            trouble: None,
+            done: false,
+        }
     }
 
     fn label(&self, open: &Open) -> String {

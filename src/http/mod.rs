@@ -10,6 +10,7 @@ mod deadline;
 mod dial;
 mod failure;
 pub mod mdns;
+pub mod probe;
 pub mod tls;
 pub mod ws;
 

@@ -327,3 +327,25 @@ fn a_step_that_fails_ends_a_wait_with_its_name_code_and_message() {
     }
     assert_eq!(run.item()["last_error"]["code"], "310");
 }
+
+#[test]
+fn a_wait_ends_when_the_probe_answers_too() {
+    let bench = Bench::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let line = format!("wait -b freebox --for connected --probe tcp:127.0.0.1:{port} --interval 10ms -o json");
+    let run = bench.run(&format!("{line} --timeout 400ms")).ends(8);
+    let message = run.fails("timeout.deadline")["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("`Downloads` is connected, but") && message.contains("refused"), "{message}");
+    assert_eq!(run.item()["state"], "connected");
+    let waiting = bench.start(&line);
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let run = Run::end_of(waiting, "wait".to_owned()).ends(0);
+    assert_eq!(run.item()["held"], true);
+    drop(listener);
+    let api = bench.url("freebox", "api");
+    bench.run(&format!("wait -b freebox --for connected --probe {api}/api_version --probe dns:127.0.0.1")).ends(0);
+    let wrong = format!("wait -b freebox --for connected --probe {api}/nowhere --timeout 400ms -o json");
+    let error = bench.run(&wrong).ends(8).fails("timeout.deadline");
+    assert!(error["message"].as_str().unwrap().contains("it answers 404"), "{error}");
+    bench.run("wait -b freebox --for connected --probe nowhere").ends(2).tells("tcp:HOST:PORT");
+}

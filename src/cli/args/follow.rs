@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Targets, parse_duration, parse_state};
+use crate::app::Probe;
 use crate::model::Word;
 
 /// What is waited for.
@@ -18,6 +19,9 @@ pub(in crate::cli) struct Waiting {
     /// How long the state has to hold without a break.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(in crate::cli) stable: Option<Duration>,
+    /// Something that has to answer too: tcp:HOST:PORT, http(s)://… (below 400) or dns:NAME (repeatable).
+    #[arg(long, value_name = "PROBE", value_parser = Probe::parse)]
+    pub(in crate::cli) probe: Vec<Probe>,
     /// End with the first target for which it holds, instead of the last.
     #[arg(long)]
     pub(in crate::cli) any: bool,

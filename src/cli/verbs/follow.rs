@@ -14,6 +14,7 @@ impl Command<'_> {
         let waiting = wait::Waiting {
             states: flags.states.clone(),
             stable: flags.stable.unwrap_or_default(),
+            probes: flags.probe.clone(),
             any: flags.any,
             interval: settings.setup.limits.interval,
         };
