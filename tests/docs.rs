@@ -22,3 +22,42 @@ fn capabilities_are_those_of_the_code() {
     }
     held("capabilities.md", &page);
 }
+
+/// Takes the tables of faults out of the documentation of a source file, each row and what heads it.
+fn tables(source: &str) -> String {
+    let mut text = String::new();
+    for line in source.lines() {
+        let Some(line) = line.strip_prefix("//! ").or_else(|| line.strip_prefix("/// ")) else { continue };
+        if line.starts_with("| `") {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    assert!(text.lines().count() > 5, "no table of faults was found");
+    text
+}
+
+#[test]
+fn faults_are_those_that_the_simulators_document() {
+    let head = "| fault | what happens |\n| --- | --- |\n";
+    let mut page = String::from(
+        "# Faults of the simulators\n\nGenerated from `src/simulate` and held by a test.\n\n\
+        `vpnctl simulate --fault NAME[=ARG]` switches one on from the start, `VENDOR:NAME[=ARG]` for one vendor. Each\n\
+        simulated server has a control endpoint besides: `PUT /__simulate/faults/NAME=ARG` switches a fault on while it\n\
+        runs, `DELETE /__simulate/faults/NAME` one and `DELETE /__simulate/faults` all of them off, `GET` lists them;\n\
+        `GET /__simulate/requests` tells what was asked, `DELETE` forgets it. With `*N` behind it a fault that counts\n\
+        happens N times: `--fault http-status=503*2`.\n",
+    );
+    for (title, source) in [
+        ("Of every server", include_str!("../src/simulate/server.rs")),
+        ("Freebox", include_str!("../src/simulate/freebox/mod.rs")),
+        ("IXON", include_str!("../src/simulate/ixon/mod.rs")),
+        ("Everyware Cloud", include_str!("../src/simulate/everyware/mod.rs")),
+    ] {
+        page.push_str(&format!("\n## {title}\n\n{head}{}", tables(source)));
+    }
+    for known in ["`http-status=503", "`tunnel-fails=WORD`", "`ws-refused[=STATUS]`", "`mfa`"] {
+        assert!(page.contains(known), "{known} is missing");
+    }
+    held("faults.md", &page);
+}

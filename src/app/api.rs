@@ -4,7 +4,7 @@ use reqwest::Method;
 
 use super::Open;
 use crate::backend::unsupported;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// Sends a call and gives the answer untouched.
 ///
@@ -12,7 +12,45 @@ use crate::error::{Error, Result};
 /// Fails with what the vendor said; the error keeps the answer.
 pub async fn run(open: &Open, method: &str, path: &str, body: Option<Vec<u8>>) -> Result<Vec<u8>> {
     let raw = open.backend.raw().ok_or_else(|| unsupported(&*open.backend, "api"))?;
-    raw.call(verb(method)?, path, body).await.map_err(|error| error.backend(&open.info().backend))
+    let answer = raw.call(verb(method)?, path, body).await.map_err(|error| error.backend(&open.info().backend));
+    answer.map_err(|error| if error.outcome_is_unknown() { unknown(&open.info().backend, &error) } else { error })
+}
+
+/// Says that a write was sent and that nobody knows what came of it: it must not look like something to repeat.
+fn unknown(backend: &str, error: &Error) -> Error {
+    let report = error.report();
+    let what = format!("whether the call was carried out is not known: {}", error.message());
+    let mut told = Error::new(Code::TimeoutUnknownOutcome, report.layer, what).answered(error.answer());
+    if let Some(status) = report.http_status {
+        told = told.status(status);
+    }
+    if let Some(code) = report.vendor_code {
+        told = told.vendor_code(code);
+    }
+    told.backend(backend).hint("it was not repeated; read what it was to change before you send it again")
+}
+
+/// Refuses a path that would leave the API's base: credentials go nowhere else.
+///
+/// # Errors
+/// Fails with `usage` where a step leads up or out, written out or encoded, or a character can't be in a path.
+pub fn check_path(path: &str) -> Result<()> {
+    let wrong = |why: &str| {
+        Error::usage(format!("`{path}` {why}")).hint("write it as the vendor's page does: vpnctl api --help")
+    };
+    let steps = path.split(['?', '#']).next().unwrap_or_default();
+    let plain = percent_encoding::percent_decode_str(steps).decode_utf8_lossy().into_owned();
+    if path.chars().any(|c| c.is_control() || c == '\\') || plain.chars().any(char::is_control) {
+        return Err(wrong("has characters that no path has"));
+    }
+    if plain.contains("://") {
+        return Err(wrong("is a URL, and a path of the backend's own API is wanted"));
+    }
+    let leads_up = |step: &str| matches!(step, ".." | ".");
+    if steps.split('/').any(leads_up) || plain.split('/').any(leads_up) {
+        return Err(wrong("has steps that lead out of the API"));
+    }
+    Ok(())
 }
 
 /// Tells whether a method changes nothing.

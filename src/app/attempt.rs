@@ -40,7 +40,7 @@ impl Pace {
     }
 
     /// Gives the next wait.
-    pub fn next(&mut self) -> Duration {
+    pub fn advance(&mut self) -> Duration {
         let now = self.next;
         self.next = (now * 3 / 2).min(LONGEST_WAIT);
         self.fixed.unwrap_or(now)
@@ -210,7 +210,7 @@ impl<'a> Poll<'a> {
     /// Waits, then reads. A read that fails temporarily is no end: the deadline is.
     async fn next(&mut self) -> Result<Status, (Option<Status>, Error)> {
         loop {
-            let wait = self.pace.next();
+            let wait = self.pace.advance();
             let left = self.open.deadline.left();
             let last_look = left.is_some_and(|left| left <= wait + LAST_LOOK);
             if last_look && std::mem::replace(&mut self.looked_last, true) {

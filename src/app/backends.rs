@@ -139,10 +139,18 @@ fn vendors() -> Result<Vec<(&'static str, Open)>> {
 /// # Errors
 /// Fails where a vendor can't be opened.
 pub fn page() -> Result<String> {
+    let head = "# What each vendor can do\n\n\
+        Generated from the code and held by a test; `vpnctl backends --matrix` prints the same table.\n\n";
+    Ok(format!("{head}{}", table()?))
+}
+
+/// Writes the matrix as a table in Markdown, which is read well on a terminal too.
+///
+/// # Errors
+/// Fails where a vendor can't be opened.
+pub fn table() -> Result<String> {
     let vendors = vendors()?;
-    let mut text = String::from(
-        "# What each vendor can do\n\nGenerated from the code and held by a test; `vpnctl backends --matrix` prints the same.\n\n| |",
-    );
+    let mut text = String::from("| |");
     let mut rows: Vec<(&str, Vec<String>)> = Vec::new();
     for (vendor, open) in &vendors {
         let title = registry::find(vendor).map_or(*vendor, |vendor| vendor.title);

@@ -1,9 +1,9 @@
 //! Following states: pushed where the vendor pushes, polled elsewhere and where a subscription is lost.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::Open;
@@ -15,14 +15,10 @@ use crate::model::{State, Status, Target, Word};
 
 /// How often the state is read although it is pushed: a socket may be silent without being lost.
 const SAFETY: Duration = Duration::from_secs(5);
-/// How often a whole account is read at most.
-const ACCOUNT: Duration = Duration::from_secs(5);
 /// After how long a lost subscription is asked for again; it doubles each time up to [`REOPEN_LIMIT`].
 const REOPEN: Duration = Duration::from_millis(500);
 /// The longest such wait, in which a client that is restarted is back.
 const REOPEN_LIMIT: Duration = Duration::from_secs(30);
-/// How often the first state is read anew where changes were pushed meanwhile.
-const LOOKS: usize = 3;
 
 /// What one question to a vendor answers for.
 #[derive(Debug, Clone)]
@@ -36,7 +32,7 @@ pub enum What {
 }
 
 /// What is followed of one backend.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Source {
     /// The backend.
     pub open: Arc<Open>,
@@ -88,14 +84,20 @@ pub fn sources(jobs: Vec<Job>) -> (Vec<Source>, Vec<(Arc<Open>, Error)>) {
     (sources, failed)
 }
 
+/// A subscription that is being opened.
+type Opening = Pin<Box<dyn Future<Output = Result<Box<dyn Subscription>>> + Send>>;
+
 /// Follows one source; each look tells every target of it.
 pub struct Follower {
     source: Source,
     pace: Pace,
+    opening: Option<Opening>,
     subscription: Option<Box<dyn Subscription>>,
     reopen: Duration,
     reopen_at: Option<Instant>,
     begun: bool,
+    /// Whether something may have changed between the last look and the moment from which changes are pushed.
+    gap: bool,
 }
 
 impl std::fmt::Debug for Follower {
@@ -104,15 +106,28 @@ impl std::fmt::Debug for Follower {
     }
 }
 
+/// What ends a wait for the next look.
+enum Woken {
+    Pushed(Result<Status>),
+    Opened(Result<Box<dyn Subscription>>),
+    Looked(Vec<Sight>),
+}
+
 impl Follower {
     /// Begins; nothing is asked yet. `interval` is how often a state is polled, `None` the usual growing pace.
     #[must_use]
     pub fn new(source: Source, interval: Option<Duration>) -> Self {
-        let pace = match source.what {
-            What::Account => Pace::new(interval.or(Some(ACCOUNT))),
-            _ => Pace::new(interval),
-        };
-        Self { source, pace, subscription: None, reopen: REOPEN, reopen_at: None, begun: false }
+        let pace = Pace::new(interval);
+        Self {
+            source,
+            pace,
+            opening: None,
+            subscription: None,
+            reopen: REOPEN,
+            reopen_at: None,
+            begun: false,
+            gap: false,
+        }
     }
 
     /// Gives the backend that is followed.
@@ -127,90 +142,100 @@ impl Follower {
     }
 
     /// Waits for the next look: one that was pushed, or that the pace brings, or at `by`, whichever is first. The
-    /// first look comes at once.
+    /// first look comes at once. A subscription is opened beside it, for one that never opens must blind nobody.
     pub async fn next(&mut self, by: Option<Instant>) -> Vec<Sight> {
+        let now = Instant::now();
         if !std::mem::replace(&mut self.begun, true) {
-            return self.begin().await;
+            self.subscribe();
+            return self.look(now).await;
         }
-        let wait = if self.subscription.is_some() { SAFETY } else { self.pace.next() };
-        let at = Instant::now() + wait;
-        let at = by.map_or(at, |by| by.min(at));
-        let Some(subscription) = &mut self.subscription else {
-            tokio::time::sleep_until(at.into()).await;
-            return if self.reopen_at.is_some_and(|at| at <= Instant::now()) {
-                self.begin().await
-            } else {
-                self.look().await
-            };
-        };
-        let pushed = tokio::select! {
-            biased;
-            pushed = subscription.next() => pushed,
-            () = tokio::time::sleep_until(at.into()) => {
-                // What is pushed while the state is read may be older than the answer or newer; it proves that the
-                // socket lives, so the answer is not needed.
-                tokio::select! {
-                    biased;
-                    pushed = subscription.next() => pushed,
-                    sights = look(&self.source) => return sights,
-                }
-            }
-        };
-        match pushed {
-            Ok(status) => spread(&self.source, &Ok(status)),
-            Err(error) => {
-                tracing::debug!("the subscription was lost, and the state is polled: {error}");
-                self.lose();
-                self.look().await
-            }
+        if std::mem::replace(&mut self.gap, false) {
+            return self.look(now).await;
         }
+        if self.opening.is_none() && self.reopen_at.is_some_and(|at| at <= now) {
+            self.subscribe();
+        }
+        let wait = if self.subscription.is_some() { SAFETY } else { self.pace.advance() };
+        self.look(by.map_or(now + wait, |by| by.min(now + wait))).await
     }
 
-    /// Subscribes where the vendor pushes, then reads.
-    async fn begin(&mut self) -> Vec<Sight> {
-        if let (What::OneVpn(_), Some(events)) = (&self.source.what, self.source.open.backend.events()) {
-            match events.subscribe().await {
-                Ok(subscription) => {
+    /// Reads the state at a moment, unless it is pushed before, or while it is read: what is pushed then may be older
+    /// than the answer or newer, and it proves that the socket lives, so the answer is not needed.
+    async fn look(&mut self, at: Instant) -> Vec<Sight> {
+        let source = self.source.clone();
+        let mut looked = pin!(async move {
+            tokio::time::sleep_until(at.into()).await;
+            look(&source).await
+        });
+        loop {
+            let woken = tokio::select! {
+                biased;
+                pushed = pushed(&mut self.subscription) => Woken::Pushed(pushed),
+                opened = opened(&mut self.opening) => Woken::Opened(opened),
+                sights = &mut looked => Woken::Looked(sights),
+            };
+            match woken {
+                Woken::Looked(sights) => return sights,
+                Woken::Pushed(Ok(status)) => return spread(&self.source, &Ok(status)),
+                Woken::Pushed(Err(error)) => {
+                    tracing::debug!("the subscription was lost, and the state is polled: {error}");
+                    self.lose();
+                    return look(&self.source).await;
+                }
+                Woken::Opened(Ok(subscription)) => {
+                    self.opening = None;
                     self.subscription = Some(subscription);
                     self.reopen = REOPEN;
-                    self.reopen_at = None;
+                    self.gap = true;
+                    if at <= Instant::now() {
+                        // It is being read already; what changed before this moment is read after it.
+                        continue;
+                    }
+                    self.gap = false;
+                    return look(&self.source).await;
                 }
-                Err(error) => {
+                Woken::Opened(Err(error)) => {
                     tracing::debug!("nothing is pushed, and the state is polled: {error}");
                     self.lose();
                 }
             }
         }
-        let mut sights = look(&self.source).await;
-        for _ in 1..LOOKS {
-            if !self.has_news() {
-                break;
-            }
-            sights = look(&self.source).await;
-        }
-        sights
     }
 
-    /// Takes what was pushed while the state was read: it may be older than the answer.
-    fn has_news(&mut self) -> bool {
-        let mut any = false;
-        while let Some(pushed) = self.subscription.as_mut().and_then(|open| open.next().now_or_never()) {
-            any = true;
-            if pushed.is_err() {
-                self.lose();
-            }
+    /// Begins to subscribe where the vendor pushes.
+    fn subscribe(&mut self) {
+        self.reopen_at = None;
+        if !matches!(self.source.what, What::OneVpn(_)) || self.source.open.backend.events().is_none() {
+            return;
         }
-        any
+        let open = Arc::clone(&self.source.open);
+        self.opening = Some(Box::pin(async move {
+            match open.backend.events() {
+                Some(events) => events.subscribe().await,
+                None => Err(unsupported(&*open.backend, "watch")),
+            }
+        }));
     }
 
     fn lose(&mut self) {
+        self.opening = None;
         self.subscription = None;
         self.reopen_at = Some(Instant::now() + self.reopen);
         self.reopen = (self.reopen * 2).min(REOPEN_LIMIT);
     }
+}
 
-    async fn look(&self) -> Vec<Sight> {
-        look(&self.source).await
+async fn pushed(subscription: &mut Option<Box<dyn Subscription>>) -> Result<Status> {
+    match subscription {
+        Some(subscription) => subscription.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn opened(opening: &mut Option<Opening>) -> Result<Box<dyn Subscription>> {
+    match opening {
+        Some(opening) => opening.await,
+        None => std::future::pending().await,
     }
 }
 

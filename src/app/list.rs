@@ -1,44 +1,46 @@
 //! `list`: what can be connected.
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::json;
 
 use super::selection::{self, Plan, Selection};
 use super::{Emit, Open, emit, emit_failed, emit_nothing};
 use crate::backend::{Listed, unsupported};
-use crate::model::item;
+use crate::model::{Target, Word, item};
+use crate::render::Item;
 
 /// Emits the targets of every backend of the plan, as pages come in.
-pub async fn run(plan: Plan, selection: &Selection, out: &Emit) {
+pub async fn run(plan: Plan, selection: &Selection, live: bool, out: &Emit) {
     for (_, _, error) in plan.unopened {
         emit_failed(out, None, error);
     }
-    join_all(plan.jobs.iter().map(|job| one(&job.open, selection, out))).await;
+    join_all(plan.jobs.iter().map(|job| one(&job.open, selection, live, out))).await;
 }
 
-async fn one(open: &Open, selection: &Selection, out: &Emit) {
+async fn one(open: &Open, selection: &Selection, live: bool, out: &Emit) {
     let Some(targets) = open.backend.targets() else {
         emit_failed(out, None, unsupported(&*open.backend, "list"));
         return;
     };
     let info = open.info();
     let mut any = false;
+    let mut unasked: Vec<(Target, Labels)> = Vec::new();
     let mut each = |listed: Listed| {
         let labels = selection::labels(info, listed.labels);
+        if !selection.labels_fit(&labels) {
+            return;
+        }
         let state = listed.status.as_ref().map(crate::model::Status::word);
-        let named = selection.state.is_none_or(|wanted| state == Some(wanted));
-        if named && selection.labels_fit(&labels) {
+        // Where the list does not tell a state that somebody asks about, the target itself does.
+        if live || (state.is_none() && selection.state.is_some()) {
+            unasked.push((listed.target, labels));
+        } else if selection.state.is_none_or(|wanted| state == Some(wanted)) {
             any = true;
-            emit(
-                out,
-                item::object(json!({
-                    "backend": info.backend,
-                    "vendor": info.vendor,
-                    "target": listed.target,
-                    "state": state,
-                    "labels": labels,
-                })),
-            );
+            emit(out, told(open, &listed.target, state, &labels));
         }
     };
     let mut any_failed = false;
@@ -47,9 +49,47 @@ async fn one(open: &Open, selection: &Selection, out: &Emit) {
         emit_failed(out, None, error.backend(&info.backend));
     };
     let result = targets.list_parts(&mut each, &mut failed).await;
+    any |= ask(open, unasked, selection, out).await;
     match result {
         Err(error) => emit_failed(out, None, error.backend(&info.backend)),
         Ok(()) if !any && !any_failed => emit_nothing(out),
         Ok(()) => {}
     }
+}
+
+type Labels = BTreeMap<String, String>;
+
+/// Asks targets themselves for their states, and emits those that are wanted; tells whether there were any.
+async fn ask(open: &Open, targets: Vec<(Target, Labels)>, selection: &Selection, out: &Emit) -> bool {
+    let any = Cell::new(false);
+    let asked = stream::iter(targets).for_each_concurrent(open.jobs, |(target, labels)| {
+        let any = &any;
+        async move {
+            match open.backend.status(Some(&target)).await {
+                Ok(status) if selection.state.is_none_or(|wanted| status.word() == wanted) => {
+                    any.set(true);
+                    emit(out, told(open, &target, Some(status.word()), &labels));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    any.set(true);
+                    let error = open.own(error).target(target.label());
+                    emit_failed(out, Some(told(open, &target, Some(Word::Unknown), &labels)), error);
+                }
+            }
+        }
+    });
+    asked.await;
+    any.get()
+}
+
+fn told(open: &Open, target: &Target, state: Option<Word>, labels: &Labels) -> Item {
+    let info = open.info();
+    item::object(json!({
+        "backend": info.backend,
+        "vendor": info.vendor,
+        "target": target,
+        "state": state,
+        "labels": labels,
+    }))
 }

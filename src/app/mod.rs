@@ -134,6 +134,8 @@ pub enum Patience {
     Wait,
     /// Fleets take as long as they take.
     Fleet,
+    /// What follows a state or a log goes on until it is ended, whatever the configuration says of its backend.
+    Follow,
 }
 
 impl Setup {
@@ -150,9 +152,10 @@ impl Setup {
             Patience::Read => Some(Duration::from_secs(30)),
             Patience::Change | Patience::Wait => Some(Duration::from_secs(60)),
             Patience::Login => Some(Duration::from_secs(120)),
-            Patience::Fleet => None,
+            Patience::Fleet | Patience::Follow => None,
         };
-        let deadline = Deadline::after(self.limits.timeout.or(settings.duration("timeout")).or(usual));
+        let configured = settings.duration("timeout").filter(|_| patience != Patience::Follow);
+        let deadline = Deadline::after(self.limits.timeout.or(configured).or(usual));
         let jobs = self.limits.jobs.or_else(|| settings.integer("jobs").and_then(|jobs| usize::try_from(jobs).ok()));
         let backend = (vendor.open)(Opening {
             config: settings.clone().until(deadline.at()),

@@ -70,7 +70,7 @@ impl Selection {
     #[must_use]
     pub fn patience(&self, usual: Patience) -> Patience {
         let fleet = self.from_file || self.filters() || self.names.len() > 1 || (self.is_mass() && !self.all);
-        if fleet && usual != Patience::Wait { Patience::Fleet } else { usual }
+        if fleet && !matches!(usual, Patience::Wait | Patience::Follow) { Patience::Fleet } else { usual }
     }
 
     /// Tells whether labels of a target fulfil every condition.

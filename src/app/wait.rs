@@ -94,10 +94,7 @@ impl Wait<'_> {
                 sights = follower.next(by) => sights,
             };
             if self.enough.get() {
-                // Others are woken one after the other.
-                self.told.notify_one();
-                all.values().filter(|one| !one.done).for_each(|one| self.leave(follower.open(), one));
-                return;
+                return self.end(follower.open(), &all);
             }
             if sights.is_empty() {
                 let error = Error::new(Code::SelectionEmpty, Layer::Usage, "there is nothing to wait for")
@@ -111,7 +108,7 @@ impl Wait<'_> {
                 self.look(follower.open(), progress, sight).await;
             }
             if self.enough.get() {
-                continue;
+                return self.end(follower.open(), &all);
             }
             let pending = all.values().filter(|one| !one.done).count();
             if pending == 0 {
@@ -122,6 +119,12 @@ impl Wait<'_> {
                 return;
             }
         }
+    }
+
+    /// Ends, for another target holds and that is enough; others are woken one after the other.
+    fn end(&self, open: &Open, all: &BTreeMap<String, Progress>) {
+        self.told.notify_one();
+        all.values().filter(|one| !one.done).for_each(|one| self.leave(open, one));
     }
 
     /// Tells by when the next look has to come: when the state has held long enough, or just before the deadline.

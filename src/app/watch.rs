@@ -10,7 +10,8 @@ use tokio::sync::Notify;
 use super::follow::{self, Face, Follower, Sight};
 use super::selection::Plan;
 use super::{Emit, Open, emit, emit_failed, with_error};
-use crate::error::Error;
+use crate::backend::naming;
+use crate::error::{Code, Error};
 use crate::model::{Word, item};
 use crate::render::Item;
 
@@ -54,6 +55,11 @@ async fn until(end: Option<Instant>) {
     }
 }
 
+/// Tells whether the time for the command ran out: that is no change of a state.
+fn is_over(error: &Error) -> bool {
+    error.code() == Code::TimeoutDeadline
+}
+
 struct Watch<'a> {
     /// How many events are still wanted; `None` is any number.
     left: Cell<Option<u64>>,
@@ -62,21 +68,35 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Follows one source to its end: an error that does not pass by itself.
+    /// Follows one source to its end: an error that does not pass by itself, or the deadline.
     async fn one(&self, mut follower: Follower) {
-        let mut known: BTreeMap<String, Face> = BTreeMap::new();
+        let mut known: BTreeMap<String, (Sight, Face)> = BTreeMap::new();
+        // What was there before anything could be read, as opposed to what is seen for the first time.
+        let mut blind = false;
         loop {
             let sights = follower.next(None).await;
+            if let Some(error) = sights.iter().find_map(|sight| sight.seen.as_ref().err().filter(|e| is_over(e))) {
+                return emit_failed(self.out, None, error.clone());
+            }
             let mut changed = false;
+            if let [Sight { target: None, seen: Err(_) }] = sights.as_slice() {
+                // The whole source can't be read: one event tells it, and each target's return is one.
+                let lost = Face::of(&sights[0].seen);
+                known.iter_mut().filter(|(key, _)| !key.is_empty()).for_each(|(_, (_, face))| face.clone_from(&lost));
+            } else if !blind {
+                changed |= self.vanished(follower.open(), &mut known, &sights);
+            }
             for sight in &sights {
                 let face = Face::of(&sight.seen);
-                let before = known.insert(sight.key(), face.clone());
+                let before = known.insert(sight.key(), (sight.clone(), face.clone())).map(|(_, face)| face);
                 if before.as_ref() == Some(&face) {
                     continue;
                 }
                 changed |= before.is_some();
-                self.tell(follower.open(), sight, before.map(|before| before.word));
+                let from = before.map(|before| before.word).or(blind.then_some(Word::Unknown));
+                self.tell(follower.open(), sight, from);
             }
+            blind = matches!(sights.as_slice(), [Sight { target: None, seen: Err(_) }]);
             let alive = |sight: &Sight| sight.seen.as_ref().err().is_none_or(follow::may_pass);
             if !sights.is_empty() && !sights.iter().any(alive) {
                 return;
@@ -85,6 +105,22 @@ impl Watch<'_> {
                 follower.hurry();
             }
         }
+    }
+
+    /// Tells of targets that are no longer listed.
+    fn vanished(&self, open: &Open, known: &mut BTreeMap<String, (Sight, Face)>, sights: &[Sight]) -> bool {
+        let gone: Vec<String> = known
+            .keys()
+            .filter(|key| !key.is_empty() && !sights.iter().any(|sight| sight.key() == **key))
+            .cloned()
+            .collect();
+        for key in &gone {
+            if let Some((Sight { target: Some(target), .. }, face)) = known.remove(key) {
+                let error = naming::not_found(&open.info().backend, target.label());
+                self.tell(open, &Sight { target: Some(target), seen: Err(error.temporary()) }, Some(face.word));
+            }
+        }
+        !gone.is_empty()
     }
 
     fn tell(&self, open: &Open, sight: &Sight, from: Option<Word>) {

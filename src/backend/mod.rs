@@ -346,6 +346,8 @@ pub struct LogLine {
     pub level: Option<String>,
     /// The line as the vendor wrote it.
     pub text: String,
+    /// Whether it may go on: it is the last one, and no line end stands behind it yet.
+    pub is_open: bool,
 }
 
 /// Reads the vendor's VPN log.

@@ -96,14 +96,14 @@ impl Command<'_> {
     async fn verb(&self, verb: Verb, settings: &Settings) -> anyhow::Result<Exit> {
         match verb {
             Verb::Status { targets, reading } => self.status(settings, &targets, reading).await,
-            Verb::List { sort, .. } => self.list(settings, sort).await,
+            Verb::List { reading, sort } => self.list(settings, reading, sort).await,
             Verb::Connect(acting) => self.act(settings, act::Verb::Connect, &acting).await,
             Verb::Disconnect(acting) => self.act(settings, act::Verb::Disconnect, &acting).await,
             Verb::Reconnect(acting) => self.act(settings, act::Verb::Reconnect, &acting).await,
             Verb::Wait(waiting) => self.wait(settings, &waiting).await,
             Verb::Watch(watching) => self.watch(settings, &watching).await,
             Verb::Auth { verb } => self.auth(settings, &verb).await,
-            Verb::Log { follow, lines } => self.log(settings, follow, lines).await,
+            Verb::Log { target, follow, lines } => self.log(settings, target, follow, lines).await,
             Verb::Tunnel { verb } => self.tunnel(settings, &verb).await,
             Verb::Settings { verb } => self.client_settings(settings, &verb).await,
             Verb::Trust { verb } => self.trust(settings, verb).await,

@@ -72,9 +72,9 @@ impl Command<'_> {
             ui::tell("nothing to show");
         }
         if self.format.is_json() && outcome.total() > 1 {
-            // Scripts find an error in its item; one that has none, as of a list, is told by itself before the verdict.
+            // Scripts find an error in its item. One that has none, as of a list, is told in words: there is one object.
             for error in homeless.iter().take(outcome.failures().0.len()) {
-                fault::lines(error, self.format).iter().for_each(|line| ui::tell(line));
+                tracing::warn!("{}", error.message());
             }
         }
         Ok((self.told(&outcome), report.summary().clone()))

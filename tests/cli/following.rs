@@ -19,12 +19,12 @@ fn down(faults: &[&str]) -> Bench {
 
 /// Reads one line of what a follower prints, as JSON.
 fn next(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Value {
-    let line = lines.next().expect("it goes on").expect("a line");
-    serde_json::from_str(&line).expect("JSON")
+    let line = lines.next().unwrap().unwrap();
+    serde_json::from_str(&line).unwrap()
 }
 
 fn lines(child: &mut Child) -> impl Iterator<Item = std::io::Result<String>> + use<> {
-    BufReader::new(child.stdout.take().expect("a pipe")).lines()
+    BufReader::new(child.stdout.take().unwrap()).lines()
 }
 
 #[test]
@@ -348,4 +348,71 @@ fn a_wait_ends_when_the_probe_answers_too() {
     let error = bench.run(&wrong).ends(8).fails("timeout.deadline");
     assert!(error["message"].as_str().unwrap().contains("it answers 404"), "{error}");
     bench.run("wait -b freebox --for connected --probe nowhere").ends(2).tells("tcp:HOST:PORT");
+}
+
+#[test]
+fn one_that_holds_ends_a_wait_for_any_of_a_whole_account_at_once() {
+    let bench = Bench::new();
+    // No look would come again within the time of a test.
+    let line = "wait -b everyware --for connected --any --interval 1h --timeout 0 -o json";
+    let items = bench.run(line).ends(0).items();
+    assert!(items.iter().any(|item| item["held"] == true), "{items:?}");
+    let line = "wait ixon/AAAAAAAAAAAA ixon/AAAAAAAAAAAB --for disconnected --any --interval 1h --timeout 0 -o json";
+    bench.run(line).ends(0);
+}
+
+#[test]
+fn an_account_that_comes_back_is_told_and_what_ends_a_watch_is_its_code() {
+    let bench = Bench::with_devices(3);
+    bench.run("status -b everyware").ends(0);
+    let mut child = bench.start("watch -b everyware -o ndjson --interval 10ms");
+    let mut events = lines(&mut child);
+    let first: Vec<Value> = (0..3).map(|_| next(&mut events)).collect();
+    assert!(first.iter().all(|event| event["from"].is_null()), "{first:?}");
+    bench.fault("everyware", "http-status=503*4");
+    let gone = next(&mut events);
+    assert_eq!((&gone["target"], &gone["state"]), (&Value::Null, &json!("unknown")), "{gone}");
+    let back: Vec<Value> = (0..3).map(|_| next(&mut events)).collect();
+    assert!(back.iter().all(|event| event["from"] == "unknown" && !event["target"].is_null()), "{back:?}");
+    bench.fault("everyware", "refuse-login");
+    bench.fault("everyware", "invalidate-tokens");
+    let run = Run::end_of(child, "watch".to_owned()).ends(4);
+    run.fails("auth.rejected");
+}
+
+#[test]
+fn a_watch_with_a_time_limit_ends_with_it_and_no_event() {
+    let bench = Bench::new();
+    let run = bench.run("watch -b freebox --timeout 500ms --interval 20ms -o ndjson").ends(8);
+    run.fails("timeout.deadline");
+    let states: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect();
+    assert_eq!(states.iter().filter(|line| line["type"] == "event").count(), 1, "{run}");
+    bench.run("log -b freebox -f --timeout 300ms --interval 20ms").ends(8).tells("ran out");
+}
+
+#[test]
+fn a_log_is_that_of_the_targets_backend() {
+    let bench = Bench::new();
+    let all = bench.run("log -b freebox").ends(0).stdout;
+    assert_eq!(bench.run("log freebox/Downloads").ends(0).stdout, all);
+    bench.run("log freebox/nowhere -o json").ends(6).fails("target.not_found");
+    bench.run("log everyware/gw-lyon-02 -o json").ends(12).fails("unsupported");
+}
+
+#[test]
+fn a_list_asks_the_devices_where_it_is_told_to() {
+    let bench = Bench::new();
+    let items = bench.run("list -b everyware --live -o json").ends(10).items();
+    let state = |name: &str| items.iter().find(|item| item["target"]["name"] == name).unwrap()["state"].clone();
+    assert_eq!((state("gw-lyon-02"), state("gw-turin-04")), (json!("connected"), json!("unknown")));
+    assert_eq!(bench.asked("everyware").iter().filter(|line| line.ends_with("/vpn")).count(), 7);
+    // Where the server's list is forbidden, a state that is asked for is asked of the devices.
+    bench.fault("everyware", "vpn-connections-status=403");
+    let names: Vec<Value> = bench
+        .run("list -b everyware --state connected -o json")
+        .items()
+        .iter()
+        .map(|item| item["target"]["name"].clone())
+        .collect();
+    assert!(names.contains(&json!("gw-lyon-02")) && !names.contains(&json!("gw-lyon-03")), "{names:?}");
 }

@@ -90,3 +90,43 @@ fn a_dry_run_tells_what_it_would_do_and_sends_no_write() {
     assert_eq!(writes(&bench), 0);
     bench.run("status -b freebox").ends(0).prints("Downloads");
 }
+
+#[test]
+fn a_dry_run_sends_no_raw_write_and_makes_and_ends_no_login() {
+    let bench = Bench::new();
+    for line in [
+        "api -b freebox DELETE vpn_client/config/vpn1 --dry-run",
+        "api -b everyware POST _/devices/x/vpn/_connect --dry-run",
+        "api -b ixon PUT Configuration --data {} --dry-run",
+        "auth login -b freebox --dry-run",
+        "auth logout -A --dry-run",
+    ] {
+        bench.run(line).ends(0).without_output().tells("dry run: would");
+    }
+    bench.run("auth logout -b freebox --read-only -o json").ends(9).fails("conflict.guard");
+    assert_eq!(bench.requests(), 0);
+    // Reading is no change.
+    bench.run("api -b ixon GET Status --dry-run").ends(0).prints("idle");
+}
+
+#[test]
+fn a_raw_call_never_leaves_the_api() {
+    let bench = Bench::new();
+    for path in ["../../admin", "_/x/%2e%2e/%2E%2e/y", "https://elsewhere.example/x", "a/./b", "'a b/..'"] {
+        bench.run(&format!("api -b everyware GET {path} -o json")).ends(2).fails("usage");
+    }
+    assert_eq!(bench.requests(), 0);
+}
+
+#[test]
+fn a_raw_write_whose_outcome_is_unknown_is_nothing_to_repeat() {
+    let bench = Bench::new();
+    bench.run("status -b everyware").ends(0);
+    for (fault, status) in [("proxy-page=504", 504), ("device-timeout", 500)] {
+        bench.fault("everyware", fault);
+        let run = bench.run("api -b everyware POST _/devices/-Kf2x0nQbDE/vpn/_connect -o json").ends(8);
+        let error = run.fails("timeout.unknown_outcome");
+        assert_eq!((&error["retryable"], &error["http_status"]), (&false.into(), &status.into()), "{error}");
+        bench.context("everyware").faults.clear_all();
+    }
+}

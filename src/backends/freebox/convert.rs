@@ -63,15 +63,20 @@ pub fn status(document: VpnStatus) -> Status {
 /// Takes the log apart: `YYYY-MM-DD HH:MM:SS level: daemon: sub: text`, one a line.
 #[must_use]
 pub fn log(text: &str) -> Vec<LogLine> {
-    let lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
-    lines
+    let texts = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
+    let mut lines: Vec<LogLine> = texts
         .map(|line| LogLine {
             // The box's clock tells no zone, so the time stays in the text.
             at: None,
             level: level(line).map(str::to_owned),
             text: line.to_owned(),
+            is_open: false,
         })
-        .collect()
+        .collect();
+    if let Some(last) = lines.last_mut() {
+        last.is_open = !text.ends_with('\n');
+    }
+    lines
 }
 
 fn level(line: &str) -> Option<&str> {

@@ -167,6 +167,9 @@ pub(in crate::cli) enum Verb {
     /// Print the vendor's VPN log.
     #[command(after_help = "Examples:\n  vpnctl log -b home -n 20\n  vpnctl log -b home -f")]
     Log {
+        /// A target, perhaps as BACKEND/NAME: the log is that of its backend.
+        #[arg(value_name = "TARGET")]
+        target: Option<String>,
         /// Go on with what is added, until interrupted.
         #[arg(short, long)]
         follow: bool,
@@ -219,7 +222,7 @@ pub(in crate::cli) enum Verb {
     /// Run the three vendors' APIs on loopback, until interrupted.
     #[cfg(feature = "simulate")]
     #[command(
-        after_help = "Examples:\n  vpnctl simulate --write-config sim.toml &\n  vpnctl --config sim.toml status -A"
+        after_help = "Examples:\n  vpnctl simulate --write-config sim.toml &\n  vpnctl --config sim.toml status -A\n  vpnctl simulate --fault freebox:tunnel-fails=auth_failed\n\nWhile it runs: curl -X PUT URL/__simulate/faults/NAME=ARG. All faults: docs/faults.md."
     )]
     Simulate(Simulate),
     /// Print a completion script for a shell.

@@ -27,7 +27,13 @@ impl Command<'_> {
         if !api::is_read(method)? {
             act::guard(&settings.setup, settings.read_only, std::slice::from_ref(&backend))?;
         }
+        api::check_path(path)?;
         let body = data.map(settings::body).transpose()?;
+        if self.global.dry_run && !api::is_read(method)? {
+            let size = body.as_ref().map_or(0, Vec::len);
+            tracing::warn!("dry run: would send {} {path} to `{backend}`, with {size} bytes", method.to_uppercase());
+            return Ok(Exit::Ok);
+        }
         let chosen = &settings.setup.config.backends[&backend];
         let open = settings.setup.open(chosen, Patience::Read).map_err(|error| error.backend(&backend))?;
         match unless_stopped(api::run(&open, method, path, body)).await {

@@ -1,6 +1,6 @@
 //! `auth login`, `auth logout`, `auth status`.
 
-use crate::app::{Emit, Outcome, Patience, auth};
+use crate::app::{Emit, Outcome, Patience, act, auth, selection};
 use crate::backend::Asked;
 use crate::cli::args::AuthVerb;
 use crate::cli::dispatch::Command;
@@ -23,6 +23,18 @@ impl Command<'_> {
             AuthVerb::Status => auth::Verb::Status,
         };
         settings::shape(self.global, self.format, Schema::Auth)?;
+        if verb != auth::Verb::Status {
+            let names = selection::backends(&settings.setup.config, &settings.choice)?;
+            if verb == auth::Verb::Logout {
+                // Who only reads has to log in too; but a pairing that is forgotten can't be taken back.
+                act::guard(&settings.setup, settings.read_only, &names)?;
+            }
+            if self.global.dry_run {
+                let what = if verb == auth::Verb::Login { "log in to" } else { "log out of" };
+                tracing::warn!("dry run: would {what} {}", names.join(", "));
+                return Ok(Exit::Ok);
+            }
+        }
         let person = Operator::new(announced, settings.no_input, self.global.quiet);
         let patience = if verb == auth::Verb::Login { Patience::Login } else { Patience::Read };
         let (plan, _) = self.plan(settings, None, patience).await?;

@@ -10,6 +10,10 @@ use crate::ui;
 
 impl Command<'_> {
     pub(in crate::cli) async fn backends(&self, settings: &Settings, matrix: bool) -> anyhow::Result<Exit> {
+        if matrix && matches!(self.format, Format::Table | Format::Wide) && self.global.fields.is_empty() {
+            ui::print(&backends::table()?)?;
+            return Ok(Exit::Ok);
+        }
         let job = async |out: Emit| match matrix.then(|| backends::matrix(&out)) {
             None => backends::run(&settings.setup, &out),
             Some(Ok(())) => {}

@@ -28,8 +28,9 @@ impl Command<'_> {
         settings::shape(self.global, self.format, Schema::Event)?;
         let watching =
             watch::Watching { count: flags.count, duration: flags.duration, interval: settings.setup.limits.interval };
-        let (plan, _) = self.plan(settings, Some(&flags.targets), Patience::Fleet).await?;
+        let (plan, _) = self.plan(settings, Some(&flags.targets), Patience::Follow).await?;
         let job = async |out: Emit| watch::run(plan, watching, &out).await;
-        self.report(Schema::Event, false, job).await.map(|(exit, _)| exit)
+        // What ends a stream is its outcome, whatever was told before.
+        self.report_as(Outcome::default().of_any(), Schema::Event, false, job).await.map(|(exit, _)| exit)
     }
 }

@@ -48,12 +48,12 @@ impl Command<'_> {
         Ok(if no { Exit::No } else { exit })
     }
 
-    pub(in crate::cli) async fn list(&self, settings: &Settings, sort: bool) -> anyhow::Result<Exit> {
+    pub(in crate::cli) async fn list(&self, settings: &Settings, reading: Reading, sort: bool) -> anyhow::Result<Exit> {
         settings::shape(self.global, self.format, Schema::List)?;
         let chosen = settings::selection(self.global, None, &settings.setup.config)?;
         let unfiltered = Selection { all: chosen.all, ..Selection::default() };
         let plan = selection::plan(&settings.setup, &settings.choice, &unfiltered, Patience::Read).await?;
-        let job = async |out: Emit| list::run(plan, &chosen, &out).await;
+        let job = async |out: Emit| list::run(plan, &chosen, reading.live, &out).await;
         let (exit, summary) = self.report(Schema::List, sort, job).await?;
         if exit == Exit::Ok && summary.total == 0 && chosen.filters() {
             return Err(selection::empty(&chosen).into());
