@@ -201,3 +201,13 @@ async fn an_old_client_is_warned_about_before_each_write() {
         assert_eq!(bench.asked(), ["GET /", "POST /controller/closed"]);
     }
 }
+
+#[tokio::test]
+async fn a_secret_that_a_refusal_echoes_is_not_shown() {
+    let bench = known(&[]).await;
+    bench.fault("configuration-refused=400:psk old-one and new-one are the same, really");
+    let document = json!({"psk": "old-one", "proxy": "http://me:proxy-one@proxy:1/"});
+    bench.running().context.faults.set(&format!("body={document}*1"));
+    let error = failed(set(&*bench.open(), &[("psk", json!("new-one"))]).await, Code::VendorError);
+    assert!(error.message().contains("psk *** and *** are the same"), "{error}");
+}

@@ -315,3 +315,33 @@ async fn insecure_is_for_this_computer_only() {
         assert!(error.message().contains("tls.insecure"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_secret_that_a_server_echoes_is_not_shown() {
+    for form in ["text", "message", "data", "error", "html"] {
+        let refusal = format!("connect-refused=400:bad token {TOKEN}");
+        let bench = Bench::faulty("ixon", &[&refusal, &format!("error-form={form}")]).await;
+        let error = failed(connect(&*bench.open(), &IXON.down()).await, Code::VendorError);
+        assert!(!error.message().contains(TOKEN), "{form}: {error}");
+        assert!(form == "html" || error.message().contains("bad token ***"), "{form}: {error}");
+    }
+    // Neither the token that is configured nor one that only the client knows.
+    let bench = Bench::new("ixon").await;
+    bench.open().status(None).await.unwrap();
+    let document = json!({"status": "connecting", "activeRequest": {
+        "agentId": "AAAAAAAAAAAA", "accessToken": "another-token",
+        "steps": [{"name": "x", "status": {"code": "101", "message": format!("no {TOKEN}, no another-token")}}],
+    }});
+    for form in
+        [document.clone(), json!({"status": "connecting", "activeRequest": document["activeRequest"].to_string()})]
+    {
+        bench.fault(&format!("body={form}"));
+        let status = bench.open().status(None).await.unwrap();
+        let error = status.last_error.as_ref().unwrap();
+        assert_eq!(error.message, "step x: no ***, no *** (code 101)");
+        let shown = status.native.unwrap().to_string();
+        assert!(!shown.contains(TOKEN) && !shown.contains("another-token"), "{shown}");
+        assert!(shown.contains("AAAAAAAAAAAA"), "{shown}");
+        bench.heal();
+    }
+}

@@ -426,3 +426,21 @@ async fn a_login_tells_whose_it_is_and_when_it_ends() {
         assert!(!lines.contains(TOKEN));
     }
 }
+
+#[tokio::test]
+async fn the_cloud_may_echo_secrets_and_none_is_shown() {
+    let answer = |text: &str| format!(r#"body={{"status":"error","data":[{{"message":"{text}"}}]}}"#);
+    let bench = Bench::new("ixon").await;
+    bench.fault(&answer(&format!("no such thing for Bearer {TOKEN}")));
+    let error = failed(listed(&*bench.open()).await, Code::VendorError);
+    assert!(error.message().contains("Bearer ***") && !error.message().contains(TOKEN), "{error}");
+    let bench = by_password(&[]).await;
+    bench.fault(&answer(&format!("Unknown user demo@example.org with {PASSWORD}")));
+    let error = failed(listed(&*bench.open()).await, Code::AuthRejected);
+    assert!(error.message().contains("with ***") && !error.message().contains(PASSWORD), "{error}");
+    // A token that is made, in a document of another shape.
+    let bench = by_password(&[]).await;
+    bench.fault(r#"body={"status":"success","data":[{"secretId":"brand-new-token","expiresOn":5}]}"#);
+    let error = failed(listed(&*bench.open()).await, Code::VendorProtocol);
+    assert!(!error.message().contains("brand-new-token"), "{error}");
+}

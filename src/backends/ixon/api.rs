@@ -69,8 +69,17 @@ impl Local {
     /// Reads the status.
     pub(super) async fn status(&self) -> Result<Status> {
         let reply = self.call("Status", Call::get("status", "").open()).await?;
-        let document: Value = reply.json(PEER, "status").map_err(|error| self.own(error))?;
-        convert::read(document).map_err(|fault| self.own(crate::http::unparsable(PEER, "status", &reply, &fault)))
+        let document: Value = self.read(&reply, "status")?;
+        let unread = |fault: String| {
+            self.own(crate::http::unparsable(PEER, "status", &self.memory.secrets.quotable(&reply), &fault))
+        };
+        convert::read(document).map(|status| self.memory.secrets.hide_of(status)).map_err(unread)
+    }
+
+    /// Decodes an answer; what is no such document is quoted without secrets.
+    fn read<T: serde::de::DeserializeOwned>(&self, reply: &Reply, operation: &str) -> Result<T> {
+        let read = reply.json(PEER, operation).or_else(|_| self.memory.secrets.quotable(reply).json(PEER, operation));
+        read.map_err(|error| self.own(error))
     }
 
     /// Opens the WebSocket that pushes statuses; it carries no token. A remembered link that is gone is looked up
@@ -113,15 +122,18 @@ impl Local {
     /// Reads the client's settings.
     pub(super) async fn configuration(&self) -> Result<Value> {
         let reply = self.call("Configuration", Call::get("settings", "").open()).await?;
-        let document: Value = reply.json(PEER, "settings").map_err(|error| self.own(error))?;
+        let document: Value = self.read(&reply, "settings")?;
+        self.memory.secrets.add_all(&document);
         if document.is_object() {
             return Ok(document);
         }
+        let reply = self.memory.secrets.quotable(&reply);
         Err(self.own(crate::http::unparsable(PEER, "settings", &reply, "it is no object")))
     }
 
     /// Puts settings in place of the client's; never by POST, which one secondary source calls a reset.
     pub(super) async fn configure(&self, document: &Value) -> Result<()> {
+        self.memory.secrets.add_all(document);
         let call = Call::write("settings", Method::PUT, "").open().json(document)?;
         self.call("Configuration", call).await.map(|_| ())
     }
@@ -150,6 +162,7 @@ impl Local {
     async fn with_credentials(&self, call: Call, token: &SecretString) -> Result<Call> {
         let controller = self.controller().await?;
         let token = token.expose_secret();
+        self.memory.secrets.add(token);
         let call = call.header("api-version", "2", false)?.header("api-access-token", token, true)?.header(
             "vpn-client-controller-identifier",
             &controller,
@@ -175,6 +188,9 @@ impl Local {
 
     /// Sends a raw call to a path below the client's root, or to what a rel names.
     pub(super) async fn raw(&self, path: &str, mut call: Call, token: Option<&SecretString>) -> Result<Vec<u8>> {
+        if let Some(document) = call.body.as_deref().and_then(|body| serde_json::from_slice(body).ok()) {
+            self.memory.secrets.add_all(&document);
+        }
         if let Some(token) = token {
             call = self.with_credentials(call, token).await?;
         }
@@ -280,7 +296,7 @@ impl Local {
         let call = Call::get("discovery", "/").open().at_root();
         let reply = self.transport.call(self, &call).await?;
         self.look_at_version(&reply);
-        let found: Discovery = reply.json(PEER, "discovery").map_err(|error| self.own(error))?;
+        let found: Discovery = self.read(&reply, "discovery")?;
         let mut links = BTreeMap::new();
         for entry in found.links {
             links.insert(entry.rel, self.path_of(&entry.href)?);
@@ -351,6 +367,9 @@ impl Protocol for Local {
     }
 
     fn verdict(&self, call: &Call, reply: &Reply) -> Verdict {
-        if reply.status.is_success() { Verdict::Done } else { Verdict::Failed(failure::of_client(call, reply)) }
+        if reply.status.is_success() {
+            return Verdict::Done;
+        }
+        Verdict::Failed(failure::of_client(call, &self.memory.secrets.quotable(reply)))
     }
 }

@@ -105,6 +105,9 @@ impl Cloud {
         // Standard base64: with the URL-safe alphabet the cloud refuses some passwords.
         let credentials = SecretString::from(format!("{email}:{otp}:{}", password.expose_secret()));
         let encoded = base64::engine::general_purpose::STANDARD.encode(credentials.expose_secret());
+        [password.expose_secret(), otp, credentials.expose_secret(), &encoded]
+            .into_iter()
+            .for_each(|secret| self.memory.secrets.add(secret));
         let call = Call::write("login", Method::POST, "access-tokens?fields=secretId,expiresOn")
             .open()
             .json(&TokenRequest { expires_in: LIFETIME })?;

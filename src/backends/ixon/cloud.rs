@@ -147,12 +147,15 @@ impl Cloud {
     pub(super) async fn list<T: DeserializeOwned>(&self, call: &Call) -> Result<(Vec<T>, Option<String>)> {
         let reply = self.transport.call(self, call).await?;
         let own = |error: Error| error.backend(self.backend());
-        let envelope: wire::Envelope = reply.json(CLOUD, call.operation).map_err(own)?;
+        // What is no such document is quoted without secrets, a token that was just made included.
+        let quotable = || self.memory.secrets.quotable(&reply);
+        let envelope = reply.json(CLOUD, call.operation).or_else(|_| quotable().json(CLOUD, call.operation));
+        let envelope: wire::Envelope = envelope.map_err(own)?;
         let more = meaningful(envelope.more_after.clone());
         let values = envelope.values().into_iter().map(|value| {
             serde_path_to_error::deserialize(value).map_err(|error| {
                 let fault = format!("{}: {}", error.path(), error.inner());
-                own(crate::http::unparsable(CLOUD, call.operation, &reply, &fault))
+                own(crate::http::unparsable(CLOUD, call.operation, &quotable(), &fault))
             })
         });
         Ok((values.collect::<Result<_>>()?, more))
@@ -213,6 +216,7 @@ impl Protocol for Cloud {
     async fn authorize(&self, headers: &mut HeaderMap) -> Result<u64> {
         use secrecy::ExposeSecret as _;
         let token: SecretString = self.token().await?;
+        self.memory.secrets.add(token.expose_secret());
         let value = format!("Bearer {}", token.expose_secret());
         headers.insert(reqwest::header::AUTHORIZATION, header_value("authorization", &value, true)?);
         Ok(self.generation())
@@ -223,7 +227,7 @@ impl Protocol for Cloud {
     }
 
     fn verdict(&self, _call: &Call, reply: &Reply) -> Verdict {
-        match failure::of_cloud(self.backend(), reply) {
+        match failure::of_cloud(self.backend(), &self.memory.secrets.quotable(reply)) {
             None => Verdict::Done,
             Some(error) if error.code() == crate::error::Code::AuthExpired => Verdict::Stale(error),
             Some(error) => Verdict::Failed(error),

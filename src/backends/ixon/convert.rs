@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::document;
 use super::wire::{ActiveRequest, ClientStatus};
 use crate::backends::shared::meaningful;
 use crate::model::{Failure, LastError, Link, Source, State, Status, Target, TargetKind};
@@ -37,7 +38,7 @@ pub fn status(document: ClientStatus) -> Status {
     }
 }
 
-/// Reads a status out of a document, and keeps that as `native`.
+/// Reads a status out of a document, and keeps that as `native`, without what its keys name as secrets.
 ///
 /// # Errors
 /// Fails where it is none, saying where in the document.
@@ -46,6 +47,8 @@ pub fn read(document: Value) -> Result<Status, String> {
     if !document.is_object() {
         return Err("it is no object".to_owned());
     }
+    // Before anything is read out of it: a step may tell the token that the request holds.
+    let document = document::clean(document);
     let decoded = serde_path_to_error::deserialize(&document);
     let decoded = decoded.map_err(|error| format!("{}: {}", error.path(), error.inner()))?;
     Ok(Status { native: Some(document), ..status(decoded) })

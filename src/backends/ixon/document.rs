@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
+use super::secrets::Secrets;
 use crate::config::schema::nearest;
 use crate::error::{Code, Error, Layer, Result};
 
 /// What stands for a secret.
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
 /// What a key that holds a secret has in it, in whatever case.
 const SECRET: &[&str] = &["password", "passwd", "passphrase", "secret", "token", "credential", "apikey", "privatekey"];
 
@@ -153,10 +154,51 @@ fn masked_below(value: &Value, secret: bool) -> Value {
         Value::Array(items) => items.iter().map(|item| masked_below(item, secret)).collect(),
         Value::String(text) if text.is_empty() => value.clone(),
         Value::String(text) if secret || text.contains("PRIVATE KEY") => MASK.into(),
-        Value::String(text) => without_password(text).into(),
+        Value::String(text) => match inner(text) {
+            // Kept as it was written where there is nothing to mask.
+            Some(document) if masked(&document) != document => masked(&document).to_string().into(),
+            Some(_) => value.clone(),
+            None => without_password(text).into(),
+        },
         Value::Number(_) if secret => MASK.into(),
         other => other.clone(),
     }
+}
+
+/// Gives the secrets of a document: what is masked where it is shown.
+pub(super) fn secrets(document: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    collect(document, false, &mut found);
+    found
+}
+
+fn collect(value: &Value, secret: bool, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, item)| collect(item, secret || is_secret(key), found)),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, secret, found)),
+        Value::String(text) if secret || text.contains("PRIVATE KEY") => found.push(text.clone()),
+        Value::String(text) => match inner(text) {
+            Some(document) => collect(&document, secret, found),
+            None => found.extend(url::Url::parse(text).ok().and_then(|url| url.password().map(str::to_owned))),
+        },
+        Value::Number(number) if secret => found.push(number.to_string()),
+        _ => {}
+    }
+}
+
+/// Reads the object that a text holds, where it holds one.
+fn inner(text: &str) -> Option<Value> {
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
+    serde_json::from_str::<Value>(text).ok().filter(Value::is_object)
+}
+
+/// Masks what the keys of a document name as secrets, and each of these wherever else it stands in it.
+pub(super) fn clean(document: Value) -> Value {
+    let known = Secrets::default();
+    known.add_all(&document);
+    known.hide_in(masked(&document))
 }
 
 /// Tells whether a key names a secret: by a part of it that is long enough to be no accident, or by the word `key`.

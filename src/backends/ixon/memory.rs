@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::config::Config;
+use super::secrets::Secrets;
 use super::wire::Reach;
 use crate::backend::Opening;
 use crate::error::Result;
@@ -89,6 +90,8 @@ pub(super) struct Memory {
 /// Holds the memory of one backend, in the process and in the state folder.
 pub(super) struct Remembered {
     pub(super) store: Store,
+    /// What is not to be shown of what servers say.
+    pub(super) secrets: Secrets,
     client: String,
     cloud: String,
     memory: Mutex<Memory>,
@@ -107,6 +110,7 @@ impl Remembered {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let remembered = Self {
             store: opening.store.clone(),
+            secrets: Secrets::default(),
             client: digest(&[&config.url]),
             cloud: digest(&[
                 &config.cloud_url,
@@ -119,6 +123,8 @@ impl Remembered {
         };
         let memory = remembered.owned(remembered.store.read());
         remembered.set(memory);
+        remembered.secrets.add_known(config.token.as_ref(), "token");
+        remembered.secrets.add_known(config.password.as_ref(), "password");
         remembered
     }
 
@@ -142,6 +148,7 @@ impl Remembered {
     }
 
     pub(super) fn set(&self, memory: Memory) {
+        memory.token.iter().for_each(|token| self.secrets.add(&token.secret));
         *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = memory;
     }
 

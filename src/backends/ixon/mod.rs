@@ -9,6 +9,7 @@ mod document;
 mod failure;
 mod memory;
 mod router;
+mod secrets;
 mod settings;
 mod version;
 pub mod wire;

@@ -33,7 +33,7 @@ impl Subscription for Pushed {
         loop {
             let text = self.socket.next().await?;
             match convert::pushed(&text) {
-                Ok(status) => return Ok(self.memory.named(status)),
+                Ok(status) => return Ok(self.memory.named(self.memory.secrets.hide_of(status))),
                 // Whether the first message is a status is unknown, and so is what else may come.
                 Err(fault) => tracing::debug!("{PEER} pushed what is no status, left out: {fault}"),
             }

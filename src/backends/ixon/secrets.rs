@@ -1,0 +1,117 @@
+//! Keeps secrets out of what is shown of a server's words: an error or a status may echo what it was sent.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
+
+use super::document::{self, MASK};
+use crate::http::Reply;
+use crate::model::Status;
+use crate::secrets::SecretRef;
+
+/// The shortest text, in bytes, that is taken for a secret: shorter ones stand in words by accident.
+const SHORTEST: usize = 4;
+
+/// The secrets that this process knows of one backend: the token, the password, what is made of them, and those among
+/// the client's settings.
+#[derive(Default)]
+pub(super) struct Secrets(Mutex<BTreeSet<String>>);
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secrets").finish_non_exhaustive()
+    }
+}
+
+impl Secrets {
+    /// Takes note of a secret, as it is and as JSON writes it.
+    pub(super) fn add(&self, secret: &str) {
+        let escaped = Value::from(secret).to_string();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for form in [secret, escaped.trim_matches('"')] {
+            if form.len() >= SHORTEST && form != MASK {
+                known.insert(form.to_owned());
+            }
+        }
+    }
+
+    /// Takes note of a secret that can be had at once: nobody is asked, and no pipe is emptied.
+    pub(super) fn add_known(&self, place: Option<&SecretRef>, key: &str) {
+        let secret = match place {
+            Some(SecretRef::File(path)) if std::fs::metadata(path).is_ok_and(|data| data.is_file()) => {
+                std::fs::read_to_string(path).ok().map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            }
+            Some(place @ (SecretRef::Plain(_) | SecretRef::Env(_))) => {
+                place.fetch(key).ok().map(|secret| secrecy::ExposeSecret::expose_secret(&secret).to_owned())
+            }
+            _ => None,
+        };
+        secret.iter().for_each(|secret| self.add(secret));
+    }
+
+    /// Takes note of the secrets that a document names as such.
+    pub(super) fn add_all(&self, document: &Value) {
+        document::secrets(document).iter().for_each(|secret| self.add(secret));
+    }
+
+    /// Masks every known secret in a text.
+    pub(super) fn hide(&self, text: &str) -> String {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Vec<&String> = known.iter().filter(|secret| text.contains(secret.as_str())).collect();
+        // One may be a part of another.
+        found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        found.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MASK))
+    }
+
+    /// Masks every known secret in the texts of a document.
+    pub(super) fn hide_in(&self, document: Value) -> Value {
+        match document {
+            Value::String(text) => self.hide(&text).into(),
+            Value::Array(items) => items.into_iter().map(|item| self.hide_in(item)).collect(),
+            Value::Object(map) => map.into_iter().map(|(key, item)| (key, self.hide_in(item))).collect(),
+            other => other,
+        }
+    }
+
+    /// Masks every known secret in what a status quotes; the state was read before.
+    pub(super) fn hide_of(&self, mut status: Status) -> Status {
+        if let Some(error) = &mut status.last_error {
+            error.message = self.hide(&error.message);
+        }
+        status.native = status.native.map(|document| self.hide_in(document));
+        status
+    }
+
+    /// Gives an answer as it may be quoted: without secrets that are known, or that a key of it names.
+    pub(super) fn quotable(&self, reply: &Reply) -> Reply {
+        let body = match reply.maybe_json::<Value>() {
+            Some(document) => {
+                let clean = self.hide_in(document::clean(document.clone()));
+                // Where there was nothing to hide it is quoted as it came.
+                if clean == document { return reply.clone() } else { clean.to_string() }
+            }
+            None => self.hide(&String::from_utf8_lossy(&reply.body)),
+        };
+        Reply { body: body.into_bytes(), ..reply.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Secrets;
+
+    #[test]
+    fn known_secrets_are_hidden_longest_first_and_short_words_stay() {
+        let secrets = Secrets::default();
+        for secret in ["hunter2", "hunter2-long", "a\"b\"c", "x"] {
+            secrets.add(secret);
+        }
+        assert_eq!(secrets.hide("hunter2-long, hunter2 and x"), "***, *** and x");
+        assert_eq!(secrets.hide(r#"{"said":"a\"b\"c"}"#), r#"{"said":"***"}"#);
+        assert_eq!(secrets.hide_in(json!({"a": ["is hunter2", 1]})), json!({"a": ["is ***", 1]}));
+        assert!(!format!("{secrets:?}").contains("hunter2"));
+    }
+}
