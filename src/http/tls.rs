@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 use url::{Host, Url};
+use x509_cert::der::Decode as _;
 
 use super::bare_key;
 use crate::error::{Error, Result};
@@ -17,7 +20,7 @@ use crate::error::{Error, Result};
 /// Says how a server's certificate is verified.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
-    /// Trust this CA and no other.
+    /// Trust the CAs of this file and the certificates in it, and no others.
     pub ca_file: Option<PathBuf>,
     /// Trust the certificate with this fingerprint and no other.
     pub pin: Option<Fingerprint>,
@@ -122,7 +125,11 @@ pub(super) fn client_config(trust: &Trust, secure: bool) -> Result<ClientConfig>
     } else if let Some(pin) = trust.pin {
         verified_by(builder, Arc::new(Exception { pin: Some(pin), provider }))
     } else if let Some(path) = &trust.ca_file {
-        builder.with_root_certificates(roots_of(path)?).with_no_client_auth()
+        let (roots, known) = roots_of(path)?;
+        let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(|error| Error::config(format!("TLS can't be set up: {error}")))?;
+        verified_by(builder, Arc::new(Named { usual, known }))
     } else {
         let extra = trust.extra_roots.map(certificates).unwrap_or_default();
         match rustls_platform_verifier::Verifier::new_with_extra_roots(extra.clone(), provider) {
@@ -167,27 +174,88 @@ fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
     CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(std::result::Result::ok).collect()
 }
 
-fn roots_of(path: &std::path::Path) -> Result<RootCertStore> {
+fn roots_of(path: &std::path::Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>)> {
     let wrong = |why: &str| {
         Error::config(format!("the CA file {} {why}", path.display()))
             .hint("`tls.ca_file` names a file with one or more certificates in PEM")
     };
     let text = std::fs::read(path).map_err(|error| wrong(&format!("can't be read: {error}")))?;
     let mut roots = RootCertStore::empty();
+    let mut known = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(&text) {
         let certificate = certificate.map_err(|error| wrong(&format!("is no PEM: {error}")))?;
+        known.push(certificate.clone());
         roots.add(certificate).map_err(|error| wrong(&format!("holds a certificate that can't be used: {error}")))?;
     }
     if roots.is_empty() {
         return Err(wrong("holds no certificate"));
     }
-    Ok(roots)
+    Ok((roots, known))
 }
 
 fn built_in_roots(extra: Vec<CertificateDer<'static>>) -> RootCertStore {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     roots.add_parsable_certificates(extra);
     roots
+}
+
+/// Accepts what the CAs of a file have signed, and a certificate that stands in that file itself, as a self-signed one
+/// does; its names and dates count all the same.
+#[derive(Debug)]
+struct Named {
+    usual: Arc<WebPkiServerVerifier>,
+    known: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Named {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let fault = match self.usual.verify_server_cert(leaf, intermediates, name, ocsp, now) {
+            Err(fault) if self.known.iter().any(|known| known == leaf) => fault,
+            verdict => return verdict,
+        };
+        // One that can't be read is judged as it was.
+        let (Ok(parsed), Ok(read)) = (ParsedCertificate::try_from(leaf), x509_cert::Certificate::from_der(leaf)) else {
+            return Err(fault);
+        };
+        verify_server_name(&parsed, name)?;
+        let validity = read.tbs_certificate().validity();
+        if now.as_secs() < validity.not_before.to_unix_duration().as_secs() {
+            return Err(CertificateError::NotValidYet.into());
+        }
+        if now.as_secs() > validity.not_after.to_unix_duration().as_secs() {
+            return Err(CertificateError::Expired.into());
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.usual.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.usual.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.usual.supported_verify_schemes()
+    }
 }
 
 /// Accepts one pinned certificate, whatever its names, dates and issuer; or, without a pin, any certificate, which the

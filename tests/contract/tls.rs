@@ -102,3 +102,45 @@ async fn plain_http_where_tls_is_expected_is_told() {
     let error = failed(bench.open().status(Some(&EVERYWARE.up())).await, Code::NetTls);
     assert_eq!(error.report().layer, Layer::Tls);
 }
+
+#[tokio::test]
+async fn a_self_signed_certificate_can_be_named_itself() {
+    use rcgen::{CertificateParams, IsCa, KeyPair, date_time_ymd};
+
+    let valid = |hosts: &[&str]| CertificateParams::new(hosts.iter().map(|&host| host.to_owned()).collect::<Vec<_>>());
+    let here = ["localhost", "127.0.0.1"];
+    let mut expired = valid(&here).unwrap();
+    expired.not_after = date_time_ymd(2001, 1, 1);
+    let mut early = valid(&here).unwrap();
+    early.not_before = date_time_ymd(4000, 1, 1);
+    for (mut params, fault) in [
+        (valid(&here).unwrap(), None),
+        (valid(&["vpn.example.org"]).unwrap(), Some("another name")),
+        (expired, Some("expired")),
+        (early, Some("not valid yet")),
+    ] {
+        // As `openssl req -x509` makes them.
+        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let mut bench = Bench::new("ixon").await;
+        let path = |name: &str| bench.folder.path().join(name).to_str().unwrap().to_owned();
+        let (shown, named) = (path("shown.pem"), path("named.pem"));
+        std::fs::write(&shown, certificate.pem() + &key.serialize_pem()).unwrap();
+        std::fs::write(&named, certificate.pem()).unwrap();
+        bench.fault(&format!("certificate=user-provided:{shown}"));
+        bench.text("tls.ca_file", &named);
+        let status = bench.open().status(None).await;
+        match fault {
+            None => drop(status.unwrap()),
+            Some(words) => {
+                let error = failed(status, Code::NetTlsUntrusted);
+                assert!(error.message().contains(words), "{error}");
+            }
+        }
+        // Another of the same names is a stranger.
+        let other = KeyPair::generate().unwrap();
+        std::fs::write(&named, params.self_signed(&other).unwrap().pem()).unwrap();
+        failed(bench.open().status(None).await, Code::NetTlsUntrusted);
+    }
+}
