@@ -218,3 +218,29 @@ async fn an_upgrade_is_asked_for_over_http_1_1_where_http_2_is_offered_too() {
     assert!(error.report().http_status.is_some(), "{error}");
     assert_eq!(bench.count("GET /api/nothing"), 1);
 }
+
+#[tokio::test]
+async fn a_websocket_that_is_never_answered_is_given_up_soon() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut bench = Bench::new("ixon").await;
+    bench.text("url", &format!("http://{}", listener.local_addr().unwrap()));
+    let server = tokio::spawn(async move {
+        let mut silent = Vec::new();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).await.unwrap();
+            if request[..read].starts_with(b"GET / ") {
+                let body = r#"{"links":[{"rel":"StatusWebSocket","href":"/status/ws"}]}"#;
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+                stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+            }
+            silent.push(stream);
+        }
+    });
+    let error = failed(bench.open().events().unwrap().subscribe().await.map(|_| ()), Code::TimeoutRequest);
+    assert!(error.message().contains("within 2 s") && error.is_temporary(), "{error}");
+    server.abort();
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::Method;
@@ -27,6 +28,9 @@ pub(super) const PEER: &str = "the IXON VPN Client";
 
 /// The rel of the WebSocket that pushes statuses.
 const SOCKET: &str = "StatusWebSocket";
+
+/// How long the WebSocket may take to open; the client is on this computer.
+const OPENING: Duration = Duration::from_secs(2);
 
 /// Calls the client.
 #[derive(Debug)]
@@ -98,7 +102,9 @@ impl Local {
     }
 
     async fn socket_at(&self, links: &BTreeMap<String, String>) -> Result<Socket> {
-        let call = Call::get("events", self.link(links, SOCKET)?).open().at_root();
+        // Until it is open nothing is seen, so a client that never answers is read in other ways soon.
+        let limit = OPENING.min(self.transport.settings().request_timeout);
+        let call = Call::get("events", self.link(links, SOCKET)?).open().at_root().within(limit);
         self.transport.open_socket(&call, Heartbeat::default()).await
     }
 
