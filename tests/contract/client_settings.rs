@@ -170,7 +170,19 @@ async fn a_raw_call_is_held_to_the_same() {
         let backend = bench.open();
         backend.raw().unwrap().call(reqwest::Method::PUT, path, Some(body.as_bytes().to_vec())).await
     };
-    for path in ["Configuration", "/configuration", "configuration", "x/../configuration", "configuration/"] {
+    for path in [
+        "Configuration",
+        "/configuration",
+        "configuration",
+        "x/../configuration",
+        "configuration/",
+        "CONFIGURATION",
+        "%63onfiguration",
+        "%2563onfiguration",
+        "configuration%2f",
+        "//configuration?x=1",
+        "x/%2e%2e/configuration",
+    ] {
         for body in ["{\"a\":\"x\\ny\"}", "{\"a\":[{\"b\":\"\\u0000\"}]}", "a\nb"] {
             failed(raw(path, body).await, Code::Usage);
         }

@@ -157,11 +157,21 @@ impl Local {
         let document: Value = serde_json::from_slice(body).unwrap_or_else(|_| text());
         let Err(error) = document::check(&[("--data".to_owned(), document)]) else { return Ok(()) };
         let links = self.links().await?;
-        // As the server will see it, without steps such as `..`.
-        let asked = self.transport.settings().url.join(&format!("/{}", path.trim_start_matches('/')));
-        let asked = asked.map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
-        let settings = links.get("Configuration").map_or("/configuration", |link| link.trim_end_matches('/'));
-        if path == "Configuration" || asked == settings { Err(self.own(error)) } else { Ok(()) }
+        let settings = links.get("Configuration").map_or("/configuration", String::as_str);
+        if path == "Configuration" || self.seen_as(path) == self.seen_as(settings) { Err(self.own(error)) } else { Ok(()) }
+    }
+
+    /// Gives a path as a lenient server may see it: without query, escapes, case, empty parts, and steps such as `..`.
+    fn seen_as(&self, path: &str) -> String {
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        // Some servers decode twice.
+        let once = percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned();
+        let twice = percent_encoding::percent_decode_str(&once).decode_utf8_lossy().replace('\\', "/").to_lowercase();
+        let mut base = self.transport.settings().url.clone();
+        base.set_path("/");
+        let path = twice.split(['?', '#', ';']).next().unwrap_or_default().trim_start_matches('/');
+        let seen = base.join(&format!("/{path}")).map(|url| url.path().to_owned()).unwrap_or_default();
+        seen.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
     }
 
     /// Adds what a connection is asked for with: the token and who asks.
