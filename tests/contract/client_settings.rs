@@ -223,3 +223,13 @@ async fn a_secret_that_a_refusal_echoes_is_not_shown() {
     let error = failed(set(&*bench.open(), &[("psk", json!("new-one"))]).await, Code::VendorError);
     assert!(error.message().contains("psk *** and *** are the same"), "{error}");
 }
+
+#[tokio::test]
+async fn a_value_that_the_client_silently_keeps_is_no_success() {
+    let bench = known(&[]).await;
+    // The write is answered with 200 and changes nothing.
+    bench.fault(r#"body={"a":1,"b":2}"#);
+    let error = failed(set(&*bench.open(), &[("b", json!(7)), ("a", json!(1))]).await, Code::VendorProtocol);
+    assert!(error.message().contains("`b` is still what it was") && !error.message().contains("`a`"), "{error}");
+    assert_eq!(bench.asked(), ["GET /configuration", "PUT /configuration", "GET /configuration"]);
+}

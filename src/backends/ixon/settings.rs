@@ -35,7 +35,7 @@ impl Settings for Ixon {
             Err(error) if error.outcome_is_unknown() => Some(error),
             written => written.map(|()| None)?,
         };
-        let after = self.settled(&wanted, changes, doubt).await?;
+        let after = self.settled(before, &wanted, changes, doubt).await?;
         Ok(Changed { settings: document::masked(&after), differences })
     }
 
@@ -51,7 +51,13 @@ impl Settings for Ixon {
 
 impl Ixon {
     /// Reads back what was written, and says what the client made of it.
-    async fn settled(&self, wanted: &Value, changes: &[(String, Value)], doubt: Option<Error>) -> Result<Value> {
+    async fn settled(
+        &self,
+        mut before: Value,
+        wanted: &Value,
+        changes: &[(String, Value)],
+        doubt: Option<Error>,
+    ) -> Result<Value> {
         let mut after = match (self.local.configuration().await, doubt) {
             (Ok(after), Some(doubt)) if after != *wanted => {
                 tracing::debug!("the settings are not those that were sent");
@@ -64,12 +70,27 @@ impl Ixon {
                 return Ok(wanted.clone());
             }
         };
+        let (mut kept, mut taken) = (Vec::new(), Vec::new());
         for (key, value) in changes {
-            if document::find(&mut after, key).is_none_or(|now| now != value) {
-                tracing::warn!("{PEER} took the settings, but does not show `{key}` as it was set");
+            let (was, now) = (document::find(&mut before, key), document::find(&mut after, key));
+            match (was, now) {
+                (Some(was), _) if was == value => {}
+                (_, Some(now)) if now == value => taken.push(format!("`{key}`")),
+                (Some(was), Some(now)) if was == now => kept.push(format!("`{key}`")),
+                // It may show a secret masked, or write a value in its own way.
+                _ => tracing::warn!("{PEER} took the settings, but does not show `{key}` as it was set"),
             }
         }
-        Ok(after)
+        if kept.is_empty() { Ok(after) } else { Err(self.ignored(&kept, &taken)) }
+    }
+
+    /// Says that a write was answered as done and was not.
+    fn ignored(&self, kept: &[String], taken: &[String]) -> Error {
+        let also = if taken.is_empty() { String::new() } else { format!("; it changed {}", taken.join(", ")) };
+        let what = format!("{PEER} took the settings, but {} is still what it was{also}", kept.join(", "));
+        Error::new(Code::VendorProtocol, Layer::Api, what)
+            .backend(&self.info.backend)
+            .hint("it may refuse that value without a word; use the settings page of the client itself")
     }
 
     fn unknown(&self, done: &str, error: &Error) -> Error {
