@@ -47,8 +47,9 @@ async fn a_list_asks_the_cloud_for_pages_and_the_client_once() {
 async fn a_cursor_that_repeats_ends_the_list() {
     let bench = Bench::of("ixon", 1500).await;
     bench.fault("cursor-repeats");
-    let mut ids: Vec<String> =
-        listed(&*bench.open()).await.unwrap().into_iter().map(|listed| listed.target.id).collect();
+    let (all, lines) = heard(async { listed(&*bench.open()).await.unwrap() }).await;
+    assert_eq!(lines.matches("may be incomplete").count(), 1, "{lines}");
+    let mut ids: Vec<String> = all.into_iter().map(|listed| listed.target.id).collect();
     assert_eq!(bench.count("GET /api/agents?"), 2);
     let all = ids.len();
     ids.sort();
@@ -443,4 +444,24 @@ async fn the_cloud_may_echo_secrets_and_none_is_shown() {
     bench.fault(r#"body={"status":"success","data":[{"secretId":"brand-new-token","expiresOn":5}]}"#);
     let error = failed(listed(&*bench.open()).await, Code::VendorProtocol);
     assert!(!error.message().contains("brand-new-token"), "{error}");
+}
+
+#[tokio::test]
+async fn a_company_that_is_forbidden_does_not_hide_the_others() {
+    let mut bench = Bench::new("ixon").await;
+    bench.unset("company_id");
+    // The first company's page is refused, the second's is not.
+    bench.fault("cloud-status=403@/agents*1");
+    let (mut agents, mut errors) = (Vec::new(), Vec::new());
+    let backend = bench.open();
+    let targets = backend.targets().unwrap();
+    targets.list_parts(&mut |one| agents.push(one.target.id), &mut |error| errors.push(error)).await.unwrap();
+    assert_eq!((agents.len(), errors.len()), (2, 1), "{agents:?} {errors:?}");
+    assert!(errors[0].code() == Code::AuthForbidden && errors[0].message().contains("1111-2222"), "{:?}", errors[0]);
+    // A name that only one of them has is found, and what could not be read is told.
+    bench.fault("cloud-status=403@/agents*1");
+    let (found, lines) = heard(async { found(&*bench.open(), "Mixr").await }).await;
+    assert!(found.is_empty() && lines.contains("1111-2222"), "{found:?} {lines}");
+    bench.fault("cloud-status=403@/agents");
+    failed(listed(&*bench.open()).await, Code::AuthForbidden);
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::header::HeaderMap;
@@ -22,6 +23,10 @@ use crate::http::{Call, Protocol, Reply, Settings, Transport, Verdict, parse_url
 pub(super) const CLOUD: &str = "the IXON cloud";
 /// How many agents a page has; third parties use up to 1,000.
 const PAGE: usize = 1000;
+/// How many pages are fetched one after the other without a pause.
+const UNPACED: usize = 5;
+/// The pause before each further one: the cloud wants fewer than 10 requests a second.
+const PACE: Duration = Duration::from_millis(125);
 /// What is asked of an agent: what users search by, and how far it can be reached.
 const FIELDS: &str = concat!(
     "publicId,name,deviceId,serialNumber,macAddress,custom,company(publicId,name),",
@@ -63,16 +68,28 @@ impl Cloud {
         })
     }
 
-    /// Lists the agents of the configured company, or of all that the account has, and remembers their names.
-    pub(super) async fn agents(&self) -> Result<Vec<Agent>> {
+    /// Lists the agents of the configured company, or of all that the account has, and remembers their names. A company
+    /// that can't be read is told, and does not hide the others; where none can, that is the error.
+    pub(super) async fn agents(&self, failed: &mut (dyn FnMut(Error) + Send)) -> Result<Vec<Agent>> {
         let companies = match &self.config.company_id {
             Some(company) => vec![company.clone()],
             None => self.companies().await?,
         };
         let mut agents = Vec::new();
-        for company in companies {
-            self.agents_of(&company, &mut agents).await?;
+        let mut pages = 0;
+        let mut unread = Vec::new();
+        for company in &companies {
+            match self.agents_of(company, &mut pages, &mut agents).await {
+                Err(error) if companies.len() > 1 && concerns_one(&error) => {
+                    unread.push(error.context(&format!("the agents of the company {company} can't be read")));
+                }
+                read => read?,
+            }
         }
+        if unread.len() == companies.len() && !unread.is_empty() {
+            return Err(unread.swap_remove(0));
+        }
+        unread.into_iter().for_each(|error| failed(error.backend(self.backend())));
         // A page that comes twice holds the same agents twice.
         let mut seen = HashSet::new();
         agents.retain(|agent| seen.insert(agent.id.clone()));
@@ -93,19 +110,27 @@ impl Cloud {
         Ok(companies.into_iter().map(|company| company.public_id).collect())
     }
 
-    async fn agents_of(&self, company: &str, agents: &mut Vec<Agent>) -> Result<()> {
+    async fn agents_of(&self, company: &str, pages: &mut usize, agents: &mut Vec<Agent>) -> Result<()> {
         let mut after: Option<String> = None;
         let mut cursors = HashSet::new();
         loop {
             let cursor = after.as_deref().map(|cursor| format!("&page-after={}", segment(cursor))).unwrap_or_default();
             let path = format!("agents?fields={FIELDS}&page-size={PAGE}{cursor}");
             let call = self.scoped(Call::get("agents", path), Some(company))?;
+            if *pages >= UNPACED {
+                tokio::time::sleep(PACE).await;
+            }
+            *pages += 1;
             let (page, more) = self.list::<wire::Agent>(&call).await?;
             agents.extend(page.into_iter().map(|agent| remembered(agent, company)));
             // A cursor that repeats would go round for ever.
             match more {
                 Some(more) if cursors.insert(more.clone()) => after = Some(more),
-                _ => return Ok(()),
+                Some(_) => {
+                    tracing::warn!("{CLOUD} names the same next page again; the list of {company} may be incomplete");
+                    return Ok(());
+                }
+                None => return Ok(()),
             }
         }
     }
@@ -160,6 +185,15 @@ impl Cloud {
         });
         Ok((values.collect::<Result<_>>()?, more))
     }
+}
+
+/// Tells whether an error is about one company, so that another may be readable: not about the login or the cloud.
+fn concerns_one(error: &Error) -> bool {
+    use crate::error::Code;
+    matches!(
+        error.code(),
+        Code::AuthForbidden | Code::TargetNotFound | Code::ConfigInvalid | Code::VendorError | Code::VendorProtocol
+    )
 }
 
 /// Takes of an agent what it is searched by and told apart by.

@@ -165,7 +165,15 @@ impl VpnBackend for Ixon {
 #[async_trait]
 impl Targets for Ixon {
     async fn list(&self, each: &mut (dyn FnMut(Listed) + Send)) -> Result<()> {
-        let agents = self.cloud.agents().await?;
+        self.list_parts(each, &mut |error| tracing::warn!("{error}")).await
+    }
+
+    async fn list_parts(
+        &self,
+        each: &mut (dyn FnMut(Listed) + Send),
+        failed: &mut (dyn FnMut(Error) + Send),
+    ) -> Result<()> {
+        let agents = self.cloud.agents(failed).await?;
         // The agents are known by the cloud; whether one is connected is known by the client on this computer, which
         // may not run. Then its state is not known, and the list is still worth having.
         let active = match self.local.status().await {
@@ -194,7 +202,7 @@ impl Targets for Ixon {
         if known.len() == 1 && naming::is_exact(name, &known[0]) {
             return Ok(known);
         }
-        let agents = self.cloud.agents().await?;
+        let agents = self.cloud.agents(&mut |error| tracing::warn!("{error}")).await?;
         let targets: Vec<Target> = agents.iter().map(memory::Agent::target).collect();
         let best = naming::best(name, &targets);
         if !best.is_empty() {
