@@ -114,9 +114,14 @@ async fn a_configured_token_that_has_ended_says_so() {
 async fn a_token_is_made_once_and_kept() {
     let bench = by_password(&[]).await;
     let backend = bench.open();
-    let states = join_all((0..20).map(|_| backend.session().unwrap().show())).await;
-    assert!(states.into_iter().all(|login| login.unwrap().state == LoginState::Ok));
-    assert_eq!(logins(&bench), 1);
+    let show = async || bench.open().session().unwrap().show().await.unwrap().state;
+    assert_eq!((show().await, bench.requests()), (LoginState::Missing, 0), "who looks does not log in");
+    let lists = join_all((0..20).map(|_| listed(&*backend))).await;
+    assert!(lists.into_iter().all(|list| list.is_ok()));
+    assert_eq!((show().await, logins(&bench)), (LoginState::Ok, 1));
+    bench.fault("token-expired");
+    assert_eq!((show().await, logins(&bench)), (LoginState::Expired, 1));
+    bench.heal();
     let entries = bench.running().context.log.entries();
     let made = entries.iter().find(|entry| entry.method == "POST").unwrap();
     // Standard base64 of e-mail, empty code and password.
@@ -154,6 +159,16 @@ async fn a_refused_login_says_why_and_is_sent_once() {
         assert!(error.hint_text().unwrap().contains("password"));
         failed(listed(&*backend).await, Code::AuthRejected);
         assert_eq!((logins(&bench), bench.count("POST /connect")), (1, 0));
+        // Nor by another command, until something was changed or somebody asks for it.
+        let error = failed(listed(&*bench.open()).await, Code::AuthRejected);
+        assert!(error.message().contains("not tried again"), "{error}");
+        assert_eq!((logins(&bench), bench.count("POST /connect")), (1, 0));
+        failed(login(&*bench.open(), &Somebody::default()).await, Code::AuthRejected);
+        assert_eq!(logins(&bench), 2);
+        bench.text("email", EMAIL);
+        bench.secret("password", PASSWORD);
+        listed(&*bench.open()).await.unwrap();
+        assert_eq!(logins(&bench), 3);
     }
 }
 

@@ -9,7 +9,7 @@ use reqwest::header::AUTHORIZATION;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::cloud::{CLOUD, Cloud};
-use super::memory::Token;
+use super::memory::{Refusal, Token};
 use super::wire::{AccessToken, TokenRequest};
 use crate::backend::{Asked, Login, LoginState, Person};
 use crate::backends::shared::meaningful;
@@ -19,6 +19,9 @@ use crate::http::call::header_value;
 
 /// How long a token made by `auth login` lives, in seconds: 30 days, as the vendor's own tools ask for.
 const LIFETIME: u32 = 2_592_000;
+
+/// How long a refused login is not sent again by itself, in seconds.
+const REFUSAL_HOLDS: i64 = 3600;
 
 /// How near the end of a login is worth a word, in seconds: the portal warns 8 hours before.
 const SOON: i64 = 8 * 3600;
@@ -61,11 +64,45 @@ impl Cloud {
             return Ok(SecretString::from(token.secret));
         }
         self.refused.check()?;
-        let token = self.refused.note(self.make_token(email, "", &password.fetch("password")?).await)?;
+        let login = password.mark("password");
+        self.still_refused(memory.refusal.as_ref().filter(|refusal| refusal.login == login))?;
+        let token = match self.refused.note(self.make_token(email, "", &password.fetch("password")?).await) {
+            Ok(token) => token,
+            Err(error) => {
+                let needs_code = error.code() == Code::AuthMfaRequired;
+                if needs_code || matches!(error.code(), Code::AuthRejected | Code::AuthDenied) {
+                    memory.refusal = Some(Refusal { at: Timestamp::now().as_second(), login, needs_code });
+                    guard.write(&memory);
+                    self.memory.set(memory);
+                }
+                return Err(error);
+            }
+        };
+        memory.refusal = None;
         memory.token = Some(token.clone());
         guard.write(&memory);
         self.memory.set(memory);
         Ok(SecretString::from(token.secret))
+    }
+
+    /// Fails where the same login was refused lately, by whatever command: sent again, it would be refused again.
+    fn still_refused(&self, refusal: Option<&Refusal>) -> Result<()> {
+        let Some(refusal) = refusal else { return Ok(()) };
+        let ago = Timestamp::now().as_second() - refusal.at;
+        if !(0..REFUSAL_HOLDS).contains(&ago) {
+            return Ok(());
+        }
+        let backend = self.backend();
+        let (code, did) = if refusal.needs_code {
+            (Code::AuthMfaRequired, "asked for a one-time password with this login")
+        } else {
+            (Code::AuthRejected, "refused this login")
+        };
+        let what = format!("{CLOUD} {did} {} min ago, so it is not tried again", ago / 60);
+        Err(Error::new(code, Layer::Auth, what).backend(backend).hint(match code {
+            Code::AuthMfaRequired => format!("run: vpnctl auth login -b {backend}, with --otp-stdin where nobody can be asked"),
+            _ => format!("correct `email` or `password`, or try once more: vpnctl auth login -b {backend}"),
+        }))
     }
 
     fn no_login(&self, expired: bool) -> Error {
@@ -154,6 +191,7 @@ impl Cloud {
         self.memory
             .change(|memory| {
                 memory.token = Some(token);
+                memory.refusal = None;
                 memory.agents.clear();
             })
             .await?;
@@ -162,8 +200,18 @@ impl Cloud {
 
     /// Asks the cloud about the token.
     async fn checked(&self) -> Result<Login> {
+        self.looked_at(None).await
+    }
+
+    /// Asks the cloud about a token, and makes no other where it has ended.
+    async fn looked_at(&self, token: Option<Token>) -> Result<Login> {
         let path = "access-tokens/me?fields=publicId,expiresOn,user(name,emailAddress)";
-        let call = self.scoped(Call::get("token", path), None)?;
+        let mut call = self.scoped(Call::get("token", path), None)?;
+        if let Some(token) = token {
+            call = call.open();
+            let bearer = format!("Bearer {}", token.secret);
+            call.headers.insert(AUTHORIZATION, header_value("authorization", &bearer, true)?);
+        }
         let found = self.list::<AccessToken>(&call).await?.0.into_iter().next();
         let expires_at = found.as_ref().and_then(|token| token.expires_on.as_deref()?.parse().ok());
         let user = found.and_then(|token| token.user);
@@ -193,8 +241,18 @@ impl Cloud {
         tracing::warn!("the login of `{backend}` to {CLOUD} ends at {end}; a tunnel may be interrupted then; {remedy}");
     }
 
+    /// Tells how the login stands; makes none.
     pub(super) async fn login_state(&self) -> Result<Login> {
-        match self.checked().await {
+        let kept = self.memory.get().token;
+        if self.config.token.is_none() {
+            let ended = |token: &Token| token.expires_on.is_some_and(|at| at <= Timestamp::now());
+            match &kept {
+                None => return Ok(Login::new(LoginState::Missing)),
+                Some(token) if ended(token) => return Ok(Login { state: LoginState::Expired, ..login_of(token) }),
+                Some(_) => {}
+            }
+        }
+        match self.looked_at(kept.filter(|_| self.config.token.is_none())).await {
             Err(error) => match error.code() {
                 Code::AuthRequired => Ok(Login::new(LoginState::Missing)),
                 Code::AuthExpired | Code::AuthRejected => Ok(Login::new(LoginState::Expired)),

@@ -69,6 +69,17 @@ pub(super) struct Token {
     pub(super) account: Option<String>,
 }
 
+/// A login by configured e-mail and password that the cloud refused.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Refusal {
+    /// When, in unix time.
+    pub(super) at: i64,
+    /// What tells its password from another, without showing it.
+    pub(super) login: String,
+    /// Whether it only wants a one-time password.
+    pub(super) needs_code: bool,
+}
+
 /// The document in the state folder.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -82,6 +93,7 @@ pub(super) struct Memory {
     /// The stable id of this controller, a UUID.
     pub(super) controller: Option<String>,
     pub(super) token: Option<Token>,
+    pub(super) refusal: Option<Refusal>,
     pub(super) sector: Option<String>,
     pub(super) agents: Vec<Agent>,
     pub(super) agents_at: i64,
@@ -136,6 +148,7 @@ impl Remembered {
         }
         if memory.cloud != self.cloud {
             memory.token = None;
+            memory.refusal = None;
             memory.sector = None;
             memory.agents.clear();
             memory.cloud.clone_from(&self.cloud);
