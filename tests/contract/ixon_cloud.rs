@@ -180,7 +180,8 @@ async fn a_second_factor_is_asked_for_once() {
     assert_eq!(logins(&bench), 1);
     bench.asked();
 
-    failed(login(&*bench.open(), &Somebody::default()).await, Code::AuthMfaRequired);
+    let error = failed(login(&*bench.open(), &Somebody::default()).await, Code::AuthMfaRequired);
+    assert!(error.hint_text().unwrap().contains("--otp-stdin"));
     let person = Somebody { knows: vec![(Asked::Otp, "123456")], ..Somebody::default() };
     let made = login(&*bench.open(), &person).await.unwrap();
     assert_eq!((made.state, made.account.as_deref()), (LoginState::Ok, Some(EMAIL)));
@@ -269,7 +270,7 @@ async fn a_router_that_cannot_be_woken_is_offline() {
     let error = wake("AAAAAAAAAAAF").await;
     assert_eq!((error.code(), error.exit()), (Code::DeviceOffline, Exit::Unreachable), "{error}");
     assert!(!error.outcome_is_unknown() && error.hint_text().unwrap().contains("switch the router on"));
-    assert_eq!((bench.count("connection/openvpn"), bench.count("POST /connect")), (1, 0));
+    assert_eq!((bench.count("connection/openvpn"), bench.count("POST /connect")), (0, 0), "known beforehand");
     bench.asked();
     bench.fault("cloud-status=503@/connection");
     let error = wake("AAAAAAAAAAAC").await;
@@ -479,4 +480,17 @@ async fn a_company_that_is_forbidden_does_not_hide_the_others() {
     assert!(found.is_empty() && lines.contains("1111-2222"), "{found:?} {lines}");
     bench.fault("cloud-status=403@/agents");
     failed(listed(&*bench.open()).await, Code::AuthForbidden);
+}
+
+#[tokio::test]
+async fn who_has_woken_a_router_is_not_told_to() {
+    let bench = Bench::new("ixon").await;
+    let backend = bench.open();
+    let target = IXON.by_id("AAAAAAAAAAAC");
+    backend.connect(&target, How { wake: true }).await.unwrap();
+    // It is off again.
+    bench.fault(ASLEEP);
+    let error = backend.explain(&target, attempt_failed()).await;
+    assert!(error.message().contains("was told to switch"), "{error}");
+    assert!(!error.hint_text().unwrap().contains("--wake"), "{error}");
 }

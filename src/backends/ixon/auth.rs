@@ -100,7 +100,9 @@ impl Cloud {
         };
         let what = format!("{CLOUD} {did} {} min ago, so it is not tried again", ago / 60);
         Err(Error::new(code, Layer::Auth, what).backend(backend).hint(match code {
-            Code::AuthMfaRequired => format!("run: vpnctl auth login -b {backend}, with --otp-stdin where nobody can be asked"),
+            Code::AuthMfaRequired => {
+                format!("run: vpnctl auth login -b {backend}, with --otp-stdin where nobody can be asked")
+            }
             _ => format!("correct `email` or `password`, or try once more: vpnctl auth login -b {backend}"),
         }))
     }
@@ -181,7 +183,10 @@ impl Cloud {
         };
         let token = match self.make_token(&email, &first, &password).await {
             Err(error) if error.code() == Code::AuthMfaRequired && first.is_empty() => {
-                let otp = person.ask(Asked::Otp, "One-time password: ").map_err(|_| error)?;
+                let otp = person.ask(Asked::Otp, "One-time password: ").map_err(|_| {
+                    let backend = self.backend();
+                    error.instead(format!("give it with: vpnctl auth login -b {backend} --otp-stdin"))
+                })?;
                 self.make_token(&email, otp.expose_secret(), &password).await?
             }
             made => made?,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -42,6 +43,8 @@ pub(super) struct Cloud {
     pub(super) generation: std::sync::Mutex<u64>,
     pub(super) renewing: tokio::sync::Mutex<()>,
     pub(super) refused: Refused,
+    /// Whether this process has told a router to wake.
+    pub(super) woken: AtomicBool,
 }
 
 impl Cloud {
@@ -54,6 +57,7 @@ impl Cloud {
             generation: std::sync::Mutex::new(0),
             renewing: tokio::sync::Mutex::default(),
             refused: Refused::default(),
+            woken: AtomicBool::new(false),
         })
     }
 

@@ -15,6 +15,8 @@ pub(super) fn of_client(call: &Call, reply: &Reply) -> Error {
         _ if call.raw => "accept the call",
         ("settings", Safety::Read) => "show its settings",
         ("settings", Safety::Once) => "change its settings",
+        ("status", _) => "tell its status",
+        ("discovery", _) => "list what it offers",
         (other, _) => other,
     };
     match status {
@@ -44,6 +46,13 @@ pub(super) fn of_client(call: &Call, reply: &Reply) -> Error {
             format!("{PEER} refused to {operation} ({}){said}", reply.status),
         )
         .hint("look at the client's own window for more"),
+        // The token is known and may not do this; another would be no better.
+        403 if call.operation == "connect" => Error::new(
+            Code::AuthForbidden,
+            Layer::Auth,
+            format!("{PEER} refused to {operation} ({}){said}", reply.status),
+        )
+        .hint("ask the company's administrator for the right to connect"),
         401 | 403 => Error::new(
             Code::AuthRejected,
             Layer::Auth,

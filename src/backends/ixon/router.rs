@@ -2,6 +2,7 @@
 //!
 //! Vendor pages: <https://developer.ixon.cloud/docs/set-up-a-vpn-connection>, and `AgentConnection` of the OpenAPI.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -41,7 +42,9 @@ impl Cloud {
         let agent = target.id.as_str();
         match self.reach(agent, company).await {
             Ok(Some(Reach::Vpn)) => return Ok(()),
-            Ok(_) => {}
+            // Without a link to the cloud it can't be told.
+            Ok(Some(Reach::Nothing)) => return Err(self.offline(target)),
+            Ok(Some(Reach::Cloud) | None) => {}
             // The cloud may forbid to look and allow to switch.
             Err(error) => tracing::debug!("the router's state is not known, so it is told to wake: {error}"),
         }
@@ -52,6 +55,7 @@ impl Cloud {
             Err(error) => return Err(error.known_outcome()),
             Ok(_) => tracing::info!("the router was told to switch its VPN on"),
         }
+        self.woken.store(true, Ordering::SeqCst);
         self.awake(target, company).await
     }
 
@@ -116,6 +120,10 @@ impl Cloud {
             Some(Reach::Nothing) => error.explained(
                 "its router is offline: it has no link to the IXON cloud",
                 "switch the router on and check its internet access, then try again",
+            ),
+            Some(Reach::Cloud) if self.woken.load(Ordering::SeqCst) => error.explained(
+                "its router was told to switch its own VPN on, and that is off",
+                "look at the router in the IXON portal, then try again",
             ),
             Some(Reach::Cloud) => error.explained(
                 "its router is online, but the router's own VPN is off",
