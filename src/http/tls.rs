@@ -56,8 +56,11 @@ impl Fingerprint {
     /// Fails where the text is anything else.
     pub fn parse(text: &str) -> Result<Self> {
         let wrong = || Error::config(format!("`{text}` is no fingerprint: write sha256: and 64 hexadecimal digits"));
-        let digits: String = text.strip_prefix("sha256:").ok_or_else(wrong)?.chars().filter(|c| *c != ':').collect();
-        if digits.len() != 64 || !digits.is_ascii() {
+        let (algorithm, digits) = text.split_once(':').ok_or_else(wrong)?;
+        let digits: String = digits.chars().filter(|c| *c != ':').collect();
+        // A sign is no digit, although it can be parsed.
+        let is_hex = digits.chars().all(|c| c.is_ascii_hexdigit());
+        if !algorithm.eq_ignore_ascii_case("sha256") || digits.len() != 64 || !is_hex {
             return Err(wrong());
         }
         let mut bytes = [0; 32];
@@ -353,7 +356,8 @@ mod tests {
         let fingerprint = Fingerprint::parse(&text).expect("a fingerprint");
         assert_eq!(fingerprint.to_string(), text);
         assert_eq!(Fingerprint::parse(&format!("sha256:{}", ["0A"; 32].join(":"))).expect("colons"), fingerprint);
-        for wrong in ["", "sha256:", "0a", "sha256:zz", "sha1:0a"] {
+        assert_eq!(Fingerprint::parse(&text.to_uppercase()).expect("capitals"), fingerprint);
+        for wrong in ["", "sha256:", &format!("sha256:{}", "+a".repeat(32)), "0a", "sha256:zz", "sha1:0a"] {
             assert!(Fingerprint::parse(wrong).is_err(), "{wrong}");
         }
     }
