@@ -158,7 +158,11 @@ impl Local {
         let Err(error) = document::check(&[("--data".to_owned(), document)]) else { return Ok(()) };
         let links = self.links().await?;
         let settings = links.get("Configuration").map_or("/configuration", String::as_str);
-        if path == "Configuration" || self.seen_as(path) == self.seen_as(settings) { Err(self.own(error)) } else { Ok(()) }
+        if path == "Configuration" || self.seen_as(path) == self.seen_as(settings) {
+            Err(self.own(error))
+        } else {
+            Ok(())
+        }
     }
 
     /// Gives a path as a lenient server may see it: without query, escapes, case, empty parts, and steps such as `..`.
