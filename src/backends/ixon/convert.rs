@@ -8,7 +8,7 @@ use crate::backends::shared::meaningful;
 use crate::model::{Failure, LastError, Link, Source, State, Status, Target, TargetKind};
 
 /// From this code on a step has failed; the vendor's list of codes is deliberately incomplete.
-const FIRST_ERROR: u64 = 10;
+const FIRST_ERROR: f64 = 10.0;
 
 /// Turns the client's status into ours: the state from `status`, details from `activeRequest`.
 #[must_use]
@@ -66,11 +66,28 @@ pub fn pushed(text: &str) -> Result<Status, String> {
 /// Reads `activeRequest` in every form that was seen; anything else is none.
 fn active_request(value: &Value) -> Option<ActiveRequest> {
     let document = match value {
-        Value::String(text) => serde_json::from_str(text).ok()?,
+        Value::String(text) if text.trim().is_empty() => return None,
+        Value::String(text) => match serde_json::from_str(text) {
+            Ok(document) => document,
+            Err(_) => {
+                left_out();
+                return None;
+            }
+        },
         other => other.clone(),
     };
     // A list would be read by position.
-    if document.is_object() { serde_json::from_value(document).ok() } else { None }
+    let none = document.is_null();
+    let read = if document.is_object() { serde_json::from_value(document).ok() } else { None };
+    if read.is_none() && !none {
+        left_out();
+    }
+    read
+}
+
+/// Says that `activeRequest` is of a form that nobody has seen; what is none at all is no such form.
+fn left_out() {
+    tracing::debug!("the client's `activeRequest` is no request, and is left out");
 }
 
 /// Finds the first step that failed. Steps are read one by one, so that one of another shape hides neither the others
@@ -83,8 +100,9 @@ fn failed_step(request: &ActiveRequest) -> Option<LastError> {
             Value::String(code) => code.trim().to_owned(),
             other => other.to_string(),
         };
-        let number: u64 = code.parse().ok()?;
-        let name = text("/name").unwrap_or("?");
+        // Digits, but `10.0` and what no integer holds are codes too; `inf` is none.
+        let number: f64 = code.parse().ok().filter(|_| code.starts_with(|c: char| c.is_ascii_digit()))?;
+        let name = text("/name").filter(|name| !name.trim().is_empty()).unwrap_or("?");
         let message = text("/status/message").unwrap_or("no message");
         (number >= FIRST_ERROR).then(|| LastError {
             message: format!("step {name}: {message} (code {code})"),
