@@ -205,18 +205,8 @@ impl Cloud {
 
     /// Asks the cloud about the token.
     async fn checked(&self) -> Result<Login> {
-        self.looked_at(None).await
-    }
-
-    /// Asks the cloud about a token, and makes no other where it has ended.
-    async fn looked_at(&self, token: Option<Token>) -> Result<Login> {
         let path = "access-tokens/me?fields=publicId,expiresOn,user(name,emailAddress)";
-        let mut call = self.scoped(Call::get("token", path), None)?;
-        if let Some(token) = token {
-            call = call.open();
-            let bearer = format!("Bearer {}", token.secret);
-            call.headers.insert(AUTHORIZATION, header_value("authorization", &bearer, true)?);
-        }
+        let call = self.scoped(Call::get("token", path), None)?;
         let found = self.list::<AccessToken>(&call).await?.0.into_iter().next();
         let expires_at = found.as_ref().and_then(|token| token.expires_on.as_deref()?.parse().ok());
         let user = found.and_then(|token| token.user);
@@ -246,20 +236,10 @@ impl Cloud {
         tracing::warn!("the login of `{backend}` to {CLOUD} ends at {end}; a tunnel may be interrupted then; {remedy}");
     }
 
-    /// Tells how the login stands; makes none.
     pub(super) async fn login_state(&self) -> Result<Login> {
-        let kept = self.memory.get().token;
-        if self.config.token.is_none() {
-            let ended = |token: &Token| token.expires_on.is_some_and(|at| at <= Timestamp::now());
-            match &kept {
-                None => return Ok(Login::new(LoginState::Missing)),
-                Some(token) if ended(token) => return Ok(Login { state: LoginState::Expired, ..login_of(token) }),
-                Some(_) => {}
-            }
-        }
-        match self.looked_at(kept.filter(|_| self.config.token.is_none())).await {
+        match self.checked().await {
             Err(error) => match error.code() {
-                Code::AuthRequired => Ok(Login::new(LoginState::Missing)),
+                Code::AuthRequired | Code::AuthMfaRequired => Ok(Login::new(LoginState::Missing)),
                 Code::AuthExpired | Code::AuthRejected => Ok(Login::new(LoginState::Expired)),
                 _ => Err(error),
             },
