@@ -42,6 +42,8 @@ pub struct Call {
     pub timeout: Option<Duration>,
     /// Whether somebody wants the answer as it is, also of a failure.
     pub raw: bool,
+    /// Whether its answer holds secrets, so that no message quotes it.
+    pub confidential: bool,
 }
 
 impl Call {
@@ -85,7 +87,15 @@ impl Call {
             authorized: true,
             timeout: None,
             raw: false,
+            confidential: false,
         }
+    }
+
+    /// Says that its answer holds secrets, such as a token: no message quotes it.
+    #[must_use]
+    pub fn confidential(mut self) -> Self {
+        self.confidential = true;
+        self
     }
 
     /// Sends it without credentials.
@@ -172,6 +182,8 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
+    /// Whether it holds secrets, so that no message quotes it.
+    pub confidential: bool,
 }
 
 impl Reply {
@@ -183,10 +195,19 @@ impl Reply {
         let mut reader = serde_json::Deserializer::from_slice(&self.body);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let path = error.path().to_string();
-            unparsable(peer, operation, self, &format!("{path}: {}", error.inner()))
+            unparsable(peer, operation, self, &format!("{path}: {}", self.fault(error.inner())))
         })?;
-        reader.end().map_err(|error| unparsable(peer, operation, self, &error.to_string()))?;
+        reader.end().map_err(|error| unparsable(peer, operation, self, &self.fault(&error)))?;
         Ok(value)
+    }
+
+    /// Says what is wrong with the body; the reader's own words quote the value that it did not expect.
+    fn fault(&self, error: &serde_json::Error) -> String {
+        if self.confidential {
+            format!("line {}, column {}", error.line(), error.column())
+        } else {
+            error.to_string()
+        }
     }
 
     /// Reads the body as a JSON document, if it is one.
@@ -195,9 +216,12 @@ impl Reply {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// Gives the beginning of the body as text on one line, for a message.
+    /// Gives the beginning of the body as text on one line, for a message; nothing of one that holds secrets.
     #[must_use]
     pub fn excerpt(&self) -> String {
+        if self.confidential {
+            return String::new();
+        }
         let text = String::from_utf8_lossy(&self.body[..self.body.len().min(400)]).into_owned();
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
         line.chars().take(160).collect()
@@ -206,7 +230,31 @@ impl Reply {
 
 #[cfg(test)]
 mod tests {
-    use super::segment;
+    use reqwest::StatusCode;
+    use reqwest::header::HeaderMap;
+
+    use super::{Reply, segment};
+
+    #[test]
+    fn nothing_of_a_confidential_answer_is_quoted() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Token {
+            #[serde(rename = "id")]
+            _id: u8,
+        }
+        for body in [r#"{"id": "canary"}"#, r#"{"id": 1} canary"#, r#"canary"#, r#"{"canary": 1}"#] {
+            let reply = |confidential| Reply {
+                status: StatusCode::OK,
+                headers: HeaderMap::new(),
+                body: body.as_bytes().to_vec(),
+                confidential,
+            };
+            let told = |reply: &Reply| format!("{:?}", reply.json::<Token>("the peer", "login").unwrap_err());
+            assert!(told(&reply(false)).contains("canary"), "{body}");
+            assert!(!told(&reply(true)).contains("canary"), "{body}");
+            assert!(!told(&reply(true)).contains("an empty answer"), "{body}");
+        }
+    }
 
     #[test]
     fn a_segment_stays_one() {

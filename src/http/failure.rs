@@ -270,7 +270,11 @@ pub fn server_failure(peer: &str, reply: &Reply) -> Option<Error> {
 #[must_use]
 pub fn unparsable(peer: &str, operation: &str, reply: &Reply, fault: &str) -> Error {
     let excerpt = reply.excerpt();
-    let what = if excerpt.is_empty() { "an empty answer".to_owned() } else { format!("`{excerpt}`") };
+    let what = match excerpt.as_str() {
+        _ if reply.body.is_empty() => "an empty answer".to_owned(),
+        _ if reply.confidential => format!("{} bytes, not shown, for they may hold a token", reply.body.len()),
+        excerpt => format!("`{excerpt}`"),
+    };
     Error::new(
         Code::VendorProtocol,
         Layer::Api,

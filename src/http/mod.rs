@@ -230,7 +230,7 @@ impl Transport {
             let response = request.send().await.map_err(|error| failure::network(&self.settings, call, &error))?;
             let (status, headers) = (response.status(), response.headers().clone());
             let body = read_capped(response, &self.settings, call).await?;
-            Ok(Reply { status, headers, body })
+            Ok(Reply { status, headers, body, confidential: call.confidential })
         };
         let result = match tokio::time::timeout(limit, work).await {
             Ok(result) => result,

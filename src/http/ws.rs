@@ -144,7 +144,7 @@ fn refused(settings: &Settings, error: &WsError) -> Error {
     match error {
         WsError::Http(answer) => {
             let (status, headers) = (answer.status(), answer.headers().clone());
-            let reply = Reply { status, headers, body: answer.body().clone().unwrap_or_default() };
+            let reply = Reply { status, headers, body: answer.body().clone().unwrap_or_default(), confidential: false };
             let said = reply.excerpt();
             let said = if said.is_empty() { said } else { format!(": {said}") };
             let unwell = status.as_u16() == 429 || status.is_server_error();

@@ -31,7 +31,7 @@ impl Api {
             let place = self.find_place().await?;
             self.auth.remember(|memory: &mut Memory| memory.place = Some(place)).await?;
         }
-        let call = Call::write("authorize", Method::POST, "login/authorize/").open().json(&Authorize {
+        let call = Call::write("authorize", Method::POST, "login/authorize/").open().confidential().json(&Authorize {
             app_id: &self.auth.config.app_id,
             app_name: "vpnctl",
             app_version: env!("CARGO_PKG_VERSION"),
@@ -63,7 +63,7 @@ impl Api {
         let backend = &self.auth.transport.settings().backend;
         let again = format!("start again: vpnctl auth login -b {backend}");
         loop {
-            let result = self.call(Call::get("authorize", path.as_str()).open()).await?;
+            let result = self.call(Call::get("authorize", path.as_str()).open().confidential()).await?;
             let tracking: Tracking = super::api::decode(result.unwrap_or(Value::Null), "authorize")?;
             let (what, hint) = match tracking.status.as_str() {
                 "granted" => return Ok(()),
@@ -125,7 +125,7 @@ impl Api {
             return Ok(Login::new(LoginState::Missing));
         }
         let outcome = async {
-            let reply = self.call(Call::get("login", "login/")).await?;
+            let reply = self.call(Call::get("login", "login/").confidential()).await?;
             let told: Challenge = super::api::decode(reply.unwrap_or(Value::Null), "login")?;
             let session = self.auth.memory().session;
             match session {

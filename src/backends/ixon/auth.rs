@@ -148,6 +148,7 @@ impl Cloud {
             .into_iter()
             .for_each(|secret| self.memory.secrets.add(secret));
         let call = Call::write("login", Method::POST, "access-tokens?fields=secretId,expiresOn")
+            .confidential()
             .open()
             .json(&TokenRequest { expires_in: LIFETIME })?;
         let mut call = self.scoped(call, None)?;
