@@ -25,10 +25,12 @@ const SILENCE_HOLDS: Duration = Duration::from_secs(5);
 pub(super) struct Refused(Mutex<Option<(Instant, Error)>>);
 
 fn holds(error: &Error) -> Duration {
-    match error.code() {
-        Code::HttpServerError | Code::TimeoutRequest | Code::NetReset => SILENCE_HOLDS,
-        _ => REFUSAL_HOLDS,
-    }
+    if is_silence(error) { SILENCE_HOLDS } else { REFUSAL_HOLDS }
+}
+
+/// Tells whether a login got no answer, or none of the vendor's own: the next one may go well.
+fn is_silence(error: &Error) -> bool {
+    matches!(error.code(), Code::HttpServerError | Code::TimeoutRequest | Code::TimeoutDeadline | Code::NetReset)
 }
 
 impl Refused {
@@ -43,17 +45,9 @@ impl Refused {
     /// Looks at how a login went.
     pub(super) fn note<T>(&self, login: Result<T>) -> Result<T> {
         let refusal = login.as_ref().err().filter(|error| {
-            let code = error.code();
-            matches!(
-                code,
-                Code::AuthRejected
-                    | Code::AuthDenied
-                    | Code::AuthMfaRequired
-                    | Code::HttpRateLimited
-                    | Code::HttpServerError
-                    | Code::TimeoutRequest
-                    | Code::NetReset
-            )
+            let is_refusal = matches!(error.code(), Code::AuthRejected | Code::AuthDenied | Code::AuthMfaRequired);
+            // Whatever a server said of it, and where it may have arrived, it is not sent once more by the next call.
+            is_refusal || error.report().http_status.is_some() || error.outcome_is_unknown() || is_silence(error)
         });
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = refusal.map(|error| (Instant::now(), error.clone()));
         login
