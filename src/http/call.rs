@@ -203,11 +203,7 @@ impl Reply {
 
     /// Says what is wrong with the body; the reader's own words quote the value that it did not expect.
     fn fault(&self, error: &serde_json::Error) -> String {
-        if self.confidential {
-            format!("line {}, column {}", error.line(), error.column())
-        } else {
-            error.to_string()
-        }
+        if self.confidential { format!("line {}, column {}", error.line(), error.column()) } else { error.to_string() }
     }
 
     /// Reads the body as a JSON document, if it is one.

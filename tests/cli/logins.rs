@@ -181,7 +181,19 @@ fn a_refused_login_of_everyware_is_not_sent_a_second_time() {
     // Who asks for a login by that verb wants it sent.
     bench.run("auth login -b everyware").ends(4);
     assert_eq!(sent(&bench), 2);
-    // Another secret is another login.
+    // A third refusal would lock the user, whatever the secret, so the next one is sent where somebody asks for it.
+    bench.set("VPNCTL_BACKEND_EVERYWARE_PASSWORD", vpnctl::simulate::everyware::PASSWORD);
+    bench.run("status -b everyware -o json").ends(4).fails("auth.rejected");
+    assert_eq!(sent(&bench), 2);
+    bench.run("auth login -b everyware").ends(0);
+    bench.run("status -b everyware").ends(0);
+}
+
+#[test]
+fn another_secret_is_tried_after_one_refusal() {
+    let mut bench = Bench::new();
+    bench.set("VPNCTL_BACKEND_EVERYWARE_PASSWORD", "wrong-canary");
+    bench.run("status -b everyware -o json").ends(4).fails("auth.rejected");
     bench.set("VPNCTL_BACKEND_EVERYWARE_PASSWORD", vpnctl::simulate::everyware::PASSWORD);
     bench.run("status -b everyware").ends(0);
 }

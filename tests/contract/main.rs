@@ -11,6 +11,7 @@ mod client_settings;
 mod events;
 mod everyware;
 mod everyware_accounts;
+mod everyware_attempts;
 mod everyware_devices;
 mod everyware_login;
 mod everyware_trust;

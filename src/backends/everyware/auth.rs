@@ -1,6 +1,7 @@
 //! Logins: by user and password or by API key, kept until they end, refreshed under the lock.
 //!
-//! Kapua locks a user for three hours after three refusals, so a refused login is remembered and not tried again.
+//! Kapua locks a user for three hours after three refusals, so a refused login is remembered and not tried again: see
+//! `attempts`.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,9 +27,6 @@ use crate::state::{Guard, Store};
 
 /// How long before its end a token is no longer used, in seconds.
 const MARGIN: i64 = 60;
-/// How long a refused login is not tried again, in seconds: Kapua forgets a refusal after an hour.
-const REFUSAL_HOLDS: i64 = 3700;
-
 /// How long a trusted computer needs no one-time code, in seconds: 30 days, less one that clocks may be off.
 const TRUST_HOLDS: i64 = 29 * 24 * 3600;
 
@@ -39,13 +37,6 @@ pub(super) struct Token {
     pub(super) expires_on: Option<Timestamp>,
     pub(super) refresh: Option<String>,
     pub(super) refresh_expires_on: Option<Timestamp>,
-}
-
-/// When a login was refused, in unix time. It is kept by login and not by backend: several backends may have the same
-/// user, for one account each, and the cloud counts the refusals of all of them.
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub(super) struct Refusal {
-    pub(super) at: Option<i64>,
 }
 
 /// The document in the state folder.
@@ -222,7 +213,10 @@ impl Auth {
         match self.authenticate("refresh", "authentication/refresh", &body).await {
             Ok((token, _)) => Ok(Some(token)),
             // Refused: somebody else has refreshed it, or it has ended. Logging in is another thing.
-            Err(error) if matches!(error.code(), Code::AuthExpired | Code::AuthRejected | Code::AuthForbidden) => {
+            Err(error)
+                if matches!(error.code(), Code::AuthExpired | Code::AuthRejected | Code::AuthForbidden)
+                    || error.report().http_status == Some(401) =>
+            {
                 tracing::debug!("the token could not be refreshed: {error}");
                 Ok(None)
             }
@@ -232,25 +226,17 @@ impl Auth {
 
     async fn logged_in_anew(&self, guard: &Guard, memory: &mut Memory) -> Result<Token> {
         let credentials = self.credentials(memory)?;
-        let refusal = self.refusal(&credentials).lock().await?;
-        let now = Timestamp::now().as_second();
-        if let Some(at) = refusal.read::<Refusal>().at
-            && (0..REFUSAL_HOLDS).contains(&(now - at))
-        {
-            return Err(self.still_refused(now - at));
-        }
         self.refused.check()?;
-        let trust_key = memory.trusted();
-        match self.refused.note(self.send_login(&credentials, None, trust_key.as_deref()).await) {
+        let trust_key = memory.trusted().filter(|_| credentials.may_need_code());
+        match self.refused.note(self.log_in_counted(&credentials, None, trust_key.as_deref(), false).await) {
             Ok((token, _)) => Ok(token),
             Err(error) => {
                 let is_refused = error.code() == Code::AuthRejected;
                 if is_refused {
-                    refusal.write(&Refusal { at: Some(now) });
                     memory.token = None;
                 }
-                // That a trust key is over is told in either way; sent again, it would be refused again.
-                let is_untrusted = trust_key.is_some() && (is_refused || error.code() == Code::AuthMfaRequired);
+                // Sent again, it would be refused again.
+                let is_untrusted = trust_key.is_some() && error.code() == Code::AuthMfaRequired;
                 if is_untrusted {
                     memory.trust_key = None;
                 }
@@ -260,24 +246,6 @@ impl Auth {
                 Err(error)
             }
         }
-    }
-
-    /// Gives the store in which the refusal of a login is remembered.
-    pub(super) fn refusal(&self, credentials: &Credentials) -> Store {
-        self.store.sibling(&format!("login-{}", digest(&[&self.config.url, &credentials.digest()])))
-    }
-
-    fn still_refused(&self, ago: i64) -> Error {
-        let backend = self.backend();
-        Error::new(
-            Code::AuthRejected,
-            Layer::Auth,
-            format!("{PEER} refused this login {} min ago, so it is not tried again", ago / 60),
-        )
-        .backend(backend)
-        .hint(format!(
-            "three refusals lock a user for three hours; correct the secret, or try once more: vpnctl auth login -b {backend}"
-        ))
     }
 
     /// Gives what to log in with.
@@ -308,6 +276,7 @@ impl Auth {
         code: Option<&str>,
         trust_key: Option<&str>,
     ) -> Result<(Token, Option<String>)> {
+        let (code_sent, trust_sent) = (code.is_some(), trust_key.is_some());
         let answer = match credentials {
             Credentials::Key(key) => {
                 self.authenticate("login", "authentication/apikey", &KeyLogin { api_key: key.expose_secret() }).await
@@ -317,21 +286,17 @@ impl Auth {
                     username,
                     password: password.expose_secret(),
                     authentication_code: code,
-                    trust_key: trust_key.filter(|_| code.is_none()),
+                    trust_key,
                     trust_me: code.map(|_| true),
                 };
                 self.authenticate("login", "authentication/user", &body).await
             }
         };
         answer.map_err(|error| match error.code() {
-            Code::AuthExpired => Error::new(
-                Code::AuthRejected,
-                Layer::Auth,
-                format!("{PEER} refused the login; it never says whether secret, user or a lock is the reason"),
-            )
-            .backend(self.backend())
-            .status(401)
-            .hint("check user and secret before the next try: three refusals lock a user for three hours"),
+            // Deployments differ in what they say besides it, and none says why.
+            code if code != Code::AuthMfaRequired && error.report().http_status == Some(401) => {
+                self.refusal(code_sent, trust_sent)
+            }
             Code::AuthMfaRequired => Error::new(error.code(), Layer::Auth, error.message())
                 .backend(self.backend())
                 .status(403)
@@ -345,13 +310,47 @@ impl Auth {
         })
     }
 
+    /// Says that a login was refused, and what of it may be the reason.
+    fn refusal(&self, code_sent: bool, trust_sent: bool) -> Error {
+        let backend = self.backend();
+        if trust_sent {
+            // The key is forgotten, so that the next login is told of the code, or that the password is wrong.
+            return Error::new(
+                Code::AuthMfaRequired,
+                Layer::Auth,
+                format!(
+                    "{PEER} refused the login: this computer is perhaps no longer trusted, or the password is wrong"
+                ),
+            )
+            .backend(backend)
+            .status(401)
+            .hint(format!(
+                "run: vpnctl auth login -b {backend} (it asks for the code); check the password before, for three \
+                 refusals lock a user for three hours"
+            ));
+        }
+        let (what, check) = if code_sent {
+            ("one-time code, password, user", "take a fresh code, and check user and password")
+        } else {
+            ("secret, user", "check user and secret")
+        };
+        Error::new(
+            Code::AuthRejected,
+            Layer::Auth,
+            format!("{PEER} refused the login; it never says whether {what} or a lock is the reason"),
+        )
+        .backend(backend)
+        .status(401)
+        .hint(format!("{check} before the next try: three refusals lock a user for three hours"))
+    }
+
     async fn authenticate<T: Serialize>(
         &self,
         operation: &'static str,
         path: &str,
         body: &T,
     ) -> Result<(Token, Option<String>)> {
-        let call = Call::write(operation, Method::POST, path).open().json(body)?;
+        let call = Call::write(operation, Method::POST, path).open().confidential().json(body)?;
         let reply = self.transport.call(self, &call).await?;
         let made: AccessToken = reply.json(PEER, operation).map_err(|error| error.backend(self.backend()))?;
         let time = |at: Option<String>| at.and_then(|at| at.parse().ok());
@@ -416,6 +415,19 @@ fn lasts(token: &Token) -> bool {
 }
 
 impl Credentials {
+    /// Tells whose login it is without showing a secret; the cloud counts refusals by that.
+    pub(super) fn whose(&self) -> String {
+        match self {
+            Self::Key(_) => self.digest(),
+            Self::User(user, _) => digest(&["user", user]),
+        }
+    }
+
+    /// Tells whether the cloud may ask for a one-time code; with an API key it never does.
+    pub(super) fn may_need_code(&self) -> bool {
+        matches!(self, Self::User(..))
+    }
+
     /// Tells logins apart without showing them.
     pub(super) fn digest(&self) -> String {
         match self {

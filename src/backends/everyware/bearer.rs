@@ -5,7 +5,7 @@ use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use secrecy::ExposeSecret as _;
 
-use super::auth::{Auth, Credentials, Refusal};
+use super::auth::{Auth, Credentials};
 use super::failure;
 use super::failure::PEER;
 use super::wire::LoginInfo;
@@ -58,44 +58,31 @@ impl Auth {
     /// Logs in with what is configured, or with what the person brings; this once also what was refused before.
     pub(super) async fn log_in(&self, person: &dyn Person) -> Result<Login> {
         let credentials = self.asked(person)?;
-        let mut trust_key = self.get().trusted();
         let code = if person.brings(Asked::Otp) { Some(person.ask(Asked::Otp, "One-time code: ")?) } else { None };
-        let first =
-            self.send_login(&credentials, code.as_ref().map(|code| code.expose_secret()), trust_key.as_deref()).await;
-        let made = match first {
+        let trust_key = self.get().trusted().filter(|_| code.is_none() && credentials.may_need_code());
+        let written = code.as_ref().map(|code| code.expose_secret());
+        let made = match self.log_in_counted(&credentials, written, trust_key.as_deref(), true).await {
             Err(error) if error.code() == Code::AuthMfaRequired && code.is_none() => {
-                if trust_key.take().is_some() {
+                if trust_key.is_some() {
                     // It is over; sent again, it would be refused again.
                     self.change(|memory| memory.trust_key = None).await?;
                 }
+                if error.report().http_status == Some(401) {
+                    // The password may be wrong, and a second try would count as another refusal.
+                    return Err(error);
+                }
                 let code = person.ask(Asked::Otp, "One-time code: ").map_err(|_| error)?;
-                self.send_login(&credentials, Some(code.expose_secret()), None).await
+                self.log_in_counted(&credentials, Some(code.expose_secret()), None, true).await
             }
             made => made,
         };
-        let (token, trusted) = match made {
-            Ok(made) => made,
-            Err(error) => {
-                if error.code() == Code::AuthRejected {
-                    let at = Some(jiff::Timestamp::now().as_second());
-                    self.refusal(&credentials).lock().await?.write(&Refusal { at });
-                    if trust_key.is_some() && code.is_none() {
-                        // Whether the password or this key was refused is never told; the next try goes without it.
-                        self.change(|memory| memory.trust_key = None).await?;
-                    }
-                }
-                return Err(error);
-            }
-        };
+        let (token, trusted) = made?;
         let brought_key = match &credentials {
             Credentials::Key(key) if self.config.api_key.is_none() => Some(key.expose_secret().to_owned()),
             _ => None,
         };
         let expires_at = token.expires_on;
         self.refused.forget();
-        if self.refusal(&credentials).read::<Refusal>().at.is_some() {
-            self.refusal(&credentials).lock().await?.write(&Refusal::default());
-        }
         self.change(|memory| {
             memory.token = Some(token);
             memory.api_key = brought_key;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod api;
+mod attempts;
 mod auth;
 mod bearer;
 pub mod config;

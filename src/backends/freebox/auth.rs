@@ -183,13 +183,20 @@ impl Auth {
 
     async fn sign_in(&self, app_token: &SecretString, memory: &Memory) -> Result<Token> {
         let base = self.base(memory);
-        let reply = self.transport.call(self, &Call::get("login", format!("{base}login/")).open().at_root().confidential()).await?;
+        let reply = self
+            .transport
+            .call(self, &Call::get("login", format!("{base}login/")).open().at_root().confidential())
+            .await?;
         let offered: Challenge = result_of(&reply, "login")?;
         let challenge = text_challenge(offered)?;
         let password = sign(app_token, &challenge);
         let body = Open { app_id: &self.config.app_id, password: &password };
         // A session that nobody learns of does no harm, but a refusal must not be repeated: sent once.
-        let call = Call::write("session", Method::POST, format!("{base}login/session/")).json(&body)?.open().at_root().confidential();
+        let call = Call::write("session", Method::POST, format!("{base}login/session/"))
+            .json(&body)?
+            .open()
+            .at_root()
+            .confidential();
         let reply = self.transport.call(self, &call).await?;
         let opened: Opened = result_of(&reply, "session")?;
         Ok(Token { token: opened.session_token, rights: opened.permissions })

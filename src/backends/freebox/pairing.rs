@@ -31,12 +31,13 @@ impl Api {
             let place = self.find_place().await?;
             self.auth.remember(|memory: &mut Memory| memory.place = Some(place)).await?;
         }
-        let call = Call::write("authorize", Method::POST, "login/authorize/").open().confidential().json(&Authorize {
-            app_id: &self.auth.config.app_id,
-            app_name: "vpnctl",
-            app_version: env!("CARGO_PKG_VERSION"),
-            device_name: &device_name(),
-        })?;
+        let call =
+            Call::write("authorize", Method::POST, "login/authorize/").open().confidential().json(&Authorize {
+                app_id: &self.auth.config.app_id,
+                app_name: "vpnctl",
+                app_version: env!("CARGO_PKG_VERSION"),
+                device_name: &device_name(),
+            })?;
         let asked: Authorizing = super::api::decode(self.call(call).await?.unwrap_or(Value::Null), "authorize")?;
         let track = match &asked.track_id {
             Value::String(text) => text.clone(),

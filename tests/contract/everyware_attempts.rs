@@ -1,0 +1,133 @@
+//! Logins that count at the cloud: each refusal, and each whose answer is lost, brings the lock of three hours nearer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use vpnctl::error::Code;
+
+use super::bench::{Bench, Somebody, failed, listed, login};
+use super::facts::EVERYWARE;
+
+/// Serves every request with one answer, without one by closing the connection; counts them.
+async fn served(status: &str, body: &str) -> (Bench, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = if status.is_empty() { String::new() } else { answer };
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = Vec::new();
+            // The body is the last of a login, and it is one JSON object.
+            while !request.ends_with(b"}") {
+                let mut part = [0; 4096];
+                match stream.read(&mut part).await {
+                    Ok(read) if read > 0 => request.extend_from_slice(&part[..read]),
+                    _ => break,
+                }
+            }
+            counted.fetch_add(1, Ordering::SeqCst);
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    let mut bench = Bench::new("everyware").await;
+    bench.text("url", &format!("http://127.0.0.1:{port}/v1"));
+    (bench, count)
+}
+
+async fn status(bench: &Bench) -> vpnctl::error::Result<vpnctl::model::Status> {
+    bench.open().status(Some(&EVERYWARE.up())).await
+}
+
+#[tokio::test]
+async fn a_refusal_is_one_whatever_it_says() {
+    for body in ["", "{\"kapuaErrorCode\":\"CALL_ERROR\"}", "{\"kapuaErrorCode\":\"AUTHENTICATION_ERROR\"}", "<p>no"] {
+        let (bench, sent) = served("401 Unauthorized", body).await;
+        let error = failed(status(&bench).await, Code::AuthRejected);
+        assert!(error.hint_text().unwrap().contains("three refusals lock"), "{error:?}");
+        failed(status(&bench).await, Code::AuthRejected);
+        assert_eq!(sent.load(Ordering::SeqCst), 1, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_failed_is_sent_once_in_a_command() {
+    for (answer, code) in [
+        ("200 OK", Code::VendorProtocol),
+        ("400 Bad Request", Code::VendorProtocol),
+        ("403 Forbidden", Code::AuthForbidden),
+        ("503 Service Unavailable", Code::HttpServerError),
+        ("", Code::NetReset),
+    ] {
+        let (bench, sent) = served(answer, "{\"tokenId\":{\"secret\":\"canary\"}}").await;
+        let backend = bench.open();
+        let error = failed(backend.status(Some(&EVERYWARE.up())).await, code);
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        failed(listed(&*backend).await.map(|_| ()), code);
+        failed(backend.status(Some(&EVERYWARE.up())).await, code);
+        assert_eq!(sent.load(Ordering::SeqCst), 1, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn logins_whose_answer_is_lost_count_like_refusals() {
+    let (mut bench, sent) = served("", "").await;
+    // One may be chance.
+    failed(status(&bench).await, Code::NetReset);
+    failed(status(&bench).await, Code::NetReset);
+    let error = failed(status(&bench).await, Code::AuthRejected);
+    assert!(error.hint_text().unwrap().contains("vpnctl auth login -b everyware"), "{error:?}");
+    // The cloud counts by user, not by secret.
+    bench.secret("password", "another");
+    failed(status(&bench).await, Code::AuthRejected);
+    assert_eq!(sent.load(Ordering::SeqCst), 2);
+    failed(login(&*bench.open(), &Somebody::default()).await, Code::NetReset);
+    assert_eq!(sent.load(Ordering::SeqCst), 3);
+    bench.text("username", "somebody-else");
+    failed(status(&bench).await, Code::NetReset);
+}
+
+#[tokio::test]
+async fn a_login_counts_before_its_answer_comes() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut bench = Bench::new("everyware").await;
+    bench.text("url", &format!("http://{}/v1", listener.local_addr().unwrap()));
+    for _ in 0..2 {
+        // As by Ctrl-C: it has arrived, and nobody waits for the answer.
+        tokio::select! {
+            _ = status(&bench) => unreachable!("nobody answers"),
+            accepted = listener.accept() => {
+                accepted.unwrap().0.set_nodelay(true).unwrap();
+            }
+        }
+    }
+    failed(status(&bench).await, Code::AuthRejected);
+}
+
+#[tokio::test]
+async fn answers_that_are_no_refusals_do_not_count() {
+    for answer in ["503 Service Unavailable", "403 Forbidden"] {
+        let (bench, sent) = served(answer, "").await;
+        for _ in 0..3 {
+            assert_ne!(status(&bench).await.unwrap_err().code(), Code::AuthRejected);
+        }
+        assert_eq!(sent.load(Ordering::SeqCst), 3, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_by_hand_is_not_sent_where_another_was_refused_meanwhile() {
+    let bench = Bench::faulty("everyware", &["slow=300@authentication", "refuse-login"]).await;
+    let (first, second) = (bench.open(), bench.open());
+    let (person, other) = (Somebody::default(), Somebody::default());
+    let (one, two) = tokio::join!(login(&*first, &person), login(&*second, &other));
+    failed(one, Code::AuthRejected);
+    failed(two, Code::AuthRejected);
+    assert_eq!(bench.count("POST /v1/authentication/user"), 1);
+}
