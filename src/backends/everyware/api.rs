@@ -18,7 +18,7 @@ use crate::backend::Opening;
 use crate::backends::shared::{self, Place};
 use crate::error::{Error, Result};
 use crate::http::call::segment;
-use crate::http::{Call, Safety, Transport};
+use crate::http::{Call, Safety, Transport, unparsable};
 use crate::model::Target;
 
 /// How long a call that asks a device may take; the cloud itself gives up after 30 s.
@@ -138,6 +138,11 @@ impl Api {
             let error = error.backend(&self.auth.config.source.name);
             if call.safety == Safety::Once { error.unknown_outcome() } else { error }
         })?;
-        Ok((status.unwrapped(), reply.maybe_json().unwrap_or_default()))
+        let status = status.unwrapped();
+        if call.safety == Safety::Read && status.connected.is_none() {
+            let fault = "nothing in it tells whether the VPN is connected";
+            return Err(unparsable(PEER, call.operation, &reply, fault).backend(self.auth.backend()));
+        }
+        Ok((status, reply.maybe_json().unwrap_or_default()))
     }
 }
