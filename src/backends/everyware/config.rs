@@ -37,6 +37,11 @@ impl Config {
                 config.variable("url")
             ))
         })?;
+        if url.trim_end_matches('/').ends_with("/v2") {
+            return Err(config
+                .wrong("url", "is that of the legacy API (/v2), which vpnctl does not speak")
+                .hint("the API that it speaks is at https://api-INSTANCE.everyware.io/v1"));
+        }
         Ok(Self {
             url: normal(url),
             scope: text("scope").unwrap_or_else(|| "_".to_owned()),
