@@ -276,13 +276,15 @@ pub struct Login {
     pub expires_at: Option<Timestamp>,
     /// What it may do, in the vendor's words; `None` where that is not told.
     pub rights: Option<Vec<String>>,
+    /// Why it does not work, where the vendor refused it.
+    pub reason: Option<Error>,
 }
 
 impl Login {
     /// Makes a login of which only the state is known.
     #[must_use]
     pub fn new(state: LoginState) -> Self {
-        Self { state, account: None, expires_at: None, rights: None }
+        Self { state, account: None, expires_at: None, rights: None, reason: None }
     }
 }
 

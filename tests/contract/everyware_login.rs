@@ -301,6 +301,52 @@ async fn a_token_is_used_with_no_other_login() {
 }
 
 #[tokio::test]
+async fn a_login_that_may_not_be_asked_about_is_one() {
+    let bench = known().await;
+    for status in [403, 404] {
+        bench.heal();
+        bench.fault(&format!("http-status={status}@info"));
+        let login = bench.open().session().unwrap().show().await.unwrap();
+        assert_eq!((login.state, login.rights, login.account.as_deref()), (LoginState::Ok, None, Some("operator")));
+    }
+}
+
+#[tokio::test]
+async fn why_a_login_does_not_work_is_told_with_its_state() {
+    let bench = Bench::faulty("everyware", &["refuse-login"]).await;
+    for _ in 0..2 {
+        let login = bench.open().session().unwrap().show().await.unwrap();
+        let reason = login.reason.unwrap();
+        assert_eq!((login.state, reason.code()), (LoginState::Expired, Code::AuthRejected));
+        assert!(reason.hint_text().unwrap().contains("three refusals"), "{reason:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_tells_no_state_is_an_error() {
+    let bench = known().await;
+    for body in ["{}", "{\"connected\":null}", "{\"value\":{}}"] {
+        bench.heal();
+        bench.fault(&format!("body={body}"));
+        let error = failed(status(&bench).await, Code::VendorProtocol);
+        assert_eq!(error.exit().number(), 14);
+        bench.heal();
+        bench.fault(&format!("body={body}"));
+        assert_eq!(word(connect(&*bench.open(), &EVERYWARE.up()).await), Word::Unknown, "a write's answer may be bare");
+    }
+}
+
+#[tokio::test]
+async fn the_legacy_api_is_refused_before_any_request() {
+    let mut bench = Bench::new("everyware").await;
+    for url in ["https://api.example.com/v2", "https://api.example.com/v2/"] {
+        bench.text("url", url);
+        let error = bench.try_open(|_| {}).map(|_| ()).unwrap_err();
+        assert_eq!(error.code(), Code::ConfigInvalid);
+    }
+}
+
+#[tokio::test]
 async fn rights_are_told_whatever_form_they_come_in() {
     let bench = known().await;
     let login = bench.open().session().unwrap().show().await.unwrap();

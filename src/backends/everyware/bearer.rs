@@ -130,8 +130,18 @@ impl Auth {
             Err(error) => {
                 return match error.code() {
                     Code::AuthRequired => Ok(Login::new(LoginState::Missing)),
-                    Code::AuthExpired | Code::AuthRejected => Ok(Login::new(LoginState::Expired)),
-                    Code::AuthMfaRequired => Ok(Login::new(LoginState::Pending)),
+                    Code::AuthExpired | Code::AuthRejected => {
+                        Ok(Login { reason: Some(error), ..Login::new(LoginState::Expired) })
+                    }
+                    Code::AuthMfaRequired => Ok(Login { reason: Some(error), ..Login::new(LoginState::Pending) }),
+                    // A token that was made and not refused is one, also where nobody may ask what it can do.
+                    _ if matches!(error.report().http_status, Some(403 | 404)) && self.get().token.is_some() => {
+                        Ok(Login {
+                            account: self.account(),
+                            expires_at: self.get().token.and_then(|token| token.expires_on),
+                            ..Login::new(LoginState::Ok)
+                        })
+                    }
                     _ => Err(error),
                 };
             }
