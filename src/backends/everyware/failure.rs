@@ -49,8 +49,9 @@ fn of_code(code: &str, exception: &Exception, call: &Call, reply: &Reply) -> Err
         }
         "ILLEGAL_ARGUMENT" | "ILLEGAL_NULL_ARGUMENT" => {
             let name = exception.argument_name.as_deref().unwrap_or("a parameter");
-            api(Code::Usage, Layer::Api, format!("{PEER} finds {name} wrong: {said}"))
-                .hint("an id has 11 characters of A-Z, a-z, 0-9, - and _; name the device by its client id instead")
+            api(Code::Usage, Layer::Api, format!("{PEER} finds {name} wrong: {said}")).hint(
+                "an id has at most 11 characters of A-Z, a-z, 0-9, - and _; name the device by its client id instead",
+            )
         }
         "REFRESH_ERROR" => api(Code::AuthExpired, Layer::Auth, format!("the login can't be renewed: {said}")),
         // A code that is new says less than the status it comes with, where that is about rights.
@@ -142,7 +143,6 @@ fn what(call: &Call) -> &'static str {
         "connect" => "connect devices",
         "disconnect" => "disconnect devices",
         "status" => "ask devices",
-        "login" | "refresh" => "log in",
         _ => "read this",
     }
 }
@@ -176,6 +176,12 @@ fn offline(exception: &Exception) -> Error {
 fn of_status(reply: &Reply, call: &Call) -> Error {
     match reply.status.as_u16() {
         401 => Error::new(Code::AuthExpired, Layer::Auth, format!("{PEER} does not accept the access token")),
+        403 if matches!(call.operation, "login" | "refresh") => Error::new(
+            Code::AuthForbidden,
+            Layer::Auth,
+            format!("{PEER} forbids logging in from here or with this user"),
+        )
+        .hint("ask the account's administrator; where a proxy or firewall is in between, it may be its answer"),
         403 => Error::new(Code::AuthForbidden, Layer::Auth, format!("{PEER} forbids this login to {}", what(call)))
             .hint("ask the account's administrator for device_management, device and vpn permissions"),
         status @ (404 | 405) => Error::new(
