@@ -32,6 +32,7 @@ async fn the_misspelt_path_is_tried_only_where_the_right_one_is_no_route() {
     let bench = known(&["disconnect-path=neither"]).await;
     let error = failed(disconnect(&bench).await, Code::VendorProtocol);
     assert_eq!(error.report().http_status, Some(404));
+    assert!(error.hint_text().unwrap().contains("`disconnect_path`"), "{error:?}");
     assert!(error.message().contains("_disconnect") && !error.outcome_is_unknown(), "{error}");
     assert_eq!(bench.asked(), [RIGHT, WRONG]);
     assert_eq!(word(bench.open().status(Some(&EVERYWARE.up())).await), Word::Connected);

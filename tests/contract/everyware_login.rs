@@ -347,6 +347,19 @@ async fn the_legacy_api_is_refused_before_any_request() {
 }
 
 #[tokio::test]
+async fn a_raw_path_with_the_version_is_told_to_leave_it_out() {
+    let bench = known().await;
+    let call = |path| {
+        let backend = bench.open();
+        async move { failed(backend.raw().unwrap().call(reqwest::Method::GET, path, None).await, Code::ApiNotFound) }
+    };
+    for path in ["v1/_/devices", "/v1/_/devices"] {
+        assert!(call(path).await.hint_text().unwrap().contains("leave out `v1/`"), "{path}");
+    }
+    assert!(!call("nothing/here/at/all").await.hint_text().unwrap().contains("leave out"));
+}
+
+#[tokio::test]
 async fn rights_are_told_whatever_form_they_come_in() {
     let bench = known().await;
     let login = bench.open().session().unwrap().show().await.unwrap();

@@ -16,13 +16,17 @@ use super::names::Sights;
 use super::wire::VpnClientStatus;
 use crate::backend::Opening;
 use crate::backends::shared::{self, Place};
-use crate::error::{Error, Result};
+use crate::error::{Error, Layer, Result};
 use crate::http::call::segment;
 use crate::http::{Call, Safety, Transport, unparsable};
 use crate::model::Target;
 
 /// How long a call that asks a device may take; the cloud itself gives up after 30 s.
 const DEVICE_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// What to do where a server knows neither spelling of the call.
+const NEITHER: &str = "neither `_disconnect` nor `_discconect` is there: check that `url` ends in /v1, and where this \
+    server calls it otherwise, set `disconnect_path`";
 
 /// Names what a device is asked or told.
 #[derive(Debug, Clone, Copy)]
@@ -112,10 +116,17 @@ impl Api {
                 // Where that is no route either, the first answer says what is wrong.
                 self.device_call(device, &action("_discconect"), call)
                     .await
-                    .map_err(|other| if is_no_route(&other) { error } else { other })
+                    .map_err(|other| if is_no_route(&other) { self.neither(&error) } else { other })
             }
             first => first,
         }
+    }
+
+    fn neither(&self, error: &Error) -> Error {
+        Error::new(error.code(), Layer::Http, error.message())
+            .status(error.report().http_status.unwrap_or(404))
+            .backend(self.auth.backend())
+            .hint(NEITHER)
     }
 
     /// Sends a raw call; one about a device's VPN takes its time.

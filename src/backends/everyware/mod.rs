@@ -155,7 +155,18 @@ impl Targets for Everyware {
 #[async_trait]
 impl Raw for Everyware {
     async fn call(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Vec<u8>> {
-        self.api.raw(Call::raw(method, path, body)).await.map_err(|error| no_such_path(error, path))
+        let answer = self.api.raw(Call::raw(method, path, body)).await;
+        answer.map_err(|error| match (no_such_path(error, path), path.trim_start_matches('/')) {
+            // The base has it, as `url` does.
+            (error, rest) if error.code() == Code::ApiNotFound && rest.starts_with("v1/") => {
+                Error::new(Code::ApiNotFound, Layer::Api, error.message())
+                    .status(404)
+                    .answered(error.answer())
+                    .backend(&self.info.backend)
+                    .hint("leave out `v1/`: the path begins after it")
+            }
+            (error, _) => error,
+        })
     }
 }
 
