@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::auth::{Auth, Memory, Place};
 use super::config::Config;
+use super::redact::without_quotes;
 use super::wire::{Active, ApiVersion, Envelope, VpnConfig, VpnStatus};
 use super::{convert, no_tunnel, reach};
 use crate::backend::Opening;
@@ -205,10 +206,17 @@ impl Api {
 
     async fn call_at(&self, place: &Place, call: Call) -> Result<Option<Value>> {
         let operation = call.operation;
-        Ok(envelope(&self.send_at(place, call).await?, operation)?.result)
+        let result = envelope(&self.send_at(place, call).await?, operation)?.result;
+        if let Some(result) = &result {
+            self.auth.learn(result);
+        }
+        Ok(result)
     }
 
     async fn send_at(&self, place: &Place, mut call: Call) -> Result<Reply> {
+        if let Some(body) = call.body.as_deref().and_then(|body| serde_json::from_slice(body).ok()) {
+            self.auth.learn(&body);
+        }
         call.path = format!("{}{}", place.path, call.path);
         self.auth.transport.call(&self.auth, &call.at_root()).await.map_err(|error| self.explain(error))
     }
@@ -286,7 +294,12 @@ pub(super) fn decode<T: DeserializeOwned>(result: Value, operation: &str) -> Res
         Error::new(
             Code::VendorProtocol,
             Layer::Api,
-            format!("{PEER} did not answer {operation} as documented: {}: {}", error.path(), error.inner()),
+            format!(
+                "{PEER} did not answer {operation} as documented: {}: {}",
+                error.path(),
+                // What stands where something else was expected may be a key.
+                without_quotes(&error.inner().to_string())
+            ),
         )
         .hint("please report this with the box's model and firmware")
     })

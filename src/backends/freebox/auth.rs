@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::api::{PEER, decode, envelope};
 use super::config::Config;
 use super::failure;
+use super::redact::Known;
 use super::wire::{Challenge, Envelope, Open, Opened};
 use crate::backend::Opening;
 use crate::backends::shared::Refused;
@@ -69,6 +70,8 @@ pub(super) struct Auth {
     generation: Mutex<u64>,
     renewing: tokio::sync::Mutex<()>,
     pub(super) refused: Refused,
+    /// The secrets of configurations that went either way.
+    secrets: Mutex<Known>,
     fresh: AtomicBool,
 }
 
@@ -88,11 +91,24 @@ impl Auth {
             generation: Mutex::new(0),
             renewing: tokio::sync::Mutex::default(),
             refused: Refused::default(),
+            secrets: Mutex::default(),
             fresh: AtomicBool::new(false),
         };
         let memory = auth.owned(auth.store.read());
         auth.set_memory(memory);
         auth
+    }
+
+    /// Learns the secrets of a document, so that no message repeats them.
+    pub(super) fn learn(&self, document: &serde_json::Value) {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).learn(document);
+    }
+
+    /// Gives what the box says without what it was told in confidence: it may quote the field that it finds wrong.
+    fn discreet(&self, answer: Envelope) -> Envelope {
+        let known = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let without = |text: Option<String>| text.map(|text| known.without(&text));
+        Envelope { msg: without(answer.msg), error_code: without(answer.error_code), ..answer }
     }
 
     /// Names what a session belongs to, so that none is sent elsewhere or used with another token.
@@ -241,10 +257,14 @@ impl Auth {
 }
 
 /// Takes the text of an answer away that may hold keys: an answer that broke off in the middle is quoted in an error.
-fn without_secrets(reply: &Reply) -> Reply {
+fn without_secrets(call: &Call, reply: &Reply) -> Reply {
     let text = String::from_utf8_lossy(&reply.body);
     let mut reply = reply.clone();
-    if text.contains("conf_") || text.contains("_token") || text.contains("_key") {
+    if call.path.contains("vpn_client/config")
+        || text.contains("conf_")
+        || text.contains("_token")
+        || text.contains("_key")
+    {
         reply.body = b"(not shown, for it may hold keys)".to_vec();
     }
     reply
@@ -311,6 +331,7 @@ impl Protocol for Auth {
         match reply.maybe_json::<Envelope>() {
             Some(answer) if answer.success => Verdict::Done,
             Some(answer) => {
+                let answer = self.discreet(answer);
                 let known = failure::Known {
                     backend,
                     app_id: &self.config.app_id,
@@ -326,7 +347,7 @@ impl Protocol for Auth {
                 }
             }
             None => {
-                let reply = &without_secrets(reply);
+                let reply = &without_secrets(call, reply);
                 Verdict::Failed(
                     crate::http::server_failure(PEER, reply)
                         .unwrap_or_else(|| crate::http::unparsable(PEER, call.operation, reply, "no envelope")),

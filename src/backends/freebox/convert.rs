@@ -64,12 +64,14 @@ pub fn status(document: VpnStatus) -> Status {
 #[must_use]
 pub fn log(text: &str) -> Vec<LogLine> {
     let texts = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
+    // The daemons write into it what they are configured with.
+    let mut without_secrets = super::redact::Lines::default();
     let mut lines: Vec<LogLine> = texts
         .map(|line| LogLine {
             // The box's clock tells no zone, so the time stays in the text.
             at: None,
             level: level(line).map(str::to_owned),
-            text: line.to_owned(),
+            text: without_secrets.next(line),
             is_open: false,
         })
         .collect();
@@ -93,7 +95,7 @@ pub fn masked(document: Value) -> Value {
     match document {
         Value::Object(map) => {
             let mask = |(name, value): (String, Value)| {
-                let shown = if is_secret(&name) && value != "" && !value.is_null() {
+                let shown = if is_secret(&name) && value != "" && !value.is_null() && !value.is_boolean() {
                     Value::String(super::change::MASK.to_owned())
                 } else {
                     masked(value)
@@ -111,9 +113,8 @@ pub fn masked(document: Value) -> Value {
 pub(super) fn is_secret(name: &str) -> bool {
     let name = name.to_lowercase();
     name == "config_file"
-        || ["passw", "secret", "priv_key", "private", "preshared", "psk", "token"]
-            .iter()
-            .any(|part| name.contains(part))
+        || (name.ends_with("_key") && !name.contains("public") && !name.contains("pub_"))
+        || ["pass", "secret", "private", "preshared", "psk", "token"].iter().any(|part| name.contains(part))
 }
 
 /// Turns a VPN client configuration into a target.
@@ -193,7 +194,27 @@ fn meaning(code: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::log;
+    use serde_json::json;
+
+    use super::{log, masked};
+
+    #[test]
+    fn what_a_later_firmware_may_call_a_secret_is_masked() {
+        for name in ["pass", "passphrase", "api_token", "tls_auth_key", "client_secret", "local_priv_key"] {
+            assert_eq!(masked(json!({"conf": {name: "canary"}})), json!({"conf": {name: "***"}}));
+        }
+        let harmless = json!({"remote_public_key": "K", "peer_pub_key": "K", "password": "", "pass_through": true});
+        assert_eq!(masked(harmless.clone()), harmless);
+    }
+
+    #[test]
+    fn the_log_holds_no_secret() {
+        let text =
+            "2014-02-20 14:55:10 dbg: openvpn: -----BEGIN KEY-----\nY2FuYXJ5\n-----END KEY-----\npassword=canary";
+        let lines = log(text);
+        assert_eq!(lines[0].level.as_deref(), Some("dbg"));
+        assert!(lines.iter().all(|line| !line.text.contains("canary") && !line.text.contains("Y2F")), "{lines:?}");
+    }
 
     #[test]
     fn the_documented_line_has_a_level() {

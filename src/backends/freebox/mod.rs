@@ -11,6 +11,7 @@ mod fields;
 mod ovpn;
 mod pairing;
 mod reach;
+mod redact;
 mod tunnels;
 mod wg_conf;
 mod wire;
