@@ -231,10 +231,13 @@ async fn edit_one(job: &Job, change: &TunnelChange, dry_run: bool) -> Result<(Tu
         (None, None) => return Err(Error::usage("no target is named")),
     };
     let open = &job.open;
+    let mut target = target.clone();
     if change.activate {
-        refuse_active(open, Some(target), target.label()).await?;
+        // Whose the VPN may be only the tunnel itself tells, not a remembered name.
+        target = facet(open)?.show(&target).await?.target;
+        refuse_active(open, Some(&target), target.label()).await?;
     }
-    let edited = facet(open)?.edit(target, change, dry_run).await;
+    let edited = facet(open)?.edit(&target, change, dry_run).await;
     let label = target.label();
     let edited = edited.map_err(|error| doubtful(open, error, &format!("whether `{label}` was changed"), "show"))?;
     let label = edited.tunnel.target.label();

@@ -358,6 +358,27 @@ async fn a_name_that_another_tunnel_has_now_is_that_one() {
     assert_eq!(backend.tunnels().unwrap().list().await.unwrap().len(), 2);
 }
 
+#[tokio::test]
+async fn a_remembered_name_that_two_have_now_is_refused() {
+    for verb in ["edit", "rm", "show"] {
+        let (bench, backend) = known().await;
+        find(&*backend, "Office PPTP").await;
+        hand(&bench, "PUT", "vpn_client/config/vpn2", &json!({"description": "Office PPTP"})).await;
+        let backend = bench.open();
+        let remembered = find(&*backend, "Office PPTP").await.remove(0);
+        bench.asked();
+        let tunnels = backend.tunnels().unwrap();
+        let host = TunnelChange { host: Some("new.example.org".to_owned()), ..TunnelChange::default() };
+        let error = match verb {
+            "edit" => failed(tunnels.edit(&remembered, &host, false).await, Code::UsageAmbiguous),
+            "rm" => failed(tunnels.remove(&remembered).await, Code::UsageAmbiguous),
+            _ => failed(tunnels.show(&remembered).await, Code::UsageAmbiguous),
+        };
+        assert!(error.to_string().contains("Office PPTP"), "{error}");
+        assert_eq!(bench.asked(), [LIST], "{verb}");
+    }
+}
+
 /// A box that carries a write out and loses its answer, or that loses the write.
 async fn forgetful(done: bool) -> (Bench, Arc<Mutex<Vec<String>>>) {
     let asked = Arc::new(Mutex::new(Vec::new()));

@@ -138,6 +138,12 @@ impl Freebox {
             if name == target.name {
                 return Ok(target.clone());
             }
+            let called = name.as_deref().unwrap_or(&target.id);
+            tracing::warn!(
+                "`{}` was another tunnel before: `{called}` ({}) was started by mistake, and is stopped again",
+                target.label(),
+                target.id
+            );
             self.api.activate(&target.id, false).await.map_err(Error::unknown_outcome)?;
         }
         let now = self.look_again(target).await?;

@@ -17,20 +17,14 @@ fn shown((target, document): (Target, Value)) -> Tunnel {
 }
 
 impl Freebox {
-    /// Reads the configuration that a target means now: one that was found by a remembered name may have another since.
+    /// Reads the configuration that a target means now. One that was found by a remembered name is looked up in the box's
+    /// list first: the name may be another's since, or several may have it.
     async fn current(&self, target: &Target) -> Result<(Target, Value)> {
-        let guess = self.is_guess(target);
-        match self.api.config(&target.id).await {
-            Ok(found) if !guess || found.0.name == target.name => {
-                self.confirm_guess(&found.0);
-                Ok(found)
-            }
-            Err(error) if !guess || error.code() != Code::TargetNotFound => Err(error),
-            _ => {
-                let now = self.look_again(target).await?;
-                self.api.config(&now.id).await
-            }
+        if self.is_guess(target) {
+            let now = self.look_again(target).await?;
+            return self.api.config(&now.id).await;
         }
+        self.api.config(&target.id).await
     }
 
     /// Refuses a name that another configuration has: the box may allow it, but every verb that takes a name would from
