@@ -246,7 +246,8 @@ async fn connect(open: &Open, act: Act, target: &Target, before: Status) -> Acte
             return Ok(Done { status: before.named_as(target), changed: false });
         }
         let joined = Before::note(before, true);
-        return finished(attempt::connected(open, target, joined, act.interval).await, false);
+        return finished(attempt::connected(open, target, joined, act.interval).await, false)
+            .map_err(|undone| of_target(open, target, undone));
     }
     let mut before = before;
     let mut switched = false;
@@ -254,7 +255,8 @@ async fn connect(open: &Open, act: Act, target: &Target, before: Status) -> Acte
         before = make_room(open, act, target, before).await?;
         switched = !act.dry_run;
     } else if own && before.word() == Word::Disconnecting && !act.dry_run {
-        before = attempt::disconnected(open, target, act.interval).await.map_err(|failed| undone(failed, false))?;
+        let down = attempt::disconnected(open, target, act.interval).await;
+        before = down.map_err(|failed| of_target(open, target, undone(failed, false)))?;
     }
     if act.dry_run {
         tracing::warn!("dry run: would connect `{}`", target.label());
@@ -274,12 +276,41 @@ async fn connect(open: &Open, act: Act, target: &Target, before: Status) -> Acte
             return Err(Box::new(Undone { status, changed: switched, error }));
         }
     };
+    if !act.wait && told.word() == Word::Disconnected {
+        return contradicted(open, told.target.as_ref().unwrap_or(target), switched).await;
+    }
     if !act.wait || told.word() == Word::Connected {
         return Ok(Done { status: told, changed: true });
     }
     // A name that was remembered may have moved: what was told to connect is what is waited for.
     let target = told.target.clone().unwrap_or_else(|| target.clone());
     finished(attempt::connected(open, &target, Before::note(before, false), act.interval).await, true)
+        .map_err(|undone| of_target(open, &target, undone))
+}
+
+/// Reads the state where the answer to a connect shows the target down, and nothing is waited for: only that tells.
+async fn contradicted(open: &Open, target: &Target, switched: bool) -> Acted {
+    let status = attempt::read(open, target).await?;
+    let own = !open.info().one_vpn || status.is_of(target);
+    if own && matches!(status.word(), Word::Connected | Word::Connecting | Word::Waiting) {
+        return Ok(Done { status: status.named_as(target), changed: true });
+    }
+    let error = Error::new(
+        Code::VendorProtocol,
+        Layer::Tunnel,
+        format!("the vendor took the request to connect `{}`, but says that it is down", target.label()),
+    )
+    .unknown_outcome()
+    .hint(format!("look again in a moment: vpnctl status {}", naming::argument(&open.info().backend, target)));
+    Err(of_target(open, target, Box::new(Undone { status: Some(status), changed: switched, error })))
+}
+
+/// Tells of a failure the state of the target that was asked for: that of another one which has the VPN is in the words
+/// of the error.
+fn of_target(open: &Open, target: &Target, undone: Box<Undone>) -> Box<Undone> {
+    let status =
+        if open.info().one_vpn { undone.status.map(|status| status.for_target(target)) } else { undone.status };
+    Box::new(Undone { status, error: undone.error.target(target.label()), ..*undone })
 }
 
 /// Takes another target down that has the one VPN, where that was allowed.
@@ -315,8 +346,8 @@ async fn make_room(open: &Open, act: Act, target: &Target, before: Status) -> Re
         let status = Some(before.for_target(target));
         return Err(Box::new(Undone { status, changed: false, error: error.target(target.label()) }));
     }
-    let done = take_down(open, Act { wait: true, ..act }, &other, &before).await?;
-    Ok(done.status)
+    let done = take_down(open, Act { wait: true, ..act }, &other, &before).await;
+    Ok(done.map_err(|undone| of_target(open, target, undone))?.status)
 }
 
 async fn disconnect(open: &Open, act: Act, target: Option<&Target>) -> Acted {

@@ -201,7 +201,20 @@ async fn add_one(open: &Open, wanted: &TunnelChange, dry_run: bool) -> Result<Tu
         return Ok(preview);
     }
     let added = tunnels.add(wanted).await;
-    added.map_err(|error| doubtful(open, error, &format!("whether `{name}` was added"), "list"))
+    if wanted.activate
+        && let Ok(there) = &added
+        && there.active == Some(false)
+    {
+        tracing::warn!(
+            "`{name}` was added, but is not active: vpnctl connect {}",
+            naming::argument(&open.info().backend, &there.target)
+        );
+    }
+    added.map_err(|error| doubtful(open, error, &format!("whether `{name}` was added"), &listing(open)))
+}
+
+fn listing(open: &Open) -> String {
+    format!("list -b {}", open.info().backend)
 }
 
 /// Tells that a write may have been done: it is not sent again.
@@ -213,7 +226,7 @@ fn doubtful(open: &Open, error: Error, what: &str, look: &str) -> Error {
     Error::new(Code::TimeoutUnknownOutcome, Layer::Http, format!("{what} is not known: {}", error.message()))
         .temporary()
         .backend(backend)
-        .hint(format!("the request was not repeated; look again: vpnctl tunnel {look} -b {backend}"))
+        .hint(format!("the request was not repeated; look again: vpnctl tunnel {look}"))
 }
 
 /// Changes the configuration that a job names.
@@ -239,7 +252,8 @@ async fn edit_one(job: &Job, change: &TunnelChange, dry_run: bool) -> Result<(Tu
     }
     let edited = facet(open)?.edit(&target, change, dry_run).await;
     let label = target.label();
-    let edited = edited.map_err(|error| doubtful(open, error, &format!("whether `{label}` was changed"), "show"))?;
+    let look = format!("show {}", naming::argument(&open.info().backend, &target));
+    let edited = edited.map_err(|error| doubtful(open, error, &format!("whether `{label}` was changed"), &look))?;
     let label = edited.tunnel.target.label();
     if edited.changed.is_empty() {
         tracing::warn!("`{label}` is so already; nothing was sent");
@@ -332,7 +346,7 @@ pub async fn remove(all: Vec<Doomed>, dry_run: bool, out: &Emit) {
             Err(error) => {
                 let error = error.target(label);
                 let what = format!("whether `{label}` was removed");
-                emit_failed(out, None, open.own(doubtful(open, error, &what, "list")));
+                emit_failed(out, None, open.own(doubtful(open, error, &what, &listing(open))));
             }
         }
     }

@@ -124,19 +124,20 @@ impl Freebox {
 
     /// Switches on what a remembered name means. Where the box's answer says that the name has moved, what was
     /// switched on by mistake is switched off again.
-    async fn connect_guess(&self, target: &Target) -> Result<Target> {
+    async fn connect_guess(&self, target: &Target) -> Result<(Target, State)> {
         let told = match self.api.activate(&target.id, true).await {
             Err(error) if error.code() == Code::TargetNotFound => None,
             told => Some(told?),
         };
         if let Some(told) = told {
+            let state = begun(told.as_ref());
             let name = match told {
                 Some(config) => config.description,
                 // From here on something was switched on, whatever fails.
                 None => self.api.config(&target.id).await.map_err(Error::unknown_outcome)?.0.name,
             };
             if name == target.name {
-                return Ok(target.clone());
+                return Ok((target.clone(), state));
             }
             let called = name.as_deref().unwrap_or(&target.id);
             tracing::warn!(
@@ -147,8 +148,8 @@ impl Freebox {
             self.api.activate(&target.id, false).await.map_err(Error::unknown_outcome)?;
         }
         let now = self.look_again(target).await?;
-        self.api.activate(&now.id, true).await?;
-        Ok(now)
+        let told = self.api.activate(&now.id, true).await?;
+        Ok((now, begun(told.as_ref())))
     }
 }
 
@@ -181,14 +182,14 @@ impl VpnBackend for Freebox {
     }
 
     async fn connect(&self, target: &Target, _how: How) -> Result<Status> {
-        let target = if self.is_guess(target) {
+        let (target, state) = if self.is_guess(target) {
             self.connect_guess(target).await?
         } else {
-            self.api.activate(&target.id, true).await?;
-            target.clone()
+            let told = self.api.activate(&target.id, true).await.map_err(|error| asked_for(error, target))?;
+            (target.clone(), begun(told.as_ref()))
         };
         self.tell_others(&target).await;
-        Ok(Status { target: Some(target), ..Status::new(State::Connecting, Source::Client) })
+        Ok(Status { target: Some(target), ..Status::new(state, Source::Client) })
     }
 
     async fn disconnect(&self, target: &Target) -> Result<Status> {
@@ -287,6 +288,22 @@ impl Session for Freebox {
     async fn show(&self) -> Result<Login> {
         self.api.login_state().await
     }
+}
+
+/// Reads from the answer to an activation whether it holds: one that shows the tunnel inactive contradicts itself.
+fn begun(told: Option<&wire::VpnConfig>) -> State {
+    match told.and_then(|config| config.active.as_ref()).and_then(serde_json::Value::as_bool) {
+        Some(false) => State::Disconnected,
+        _ => State::Connecting,
+    }
+}
+
+/// Names what was asked for, where the box says that it has no such id.
+fn asked_for(error: Error, target: &Target) -> Error {
+    if error.code() != Code::TargetNotFound || target.label() == target.id {
+        return error;
+    }
+    error.context(&format!("`{}`", target.label()))
 }
 
 /// Makes the error for an unknown tunnel.

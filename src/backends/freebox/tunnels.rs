@@ -11,6 +11,23 @@ use crate::backend::{Edited, ImportFile, Imported, Tunnel, TunnelChange, Tunnels
 use crate::error::{Code, Error, Layer, Result};
 use crate::model::Target;
 
+/// Names the fields that were to change and did not.
+fn kept(document: &Value, wanted: &Wanted, changed: &[String]) -> Vec<String> {
+    let section = wanted.protocol.section();
+    let differs = |path: &&String| match path.as_str() {
+        "description" => document["description"].as_str() != wanted.name.as_deref(),
+        "active" => document["active"] == false,
+        path => {
+            let name = path.rsplit('.').next().unwrap_or(path);
+            // What the box never gives back, or masks, can't be compared.
+            let visible = !super::convert::is_secret(name);
+            let there = document[section].get(name);
+            visible && wanted.conf.get(name).is_some_and(|value| !same(wanted.protocol.field(name), there, value))
+        }
+    };
+    changed.iter().filter(differs).map(|path| format!("`{path}`")).collect()
+}
+
 /// Shows a configuration.
 fn shown((target, document): (Target, Value)) -> Tunnel {
     Tunnel { target, active: document["active"].as_bool(), config: masked(document) }
@@ -97,7 +114,11 @@ impl Freebox {
         Ok(wanted)
     }
 
-    /// Reads back what the box made of an edit, and tells where it kept something else.
+    /// Reads back what the box made of an edit. Where the answer shows another value than was sent, the box is asked
+    /// once more, for whether it answers with the old or the new state is not documented.
+    ///
+    /// # Errors
+    /// Fails with `vendor.protocol` where the box keeps something else.
     async fn edited(
         &self,
         id: &str,
@@ -106,21 +127,22 @@ impl Freebox {
         changed: &[String],
     ) -> Result<Tunnel> {
         let (target, document) = match answer {
-            Some(found) => found,
-            // The answer lacks its result: what is there now is asked for.
-            None => self.api.config(id).await.map_err(Error::unknown_outcome)?,
+            Some(found) if kept(&found.1, wanted, changed).is_empty() => found,
+            // The answer lacks its result, or contradicts the request: what is there now is asked for.
+            _ => self.api.config(id).await.map_err(Error::unknown_outcome)?,
         };
-        let section = &document[wanted.protocol.section()];
-        for (name, value) in &wanted.conf {
-            let field = wanted.protocol.field(name);
-            let asked = changed.iter().any(|path| path.rsplit('.').next() == Some(name));
-            // What the box never gives back, or masks, can't be compared.
-            let visible = !super::convert::is_secret(name);
-            if asked && visible && !same(field, section.get(name), value) {
-                tracing::warn!("`{}`: the box took the change, but keeps another `{name}`", target.label());
-            }
+        let kept = kept(&document, wanted, changed);
+        if kept.is_empty() {
+            return Ok(shown((target, document)));
         }
-        Ok(shown((target, document)))
+        let argument = naming::argument(&self.info.backend, &target);
+        Err(Error::new(
+            Code::VendorProtocol,
+            Layer::Api,
+            format!("the box took the change of `{}`, but keeps another {}", target.label(), kept.join(", ")),
+        )
+        .target(target.label())
+        .hint(format!("look at what it has: vpnctl tunnel show {argument}")))
     }
 }
 

@@ -93,6 +93,8 @@ pub(super) struct VpnConfig {
     pub(super) description: Option<String>,
     #[serde(default, rename = "type")]
     pub(super) kind: Option<String>,
+    #[serde(default)]
+    pub(super) active: Option<Value>,
 }
 
 /// The body of a `PUT vpn_client/config/{id}` that switches a configuration on or off.
