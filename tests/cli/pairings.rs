@@ -89,3 +89,11 @@ fn an_iliadbox_is_told_its_own_host() {
     );
     bench.run_by(&config, "auth login -b italy").ends(0).tells("http://myiliadbox.iliad.it/#Fbx");
 }
+
+#[test]
+fn a_pairing_that_works_is_kept() {
+    let bench = unpaired(&["freebox:pairing=granted", "freebox:grant-settings"]);
+    bench.run("auth login -b freebox").ends(0);
+    bench.run("auth login -b freebox").ends(0).tells("is paired with this box already");
+    assert_eq!(bench.count("freebox", "POST /api/v16/login/authorize/"), 1);
+}

@@ -127,7 +127,7 @@ fn domain(code: &str, answer: &Envelope) -> Error {
         "netdown" => api(Code::HttpServerError, "says that its network is down").temporary(),
         "notsupp" => api(Code::Unsupported, "does not support this"),
         "invalid_request" => api(Code::Unsupported, "does not know this call: not on this model or firmware")
-            .hint("the VPN client needs API version 4 or later; see `vpnctl backends`"),
+            .hint("the VPN client needs API version 2 or later; see `vpnctl backends`"),
         _ => api(Code::VendorError, &format!("failed with `{code}`")),
     }
 }

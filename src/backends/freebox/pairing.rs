@@ -21,15 +21,18 @@ impl Api {
     /// Pairs with the box: asks it, waits until somebody presses the button, and opens the first session.
     pub(super) async fn pair(&self, person: &dyn Person) -> Result<Login> {
         self.auth.refused.forget();
+        // What was remembered may be another box's that was at this address before.
+        if self.auth.config.api_version.is_none() {
+            let place = self.find_place().await?;
+            self.auth.remember(|memory: &mut Memory| memory.place = Some(place)).await?;
+        }
         if self.auth.config.app_token.as_ref().is_some_and(|secret| !secret.is_kept_for_us()) {
             // The token is the user's own, so there is nothing to pair: a session proves it.
             let session = self.auth.open_session(self.auth.memory().session.as_ref()).await?;
             return Ok(self.told(&session, person));
         }
-        // What was remembered may be another box's that was at this address before.
-        if self.auth.config.api_version.is_none() {
-            let place = self.find_place().await?;
-            self.auth.remember(|memory: &mut Memory| memory.place = Some(place)).await?;
+        if let Some(login) = self.paired_already(person).await? {
+            return Ok(login);
         }
         let call =
             Call::write("authorize", Method::POST, "login/authorize/").open().confidential().json(&Authorize {
@@ -59,18 +62,51 @@ impl Api {
         Ok(self.told(&session, person))
     }
 
+    /// Opens a session with the token of an earlier pairing, if there is one that the box still takes: pairing anew would
+    /// make that token dead, and the right that was ticked for it would be lost.
+    async fn paired_already(&self, person: &dyn Person) -> Result<Option<Login>> {
+        let memory = self.auth.memory();
+        if memory.app_token.is_none() && self.auth.config.app_token.is_none() {
+            return Ok(None);
+        }
+        match self.auth.open_session(memory.session.as_ref()).await {
+            Ok(session) => {
+                let backend = &self.auth.transport.settings().backend;
+                person.tell(&format!(
+                    "vpnctl is paired with this box already, and the pairing works. To pair anew all the same: vpnctl \
+                     auth logout -b {backend}, then log in again."
+                ));
+                Ok(Some(self.told(&session, person)))
+            }
+            Err(error) if error.is_temporary() || error.code() == Code::AuthDenied => Err(error),
+            Err(error) if error.code() == Code::HttpRateLimited => Err(error),
+            Err(error) => {
+                tracing::info!("the earlier pairing does not hold any more: {error}");
+                self.auth.refused.forget();
+                Ok(None)
+            }
+        }
+    }
+
     async fn wait_for_grant(&self, track: &str) -> Result<()> {
         let path = format!("login/authorize/{}", crate::http::call::segment(track));
         let backend = &self.auth.transport.settings().backend;
         let again = format!("start again: vpnctl auth login -b {backend}");
         loop {
-            let result = self.call(Call::get("authorize", path.as_str()).open().confidential()).await?;
+            let result = match self.call(Call::get("authorize", path.as_str()).open().confidential()).await {
+                // Somebody is on the way to the box: a moment without an answer is no end of that.
+                Err(error) if error.is_temporary() && self.has_time() => {
+                    tracing::debug!("the pairing could not be asked for, and is asked again: {error}");
+                    tokio::time::sleep(POLL).await;
+                    continue;
+                }
+                result => result?,
+            };
             let tracking: Tracking = super::api::decode(result.unwrap_or(Value::Null), "authorize")?;
             let (what, hint) = match tracking.status.as_str() {
                 "granted" => return Ok(()),
                 "pending" => {
-                    let deadline = self.auth.transport.settings().deadline;
-                    if deadline.limit(POLL).is_none_or(|left| left < POLL) {
+                    if !self.has_time() {
                         return Err(Error::new(
                             Code::AuthPending,
                             Layer::Auth,
@@ -102,6 +138,11 @@ impl Api {
                 .vendor_code(&tracking.status)
                 .hint(hint));
         }
+    }
+
+    /// Tells whether the button can be asked for once more before the deadline.
+    fn has_time(&self) -> bool {
+        self.auth.transport.settings().deadline.limit(POLL).is_some_and(|left| left >= POLL)
     }
 
     fn told(&self, session: &Token, person: &dyn Person) -> Login {
