@@ -426,3 +426,15 @@ fn what_is_printed_can_be_given_back() {
     let all = bench.run("tunnel list -b freebox -o json").ends(0).stdout;
     bench.run_with("tunnel edit vpn2 -b freebox --from-json -", &all).ends(2).tells("3 tunnels");
 }
+
+#[test]
+fn a_password_file_holds_the_password_alone() {
+    let bench = Bench::new();
+    bench.write("password", "user\ncanary\n");
+    let run = bench.run("tunnel edit vpn0 -b freebox --password-file password").ends(2);
+    run.clone().tells("several lines").tells("--username");
+    no_secret(&run);
+    bench.write("password", "canary\r\n\n");
+    bench.run("tunnel edit vpn0 -b freebox --password-file password").ends(0);
+    assert_eq!(written(&bench)[0]["conf_pptp"]["password"], "canary");
+}

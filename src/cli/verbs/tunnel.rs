@@ -286,7 +286,12 @@ fn given_password(flags: &PasswordFlags, person: &Operator) -> Result<Option<sec
     }
     let Some(path) = &flags.password_file else { return Ok(None) };
     let text = text_of(path)?;
-    let password = text.trim_end_matches(['\r', '\n']);
+    let mut lines = text.lines();
+    let password = lines.next().unwrap_or_default();
+    if lines.any(|line| !line.trim().is_empty()) {
+        return Err(Error::usage(format!("{} was to hold the password alone, but has several lines", path.display()))
+            .hint("a file for OpenVPN has the user first: write the password alone, and the user with --username"));
+    }
     if password.is_empty() {
         return Err(Error::usage(format!("{} was to hold the password, but is empty", path.display())));
     }
