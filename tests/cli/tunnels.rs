@@ -221,6 +221,9 @@ fn what_is_shown_can_be_edited_and_given_back() {
     config["conf_wireguard"]["remote_port"] = json!(51821);
     config["active"] = json!(true);
     bench.write("lyon.json", &config.to_string());
+    bench.run("tunnel edit vpn2 -b freebox --from-json lyon.json").ends(2).tells("--activate");
+    config["active"] = json!(false);
+    bench.write("lyon.json", &config.to_string());
     bench.run("tunnel edit vpn2 -b freebox --from-json lyon.json --mtu 1300").ends(0).quietly();
     let sent = written(&bench);
     assert_eq!(sent.len(), 1);

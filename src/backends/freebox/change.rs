@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fields::{Field, Form, Protocol, is_key, methods_of, same};
+use super::fields::{Field, Form, Protocol, completed, is_key, methods_of, same};
 use super::ovpn;
 use crate::backend::TunnelChange;
 use crate::config::schema::nearest;
@@ -264,10 +264,14 @@ fn description(object: &Map<String, Value>) -> Result<Option<String>> {
     }
 }
 
+/// Tells whether a document is the vendor's whole object, and not its sub-object alone.
+fn is_whole(object: &Map<String, Value>) -> bool {
+    object.keys().any(|key| TOP.contains(&key.as_str()) || key.starts_with("conf_"))
+}
+
 /// Takes the protocol's fields out of a document: the vendor's whole object, or its sub-object alone.
 fn section(object: &Map<String, Value>, protocol: Protocol) -> Result<Map<String, Value>> {
-    let whole = object.keys().any(|key| TOP.contains(&key.as_str()) || key.starts_with("conf_"));
-    if !whole {
+    if !is_whole(object) {
         return Ok(object.clone());
     }
     match object.get(protocol.section()) {
@@ -287,6 +291,59 @@ fn check(protocol: Protocol, conf: &Map<String, Value>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses what a document says beside its sub-object and an edit would not do: it must not be told as done.
+pub(super) fn check_top(change: &TunnelChange, protocol: Protocol, there: &Value) -> Result<()> {
+    let Some(object) = change.document.as_ref().and_then(|document| document.0.as_object()) else { return Ok(()) };
+    if !is_whole(object) {
+        return Ok(());
+    }
+    let sections = Protocol::ALL.map(Protocol::section);
+    for (name, value) in object {
+        let same = there.get(name) == Some(value);
+        match name.as_str() {
+            _ if same => {}
+            "description" | "type" => {}
+            name if name == protocol.section() && !value.is_null() => {}
+            "id" => {
+                return Err(Error::usage("the document's `id` is that of another tunnel")
+                    .hint("name the tunnel that is meant, or leave `id` out of the document"));
+            }
+            "active" if change.activate => {}
+            "active" => {
+                return Err(Error::usage("the document's `active` differs from what is there, and an edit keeps that")
+                    .hint("use --activate, or: vpnctl connect NAME, vpnctl disconnect NAME; and leave `active` out"));
+            }
+            name if name == protocol.section() => {
+                return Err(Error::usage(format!(
+                    "the document's `{name}` is null: nothing can be taken away by that"
+                ))
+                .hint("leave it out"));
+            }
+            name if sections.contains(&name) && value.is_null() => {}
+            name => {
+                let known = TOP.into_iter().chain(sections);
+                let hint = nearest(name, known)
+                    .map_or_else(|| "leave it out".to_owned(), |near| format!("did you mean `{near}`?"));
+                return Err(Error::usage(format!("vpnctl can't change `{name}` of a tunnel")).hint(hint));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Fills in the ways to authenticate that a document leaves out with what the box has: it takes those for forbidden.
+pub(super) fn complete_methods(wanted: &mut Wanted, there: &Value) {
+    for (name, value) in &mut wanted.conf {
+        if wanted.protocol.field(name).is_some_and(|field| field.form == Form::Methods) {
+            let mut all = completed(&there[name.as_str()]);
+            if let (Some(all), Some(given)) = (all.as_object_mut(), value.as_object()) {
+                all.extend(given.clone());
+            }
+            *value = all;
+        }
+    }
 }
 
 /// Refuses fields that look mistyped or are another protocol's; what is there already is a later firmware's own.
@@ -420,6 +477,34 @@ mod tests {
         assert!(check_names(&new, None).is_ok());
         let foreign = read(&document(json!({"mppe": "require"})), Protocol::WireGuard).expect("read");
         assert!(check_names(&foreign, there.as_object()).is_err());
+    }
+
+    #[test]
+    fn what_an_edit_would_not_do_is_refused_and_not_dropped() {
+        let there = wireguard();
+        let check = |value: Value| super::check_top(&document(value), Protocol::WireGuard, &there);
+        check(wireguard()).expect("as it is");
+        check(json!({"mtu": 1400})).expect("the sub-object alone");
+        for (name, value) in
+            [("active", json!(true)), ("id", json!("vpn1")), ("later", json!(2)), ("conf_wireguard", Value::Null)]
+        {
+            let mut given = wireguard();
+            given[name] = value;
+            let error = check(given).expect_err(name);
+            assert!(error.message().contains(name) && error.hint_text().is_some(), "{error}");
+        }
+        let error = check(json!({"descripton": "b", "conf_wireguard": {}})).expect_err("mistyped");
+        assert!(error.hint_text().is_some_and(|hint| hint.contains("`description`")), "{error}");
+    }
+
+    #[test]
+    fn ways_to_authenticate_that_are_not_named_stay_as_they_are() {
+        let mut wanted = read(&document(json!({"allowed_auth": {"pap": false}})), Protocol::Pptp).expect("right");
+        super::complete_methods(&mut wanted, &json!({"allowed_auth": {"pap": true, "mschapv2": true}}));
+        assert_eq!(
+            wanted.conf["allowed_auth"],
+            json!({"eap": false, "pap": false, "chap": false, "mschap": false, "mschapv2": true})
+        );
     }
 
     #[test]

@@ -109,7 +109,9 @@ impl Freebox {
             ))
             .hint("add another one: vpnctl tunnel add"));
         }
-        let wanted = change::read(change, protocol)?;
+        let mut wanted = change::read(change, protocol)?;
+        change::check_top(change, protocol, document)?;
+        change::complete_methods(&mut wanted, &document[protocol.section()]);
         change::check_names(&wanted, document[protocol.section()].as_object())?;
         Ok(wanted)
     }
