@@ -449,3 +449,27 @@ async fn an_answer_that_broke_off_shows_no_key() {
     let error = failed(backend.tunnels().unwrap().list().await, Code::VendorProtocol);
     assert!(!format!("{error:?}").contains(&KEY[..12]), "{error}");
 }
+
+#[tokio::test]
+async fn what_the_answer_contradicts_is_not_told_as_done() {
+    let (bench, backend) = known().await;
+    let stubborn = json!({"success": true, "result": {"id": "vpn0", "type": "pptp", "description": "old",
+        "active": false, "conf_pptp": {"remote_host": "h", "username": "u"}}});
+    bench.fault(&format!("body={stubborn}"));
+    let host = TunnelChange { host: Some("i".to_owned()), ..TunnelChange::default() };
+    let error = failed(edit(&*backend, "vpn0", &host).await, Code::VendorProtocol);
+    assert!(error.message().contains("remote_host") && error.hint_text().unwrap().contains("tunnel show"), "{error}");
+    assert_eq!(bench.asked(), [get("vpn0"), put("vpn0"), get("vpn0")]);
+    let told = backend.connect(&tunnel("vpn0"), vpnctl::backend::How::default()).await.unwrap();
+    assert_eq!(told.word(), vpnctl::model::Word::Disconnected);
+}
+
+#[tokio::test]
+async fn a_message_does_not_repeat_what_was_sent() {
+    let (bench, backend) = known().await;
+    bench.fault("body={\"success\":false,\"error_code\":\"inval\",\"msg\":\"odd canary-password here\"}");
+    let body = json!({"conf_pptp": {"password": "canary-password"}}).to_string().into_bytes();
+    let raw = backend.raw().unwrap();
+    let error = failed(raw.call(reqwest::Method::PUT, "vpn_client/config/vpn0", Some(body)).await, Code::Usage);
+    assert!(error.message().contains("odd *** here"), "{error}");
+}
