@@ -473,3 +473,12 @@ async fn a_message_does_not_repeat_what_was_sent() {
     let error = failed(raw.call(reqwest::Method::PUT, "vpn_client/config/vpn0", Some(body)).await, Code::Usage);
     assert!(error.message().contains("odd *** here"), "{error}");
 }
+
+#[tokio::test]
+async fn an_odd_configuration_does_not_hide_the_others() {
+    let (bench, backend) = known().await;
+    let list = json!({"success": true, "result": [{"id": 7, "type": "pptp"}, {"id": "vpn1", "type": "pptp"}]});
+    bench.fault(&format!("body={list}"));
+    let all = backend.tunnels().unwrap().list().await.unwrap();
+    assert_eq!(all.iter().map(|one| one.target.id.as_str()).collect::<Vec<_>>(), ["vpn1"]);
+}

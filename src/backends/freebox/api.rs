@@ -77,15 +77,30 @@ impl Api {
             None | Some(Value::Null) => Value::Array(Vec::new()),
             Some(result) => result,
         };
-        let configs: Vec<VpnConfig> = decode(result.clone(), "list")?;
-        let targets: Vec<Target> = configs.into_iter().map(convert::target).collect();
+        let documents: Vec<Value> = decode(result, "list")?;
+        let mut found = Vec::new();
+        let mut odd = None;
+        for document in documents {
+            match decode::<VpnConfig>(document.clone(), "list") {
+                Ok(config) => found.push((convert::target(config), document)),
+                Err(error) => {
+                    // One that is not understood does not hide the others.
+                    let id = document.get("id").map(ToString::to_string).unwrap_or_else(|| "without an id".to_owned());
+                    tracing::warn!("a VPN tunnel of the box ({id}) is left out: {error}");
+                    odd = odd.or(Some(error));
+                }
+            }
+        }
+        if let (true, Some(error)) = (found.is_empty(), odd) {
+            return Err(error);
+        }
+        let targets = found.iter().map(|(target, _)| target);
         let ids: BTreeMap<String, (Option<String>, Option<String>)> =
-            targets.iter().map(|target| (target.id.clone(), (target.name.clone(), target.kind_word.clone()))).collect();
+            targets.map(|target| (target.id.clone(), (target.name.clone(), target.kind_word.clone()))).collect();
         if self.auth.memory().ids != ids {
             self.auth.remember(|memory| memory.ids = ids).await?;
         }
-        let documents = result.as_array().cloned().unwrap_or_default();
-        Ok(targets.into_iter().zip(documents).collect())
+        Ok(found)
     }
 
     /// Lists the tunnels and remembers their names.

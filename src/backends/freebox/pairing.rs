@@ -201,7 +201,7 @@ impl Api {
         }
         let guard = self.auth.store.lock().await?;
         self.auth.forget(&guard);
-        ended
+        ended.map_err(|error| error.context("the login is forgotten here, but the box was not told"))
     }
 
     /// Ends the session without renewing it first: one that has ended is what was asked for.
