@@ -108,7 +108,7 @@ impl std::fmt::Debug for Follower {
 
 /// What ends a wait for the next look.
 enum Woken {
-    Pushed(Result<Status>),
+    Pushed(Box<Result<Status>>),
     Opened(Result<Box<dyn Subscription>>),
     Looked(Vec<Sight>),
 }
@@ -170,17 +170,19 @@ impl Follower {
         loop {
             let woken = tokio::select! {
                 biased;
-                pushed = pushed(&mut self.subscription) => Woken::Pushed(pushed),
+                pushed = pushed(&mut self.subscription) => Woken::Pushed(Box::new(pushed)),
                 opened = opened(&mut self.opening) => Woken::Opened(opened),
                 sights = &mut looked => Woken::Looked(sights),
             };
             match woken {
                 Woken::Looked(sights) => return sights,
-                Woken::Pushed(Ok(status)) => return spread(&self.source, &Ok(status)),
-                Woken::Pushed(Err(error)) => {
-                    tracing::debug!("the subscription was lost, and the state is polled: {error}");
-                    self.lose();
-                    return look(&self.source).await;
+                Woken::Pushed(pushed) => {
+                    if let Err(error) = &*pushed {
+                        tracing::debug!("the subscription was lost, and the state is polled: {error}");
+                        self.lose();
+                        return look(&self.source).await;
+                    }
+                    return spread(&self.source, &pushed);
                 }
                 Woken::Opened(Ok(subscription)) => {
                     self.opening = None;
