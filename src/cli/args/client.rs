@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-/// What is done with the settings of a local VPN client.
+// What is done with the settings of a local VPN client.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum SettingsVerb {
     /// Show the settings, secrets masked.
@@ -21,7 +21,7 @@ pub(in crate::cli) enum SettingsVerb {
     Reset,
 }
 
-/// What is done with pinned certificates.
+// What is done with pinned certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub(in crate::cli) enum TrustVerb {
     /// Show the certificate that the server shows now, without trusting it, and the pinned one where it differs.

@@ -8,7 +8,7 @@ use super::{Targets, parse_duration, parse_state};
 use crate::app::Probe;
 use crate::model::Word;
 
-/// What is waited for.
+// What is waited for.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Waiting {
     #[command(flatten)]
@@ -27,7 +27,7 @@ pub(in crate::cli) struct Waiting {
     pub(in crate::cli) any: bool,
 }
 
-/// What is watched, and how long.
+// What is watched, and how long.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Watching {
     #[command(flatten)]

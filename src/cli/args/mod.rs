@@ -22,7 +22,9 @@ pub(super) use tunnel::{PasswordFlags, TunnelFlags, TunnelVerb};
 /// Gives the command tree, for help, completions and the man page.
 #[must_use]
 pub fn command_tree() -> clap::Command {
-    Cli::command()
+    let mut tree = Cli::command();
+    tree.build();
+    tree
 }
 
 const AFTER: &str = "\
@@ -119,8 +121,12 @@ pub(in crate::cli) struct Global {
     pub(in crate::cli) exit_code: bool,
 }
 
-/// The verbs.
+/// The verbs; the arguments of those that are not asked for are never made, for that is most of what a start costs.
+///
+/// What a verb's own struct of arguments has as a doc comment would take the place of the verb's help, so those structs and enums
+/// have ordinary comments.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(in crate::cli) enum Verb {
     /// Read the state of VPNs.
     #[command(
@@ -242,7 +248,7 @@ impl Verb {
     }
 }
 
-/// Which targets.
+// Which targets.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Targets {
     /// Names or ids, perhaps as BACKEND/NAME; * and ? are globs. Ids that begin with - come after --.
@@ -259,7 +265,7 @@ pub(in crate::cli) struct Targets {
     pub(in crate::cli) sort: bool,
 }
 
-/// How states are read.
+// How states are read.
 #[derive(Debug, Clone, Copy, Args)]
 pub(in crate::cli) struct Reading {
     /// Ask every device itself (Everyware), instead of the VPN server's list.
@@ -273,7 +279,7 @@ pub(in crate::cli) struct Reading {
     pub(in crate::cli) recursive: bool,
 }
 
-/// What is done, and how.
+// What is done, and how.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Acting {
     #[command(flatten)]
@@ -289,7 +295,7 @@ pub(in crate::cli) struct Acting {
     pub(in crate::cli) wake: bool,
 }
 
-/// What is done with logins.
+// What is done with logins.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum AuthVerb {
     /// Pair with a box, or log in to a cloud.
@@ -310,7 +316,7 @@ pub(in crate::cli) enum AuthVerb {
     Status,
 }
 
-/// What is done with the configuration.
+// What is done with the configuration.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ConfigVerb {
     /// Write an example to start from.
@@ -327,7 +333,7 @@ pub(in crate::cli) enum ConfigVerb {
     Validate,
 }
 
-/// What is simulated.
+// What is simulated.
 #[cfg(feature = "simulate")]
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Simulate {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// What is done with the VPN configurations that a vendor keeps.
+// What is done with the VPN configurations that a vendor keeps.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum TunnelVerb {
     /// List the configurations.
