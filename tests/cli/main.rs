@@ -32,6 +32,7 @@ mod remembering;
 mod secrets;
 #[cfg(unix)]
 mod signals;
+mod situations;
 mod switching;
 mod trust;
 mod tunnels;

@@ -9,7 +9,7 @@ use reqwest::Method;
 
 use super::cloud::{CLOUD, Cloud};
 use super::wire::{self, Reach};
-use crate::error::{Code, Error, Layer, Result};
+use crate::error::{Code, Error, Exit, Layer, Result};
 use crate::http::Call;
 use crate::http::call::segment;
 use crate::model::Target;
@@ -110,6 +110,12 @@ impl Cloud {
         };
         let reach = match asked {
             Ok(Ok(Some(reach))) => Some(reach),
+            // The client works in the cloud with the same token, so this is the reason; by another way to the same end
+            // the cloud would have refused it before the attempt.
+            Ok(Err(fault)) if fault.exit() == Exit::Auth && error.exit() == Exit::Failed => {
+                let argument = error.target_name().unwrap_or(argument).to_owned();
+                return fault.context(error.message().trim_end_matches('.')).target(argument);
+            }
             Ok(Err(fault)) => {
                 tracing::debug!("{CLOUD} could not be asked why: {fault}");
                 self.memory.reach(agent)
