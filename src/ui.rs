@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use crate::backend::{Asked, Person};
 use crate::error::{Error, Result};
-use crate::render::sanitize;
+use crate::render::{Screen, sanitize};
 
 /// How often a spinner moves.
 const SPIN: std::time::Duration = std::time::Duration::from_millis(120);
@@ -122,6 +122,17 @@ fn wait_for_hang_up() -> bool {
 #[must_use]
 pub fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
+}
+
+/// Gives the way to the size of the terminal, where standard output is one on which the cursor can be moved.
+#[must_use]
+pub fn screen() -> Option<Screen> {
+    // A terminal that does not say what it is can't be relied on to do more than print; on Windows none says so.
+    let dumb = std::env::var("TERM").map_or(cfg!(unix), |term| term == "dumb");
+    (stdout_is_terminal() && !dumb).then_some(|| {
+        let (height, width) = console::Term::stdout().size();
+        (height.into(), width.into())
+    })
 }
 
 /// Tells whether somebody can be asked: standard input and standard error are a terminal.

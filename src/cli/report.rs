@@ -41,7 +41,7 @@ impl Command<'_> {
         Fut: Future<Output = ()>,
     {
         let shape = settings::shape(self.global, self.format, schema)?;
-        let mut report = Report::new(ui::stdout(), schema, &shape);
+        let mut report = Report::new(ui::stdout(), schema, &shape, ui::screen());
         let mut kept: Vec<(Item, Option<Code>)> = Vec::new();
         let mut homeless: Vec<Error> = Vec::new();
         let (sender, mut receiver) = mpsc::unbounded_channel::<(Option<Item>, Option<Error>)>();

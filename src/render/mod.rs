@@ -1,5 +1,6 @@
 //! Writes reports: one file per format. A renderer gets items one by one and never asks the network.
 
+mod board;
 mod cells;
 mod delimited;
 pub mod fault;
@@ -48,6 +49,9 @@ impl Format {
         matches!(self, Self::Json | Self::Ndjson)
     }
 }
+
+/// Tells how many lines and columns a terminal has now.
+pub type Screen = fn() -> (usize, usize);
 
 /// Says how a report is written.
 #[derive(Debug, Clone)]
@@ -98,14 +102,20 @@ impl std::fmt::Debug for Report<'_> {
 
 impl<'a> Report<'a> {
     /// Begins a report; nothing is written before the first item or the end.
-    pub fn new(out: impl Write + 'a, schema: Schema, shape: &Shape) -> Self {
+    ///
+    /// On a `screen`, a table of what is followed is drawn again in its place.
+    pub fn new(out: impl Write + 'a, schema: Schema, shape: &Shape, screen: Option<Screen>) -> Self {
         let shape = shape.clone();
+        let screen = screen.filter(|_| schema == Schema::Event);
         let renderer: Box<dyn Renderer> = match shape.format {
             // A log is read as lines, as they come; a table would wait for the end.
             Format::Table | Format::Wide if schema == Schema::Log && shape.fields.is_empty() => {
                 Box::new(value::Plain::new(schema, shape))
             }
-            Format::Table | Format::Wide => Box::new(table::Table::new(schema, shape)),
+            Format::Table | Format::Wide => match screen {
+                Some(screen) => Box::new(board::Board::new(schema, shape, screen)),
+                None => Box::new(table::Table::new(schema, shape)),
+            },
             Format::Json => Box::new(json::Document::new(schema, shape)),
             Format::Ndjson => Box::new(json::Lines::new(schema, shape)),
             Format::Yaml => Box::new(yaml::Yaml::new(schema, shape)),

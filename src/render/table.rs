@@ -15,7 +15,7 @@ const LIVE_WIDTHS: &[(&str, usize)] =
     &[("TIME", 20), ("BACKEND", 9), ("TARGET", 20), ("FROM", 13), ("STATE", 13), ("ADDRESS", 15)];
 
 /// A column: its header, and the fields of which the first that holds something is shown.
-type Column = (String, Vec<String>);
+pub(super) type Column = (String, Vec<String>);
 
 /// Collects rows, for a column is as wide as its widest cell; what is followed is written row by row instead.
 pub(super) struct Table {
@@ -28,12 +28,7 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(schema: Schema, shape: Shape) -> Self {
-        let wide = shape.format == Format::Wide;
-        let columns = if shape.fields.is_empty() {
-            columns(schema, wide)
-        } else {
-            shape.fields.iter().map(|name| (name.to_uppercase(), vec![name.clone()])).collect()
-        };
+        let columns = columns_of(schema, &shape);
         Self { columns, shape, rows: Vec::new(), live: schema == Schema::Event, begun: false }
     }
 
@@ -57,24 +52,11 @@ impl Table {
         }
         writeln!(out, "{}", line.trim_end())
     }
-
-    fn cell(&self, item: &Item, fields: &[String]) -> String {
-        let value = fields.iter().map(|name| field(item, name)).find(|value| !value.is_null()).unwrap_or(&Value::Null);
-        let text = cells::plain(value);
-        let text = sanitize::line(&text);
-        if text.is_empty() {
-            return "-".to_owned();
-        }
-        match paint(fields, &text) {
-            Some(color) if self.shape.color => format!("\u{1b}[{color}m{text}\u{1b}[0m"),
-            _ => text.into_owned(),
-        }
-    }
 }
 
 impl Renderer for Table {
     fn item(&mut self, out: &mut dyn Write, item: Item) -> io::Result<()> {
-        let row: Vec<String> = self.columns.iter().map(|(_, fields)| self.cell(&item, fields)).collect();
+        let row = row(&self.columns, &self.shape, &item);
         if self.live {
             return self.write_live(out, &row);
         }
@@ -86,19 +68,50 @@ impl Renderer for Table {
         if self.rows.is_empty() {
             return Ok(());
         }
-        let mut builder = Builder::default();
-        if !self.shape.no_header {
-            builder.push_record(self.columns.iter().map(|(header, _)| header.clone()));
-        }
-        for row in self.rows.drain(..) {
-            builder.push_record(row);
-        }
-        let mut table = builder.build();
-        table.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
-        for line in table.to_string().lines() {
-            writeln!(out, "{}", line.trim_end())?;
+        for line in lines(&self.columns, &self.shape, std::mem::take(&mut self.rows)) {
+            writeln!(out, "{line}")?;
         }
         Ok(())
+    }
+}
+
+/// Gives the columns that were asked for, or those of a document.
+pub(super) fn columns_of(schema: Schema, shape: &Shape) -> Vec<Column> {
+    if shape.fields.is_empty() {
+        return columns(schema, shape.format == Format::Wide);
+    }
+    shape.fields.iter().map(|name| (name.to_uppercase(), vec![name.clone()])).collect()
+}
+
+/// Gives the cells of an item.
+pub(super) fn row(columns: &[Column], shape: &Shape, item: &Item) -> Vec<String> {
+    columns.iter().map(|(_, fields)| cell(shape, item, fields)).collect()
+}
+
+/// Lays rows out, each column as wide as its widest cell, under their headers.
+pub(super) fn lines(columns: &[Column], shape: &Shape, rows: Vec<Vec<String>>) -> Vec<String> {
+    let mut builder = Builder::default();
+    if !shape.no_header {
+        builder.push_record(columns.iter().map(|(header, _)| header.clone()));
+    }
+    for row in rows {
+        builder.push_record(row);
+    }
+    let mut table = builder.build();
+    table.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
+    table.to_string().lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+fn cell(shape: &Shape, item: &Item, fields: &[String]) -> String {
+    let value = fields.iter().map(|name| field(item, name)).find(|value| !value.is_null()).unwrap_or(&Value::Null);
+    let text = cells::plain(value);
+    let text = sanitize::line(&text);
+    if text.is_empty() {
+        return "-".to_owned();
+    }
+    match paint(fields, &text) {
+        Some(color) if shape.color => format!("\u{1b}[{color}m{text}\u{1b}[0m"),
+        _ => text.into_owned(),
     }
 }
 

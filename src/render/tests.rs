@@ -35,7 +35,7 @@ fn items() -> Vec<super::Item> {
 
 fn render(shape: &Shape) -> String {
     let mut bytes = Vec::new();
-    let mut report = Report::new(&mut bytes, Schema::Status, shape);
+    let mut report = Report::new(&mut bytes, Schema::Status, shape, None);
     for item in items() {
         report.item(Some(item), None).expect("written");
     }

@@ -34,5 +34,7 @@ mod secrets;
 mod signals;
 mod situations;
 mod switching;
+#[cfg(unix)]
+mod terminal;
 mod trust;
 mod tunnels;

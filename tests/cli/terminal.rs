@@ -1,0 +1,141 @@
+//! What a person sees on a terminal: the binary runs on a real one, and what it writes is drawn as a terminal draws it.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use crate::bench::Bench;
+
+/// How long a picture is waited for; nothing that works comes near.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A terminal of a size, with a command on it.
+struct Terminal {
+    screen: Arc<Mutex<vt100::Parser>>,
+    raw: Arc<Mutex<Vec<u8>>>,
+    child: Child,
+}
+
+impl Terminal {
+    fn run(mut command: Command, rows: u16, columns: u16) -> Self {
+        let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&near).unwrap();
+        unlockpt(&near).unwrap();
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let name = ptsname(&near, Vec::new()).unwrap();
+        let far = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+        tcsetwinsize(&far, size).unwrap();
+        command.stdin(Stdio::null()).stdout(far.try_clone().unwrap()).stderr(Stdio::from(far));
+        let child = command.spawn().unwrap();
+        // It holds the far end too, which would keep the terminal open after its end.
+        drop(command);
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
+        let raw = Arc::new(Mutex::new(Vec::new()));
+        let (drawn, kept) = (Arc::clone(&screen), Arc::clone(&raw));
+        std::thread::spawn(move || {
+            let mut near = File::from(near);
+            let mut bytes = [0; 4096];
+            // A terminal whose far end is closed can't be read any more.
+            while let Ok(count) = near.read(&mut bytes) {
+                if count == 0 {
+                    break;
+                }
+                drawn.lock().unwrap().process(&bytes[..count]);
+                kept.lock().unwrap().extend_from_slice(&bytes[..count]);
+            }
+        });
+        Self { screen, raw, child }
+    }
+
+    fn picture(&self) -> String {
+        self.screen.lock().unwrap().screen().contents()
+    }
+
+    /// Waits until the picture is as wanted.
+    #[track_caller]
+    fn shows(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let started = std::time::Instant::now();
+        loop {
+            let picture = self.picture();
+            if wanted(&picture) {
+                return picture;
+            }
+            assert!(started.elapsed() < PATIENCE, "the terminal shows\n{picture}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn ends(mut self) -> (i32, String, String) {
+        let status = self.child.wait().unwrap();
+        // What was written last may still be on its way.
+        std::thread::sleep(Duration::from_millis(100));
+        let raw = String::from_utf8_lossy(&self.raw.lock().unwrap()).into_owned();
+        (status.code().unwrap_or(-1), self.picture(), raw)
+    }
+}
+
+fn command(bench: &Bench, line: &str) -> Command {
+    let mut command = bench.command(line);
+    command.env("TERM", "xterm-256color");
+    command
+}
+
+#[test]
+fn watch_draws_its_table_again_in_its_place() {
+    let bench = Bench::new();
+    let watch = command(&bench, "watch -b freebox -b ixon --interval 20ms --count 5");
+    let terminal = Terminal::run(watch, 24, 120);
+    let first = terminal.shows(|picture| picture.contains("Downloads") && picture.contains("ixon"));
+    assert_eq!(first.lines().count(), 3, "{first}");
+    assert!(first.starts_with("TIME "), "{first}");
+    bench.run("connect -b ixon 'Press 7'").ends(0);
+    let later =
+        terminal.shows(|picture| !picture.contains("disconnected") && picture.matches(" connected").count() == 2);
+    assert_eq!(later.matches("TIME ").count(), 1, "{later}");
+    assert!(later.lines().count() <= 4, "there is a row for each target, and none of what was:\n{later}");
+    bench.run("disconnect -b freebox").ends(0);
+    let (code, last, raw) = terminal.ends();
+    assert_eq!(code, 0, "{last}");
+    assert!(raw.matches("\u{1b}[J").count() >= 3, "it was not drawn again: {raw:?}");
+    assert!(last.lines().any(|line| line.contains("freebox")), "the last picture stays:\n{last}");
+}
+
+#[test]
+fn a_small_terminal_shows_what_fits() {
+    let bench = Bench::with_devices(30);
+    let terminal = Terminal::run(command(&bench, "watch -b everyware --interval 1h --duration 1s"), 6, 40);
+    let picture = terminal.shows(|picture| picture.contains("more"));
+    let (code, last, _) = terminal.ends();
+    assert_eq!(code, 0, "{last}");
+    let lines: Vec<&str> = last.lines().collect();
+    assert!(
+        lines[0].starts_with("TIME"),
+        "the header is still there, so nothing has left the screen:\n{picture}\n{last}"
+    );
+    assert!(lines.len() <= 5 && last.contains("… and "), "{last}");
+}
+
+#[test]
+fn a_terminal_that_only_prints_gets_rows_and_no_sequences() {
+    let bench = Bench::new();
+    let mut watch = bench.command("watch -b freebox --count 1");
+    watch.env("TERM", "dumb");
+    let (code, picture, raw) = Terminal::run(watch, 24, 120).ends();
+    assert_eq!(code, 0, "{picture}");
+    assert!(picture.contains("Downloads") && !raw.contains('\u{1b}'), "{raw:?}");
+}
+
+#[test]
+fn scripts_on_a_terminal_get_lines_all_the_same() {
+    let bench = Bench::new();
+    let (code, picture, raw) =
+        Terminal::run(command(&bench, "watch -b freebox -o ndjson --fields state --count 1"), 24, 120).ends();
+    assert_eq!(code, 0, "{picture}");
+    assert!(raw.contains(r#"{"type":"event","state":"connected"}"#) && !raw.contains('\u{1b}'), "{raw:?}");
+}
