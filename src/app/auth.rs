@@ -44,7 +44,7 @@ async fn one(open: &Open, verb: Verb, person: &dyn Person, out: &Emit) {
     match login {
         Err(error) => emit_failed(out, None, error.backend(name)),
         Ok(login) if verb == Verb::Status && login.state != LoginState::Ok => {
-            let error = wanting(name, login.state);
+            let error = login.reason.clone().map_or_else(|| wanting(name, login.state), |reason| reason.backend(name));
             emit_failed(out, Some(told(open, &login)), error);
         }
         Ok(login) => emit(out, told(open, &login)),

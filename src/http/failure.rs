@@ -209,6 +209,17 @@ fn certificate_fault(reason: &rustls::CertificateError) -> String {
             "it is not valid yet (is this clock right?)".to_owned()
         }
         Fault::NotValidForName | Fault::NotValidForNameContext { .. } => "it is for another name".to_owned(),
+        Fault::BadEncoding => "it can't be read".to_owned(),
+        Fault::Revoked => "it was revoked".to_owned(),
+        Fault::UnknownRevocationStatus => "whether it was revoked can't be told".to_owned(),
+        Fault::BadSignature => "its signature is wrong".to_owned(),
+        Fault::InvalidPurpose | Fault::InvalidPurposeContext { .. } => "it is not made for a server".to_owned(),
+        // What the verifier has no word for comes in the words of its code, of which these are met.
+        Fault::Other(other) => match other.0.to_string().as_str() {
+            "CaUsedAsEndEntity" => "it is an authority's own certificate, not a server's".to_owned(),
+            "UnsupportedCertVersion" => "it is of an old version (X.509 v1 or v2)".to_owned(),
+            words => format!("the verifier says {words}"),
+        },
         other => other.to_string(),
     }
 }
@@ -300,4 +311,25 @@ pub fn parse_url(text: &str) -> Result<url::Url> {
         return Err(Error::config(format!("`{text}`: a backend's URL ends with its path")));
     }
     Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::{CertificateError, OtherError};
+
+    use super::certificate_fault;
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_is_said_in_words() {
+        let other = |word: &'static str| {
+            let source: Arc<dyn std::error::Error + Send + Sync> = Arc::from(Box::from(word));
+            certificate_fault(&CertificateError::Other(OtherError(source)))
+        };
+        assert_eq!(other("CaUsedAsEndEntity"), "it is an authority's own certificate, not a server's");
+        assert!(other("UnsupportedCertVersion").contains("X.509 v1"));
+        assert_eq!(other("SomethingNew"), "the verifier says SomethingNew");
+        assert_eq!(certificate_fault(&CertificateError::BadSignature), "its signature is wrong");
+    }
 }

@@ -91,7 +91,7 @@ fn a_token_of_the_users_own_is_proved_and_not_paired() {
     bench.fault("freebox", "invalid-token");
     let run = bench.run("auth status -b freebox -o json").ends(4);
     assert_eq!(run.item()["login"], "expired");
-    run.fails("auth.expired");
+    run.fails("auth.rejected");
 }
 
 #[test]

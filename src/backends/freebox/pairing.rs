@@ -178,10 +178,12 @@ impl Api {
         match outcome.await {
             Ok(session) => Ok(self.login_of(&session)),
             Err(error) => match error.code() {
-                Code::AuthRejected | Code::AuthExpired | Code::AuthDenied => Ok(Login::new(LoginState::Expired)),
+                Code::AuthRejected | Code::AuthExpired | Code::AuthDenied => {
+                    Ok(Login { reason: Some(error), ..Login::new(LoginState::Expired) })
+                }
                 // The keyring holds none yet.
                 Code::AuthRequired => Ok(Login::new(LoginState::Missing)),
-                Code::AuthPending => Ok(Login::new(LoginState::Pending)),
+                Code::AuthPending => Ok(Login { reason: Some(error), ..Login::new(LoginState::Pending) }),
                 _ => Err(error),
             },
         }

@@ -240,8 +240,11 @@ impl Cloud {
     pub(super) async fn login_state(&self) -> Result<Login> {
         match self.checked().await {
             Err(error) => match error.code() {
-                Code::AuthRequired | Code::AuthMfaRequired => Ok(Login::new(LoginState::Missing)),
-                Code::AuthExpired | Code::AuthRejected => Ok(Login::new(LoginState::Expired)),
+                Code::AuthRequired => Ok(Login::new(LoginState::Missing)),
+                Code::AuthMfaRequired => Ok(Login { reason: Some(error), ..Login::new(LoginState::Missing) }),
+                Code::AuthExpired | Code::AuthRejected => {
+                    Ok(Login { reason: Some(error), ..Login::new(LoginState::Expired) })
+                }
                 _ => Err(error),
             },
             login => login,
