@@ -6,6 +6,7 @@ mod change;
 pub mod config;
 pub mod convert;
 mod discovery;
+mod document;
 mod failure;
 mod fields;
 mod ovpn;

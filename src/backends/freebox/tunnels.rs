@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::change::{self, Wanted};
 use super::convert::masked;
+use super::document;
 use super::fields::{Protocol, same};
 use super::{Freebox, ovpn, reach, wg_conf};
 use crate::backend::{Edited, ImportFile, Imported, Tunnel, TunnelChange, Tunnels, naming};
@@ -110,9 +111,9 @@ impl Freebox {
             .hint("add another one: vpnctl tunnel add"));
         }
         let mut wanted = change::read(change, protocol)?;
-        change::check_top(change, protocol, document)?;
-        change::complete_methods(&mut wanted, &document[protocol.section()]);
-        change::check_names(&wanted, document[protocol.section()].as_object())?;
+        document::check_top(change, protocol, document)?;
+        document::complete_methods(&mut wanted, &document[protocol.section()]);
+        document::check_names(&wanted, document[protocol.section()].as_object())?;
         Ok(wanted)
     }
 
