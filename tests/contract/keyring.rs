@@ -1,8 +1,7 @@
 //! Secrets in the system's keyring, which a store in this process stands for.
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 
-use keyring_core::{CredentialStore, Entry, Error as Fault, mock};
 use secrecy::ExposeSecret as _;
 use vpnctl::backend::LoginState;
 use vpnctl::config::{Sources, Value, load};
@@ -12,38 +11,14 @@ use vpnctl::secrets::SecretRef;
 
 use super::bench::{Bench, Somebody, failed, login, word};
 use super::facts::EVERYWARE;
-
-/// Gives the entry of a user, in a store that all tests of this process share; each has its own users.
-fn entry(user: &str) -> Entry {
-    static STORE: OnceLock<std::sync::Arc<CredentialStore>> = OnceLock::new();
-    let store = STORE.get_or_init(|| {
-        let store = mock::Store::new().unwrap();
-        keyring_core::set_default_store(store.clone());
-        store
-    });
-    store.build("vpnctl", user, None).unwrap()
-}
-
-/// Lets the next thing that is asked of an entry fail.
-fn lock(entry: &Entry) {
-    let entry: &mock::Cred = entry.as_any().downcast_ref().unwrap();
-    entry.set_error(Fault::NoStorageAccess("the collection is locked".into()));
-}
-
-fn held(entry: &Entry) -> Option<String> {
-    match entry.get_password() {
-        Ok(secret) => Some(secret),
-        Err(Fault::NoEntry) => None,
-        Err(other) => panic!("{other}"),
-    }
-}
+use super::keyring_store::{Held, held};
 
 /// A box that nothing is paired with yet, whose token belongs into the keyring.
-async fn unpaired(name: &str) -> (Bench, Entry) {
+async fn unpaired(name: &str) -> (Bench, Arc<Held>) {
     let mut bench = Bench::faulty("freebox", &["pairing=granted"]).await;
     bench.set("app_token", Value::Secret(SecretRef::keyring(name, "app_token").unwrap()));
     bench.text("app_id", "org.example.fresh");
-    (bench, entry(&format!("{name}/app_token")))
+    (bench, held(&format!("{name}/app_token")))
 }
 
 fn state(bench: &Bench) -> String {
@@ -59,7 +34,7 @@ fn a_configured_keyring_is_the_backends_own() {
     let config = load(&sources, &vpnctl::backend::registry::keys()).unwrap();
     let secret = config.backends["den"].secret("password").unwrap();
     assert_eq!(secret.describe(), "{ keyring = true }");
-    entry("den/password").set_password("s3cret").unwrap();
+    held("den/password").put("s3cret");
     assert_eq!(secret.fetch("password").unwrap().expose_secret(), "s3cret");
 }
 
@@ -67,24 +42,25 @@ fn a_configured_keyring_is_the_backends_own() {
 async fn a_login_by_a_secret_of_the_keyring_works() {
     let mut bench = EVERYWARE.bench().await;
     let password = bench.config.secret("password").unwrap().fetch("password").unwrap();
-    entry("works/password").set_password(password.expose_secret()).unwrap();
+    held("works/password").put(password.expose_secret());
     bench.set("password", Value::Secret(SecretRef::keyring("works", "password").unwrap()));
     bench.open().status(Some(&EVERYWARE.up())).await.unwrap();
     // A session that holds is used without asking the keyring again.
-    lock(&entry("works/password"));
+    let (entry, before) = (held("works/password"), held("works/password").asked());
+    entry.lock(true);
     bench.open().status(Some(&EVERYWARE.up())).await.unwrap();
-    assert!(matches!(entry("works/password").get_password(), Err(Fault::NoStorageAccess(_))), "it was asked");
+    assert_eq!((entry.asked(), before), (before, 1), "it was asked");
 }
 
 #[tokio::test]
 async fn a_keyring_that_cannot_be_asked_is_told_and_nothing_is_sent() {
     let mut bench = EVERYWARE.bench().await;
-    let entry = entry("locked/password");
+    let entry = held("locked/password");
     bench.set("password", Value::Secret(SecretRef::keyring("locked", "password").unwrap()));
     let error = failed(bench.open().status(Some(&EVERYWARE.up())).await, Code::AuthRequired);
     assert!(error.message().contains("locked/password") && error.exit() == Exit::Auth, "{error}");
     assert!(error.hint_text().unwrap().contains("vpnctl auth login -b locked"), "{error:?}");
-    lock(&entry);
+    entry.lock(true);
     let error = failed(bench.open().status(Some(&EVERYWARE.up())).await, Code::ConfigInvalid);
     assert!(error.message().contains("keyring") && error.message().contains("locked"), "{error}");
     assert_eq!(bench.requests(), 0);
@@ -96,14 +72,14 @@ async fn a_pairing_is_kept_in_the_keyring_and_nowhere_else() {
     failed(bench.open().status(None).await, Code::AuthRequired);
     assert_eq!(bench.open().session().unwrap().show().await.unwrap().state, LoginState::Missing);
     assert_eq!(login(&*bench.open(), &Somebody::default()).await.unwrap().state, LoginState::Ok);
-    let token = held(&entry).unwrap();
+    let token = entry.secret().unwrap();
     assert!(token.len() > 20 && !state(&bench).contains(&token), "{}", state(&bench));
     // It is what later sessions are made with.
     bench.fault("expire-sessions");
     assert_eq!(word(bench.open().status(None).await), Word::Connected);
     assert_eq!(bench.open().session().unwrap().show().await.unwrap().state, LoginState::Ok);
     bench.open().session().unwrap().logout().await.unwrap();
-    assert_eq!(held(&entry), None);
+    assert_eq!(entry.secret(), None);
     failed(bench.open().status(None).await, Code::AuthRequired);
     // There is nothing more to forget.
     bench.open().session().unwrap().logout().await.unwrap();
@@ -112,9 +88,9 @@ async fn a_pairing_is_kept_in_the_keyring_and_nowhere_else() {
 #[tokio::test]
 async fn a_pairing_that_the_keyring_does_not_take_is_kept_in_the_state_folder() {
     let (bench, entry) = unpaired("fallen").await;
-    lock(&entry);
+    entry.lock(true);
     assert_eq!(login(&*bench.open(), &Somebody::default()).await.unwrap().state, LoginState::Ok);
-    assert_eq!(held(&entry), None);
+    assert_eq!(entry.secret(), None);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -123,9 +99,10 @@ async fn a_pairing_that_the_keyring_does_not_take_is_kept_in_the_state_folder() 
     }
     bench.fault("expire-sessions");
     assert_eq!(word(bench.open().status(None).await), Word::Connected);
-    // The next pairing moves it.
+    // The next login moves it, once the keyring is open again.
+    entry.lock(false);
     assert_eq!(login(&*bench.open(), &Somebody::default()).await.unwrap().state, LoginState::Ok);
-    assert!(!state(&bench).contains(&held(&entry).unwrap()), "{}", state(&bench));
+    assert!(!state(&bench).contains(&entry.secret().unwrap()), "{}", state(&bench));
     bench.fault("expire-sessions");
     assert_eq!(word(bench.open().status(None).await), Word::Connected);
 }
@@ -134,8 +111,8 @@ async fn a_pairing_that_the_keyring_does_not_take_is_kept_in_the_state_folder() 
 async fn a_keyring_that_stays_locked_at_logout_does_not_keep_the_session() {
     let (bench, entry) = unpaired("leaving").await;
     login(&*bench.open(), &Somebody::default()).await.unwrap();
-    lock(&entry);
+    entry.lock(true);
     bench.open().session().unwrap().logout().await.unwrap();
-    assert!(held(&entry).is_some(), "only the keyring can forget it");
+    assert!(entry.secret().is_some(), "only the keyring can forget it");
     assert!(!state(&bench).contains("session\":{"), "{}", state(&bench));
 }

@@ -24,6 +24,8 @@ mod ixon;
 mod ixon_cloud;
 #[cfg(feature = "keyring")]
 mod keyring;
+#[cfg(feature = "keyring")]
+mod keyring_store;
 mod pins;
 mod raw;
 mod sentences;

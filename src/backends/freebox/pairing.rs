@@ -71,6 +71,7 @@ impl Api {
         }
         match self.auth.open_session(memory.session.as_ref()).await {
             Ok(session) => {
+                self.move_to_keyring(memory.app_token).await?;
                 let backend = &self.auth.transport.settings().backend;
                 person.tell(&format!(
                     "vpnctl is paired with this box already, and the pairing works. To pair anew all the same: vpnctl \
@@ -86,6 +87,15 @@ impl Api {
                 Ok(None)
             }
         }
+    }
+
+    /// Puts a token into the keyring that was kept here for as long as the keyring did not take it.
+    async fn move_to_keyring(&self, kept_here: Option<String>) -> Result<()> {
+        let (Some(token), Some(place)) = (kept_here, &self.auth.config.app_token) else { return Ok(()) };
+        if place.keep(&SecretString::from(token)) {
+            self.auth.remember(|memory: &mut Memory| memory.app_token = None).await?;
+        }
+        Ok(())
     }
 
     async fn wait_for_grant(&self, track: &str) -> Result<()> {
