@@ -5,6 +5,7 @@ mod cells;
 mod delimited;
 pub mod fault;
 mod json;
+pub mod prometheus;
 pub mod sanitize;
 mod table;
 mod value;
