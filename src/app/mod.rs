@@ -5,6 +5,7 @@ pub mod api;
 pub mod attempt;
 pub mod auth;
 pub mod backends;
+pub mod check;
 pub mod client_settings;
 pub mod follow;
 pub mod list;

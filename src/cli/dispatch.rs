@@ -12,11 +12,11 @@ use crate::ui;
 /// An error, and the format in which it is told.
 pub(super) type Failed = (anyhow::Error, Format);
 
-/// Runs a verb.
-pub(super) fn run(cli: Cli) -> Result<Exit, Failed> {
+/// Runs a verb; `wanted` is the format in which it is told that there is none.
+pub(super) fn run(cli: Cli, wanted: Format) -> Result<Exit, Failed> {
     let Cli { global, verb } = cli;
     let environment = Environment::of_process();
-    let format = settings::format(&global, &environment).map_err(|error| (error.into(), Format::Table))?;
+    let format = settings::format(&global, &environment, &verb).map_err(|error| (error.into(), wanted))?;
     let failed = |error: anyhow::Error| (error, format);
     match &verb {
         Verb::Completion { shell } => return completion(*shell).map_err(failed),
@@ -102,6 +102,7 @@ impl Command<'_> {
             Verb::Reconnect(acting) => self.act(settings, act::Verb::Reconnect, &acting).await,
             Verb::Wait(waiting) => self.wait(settings, &waiting).await,
             Verb::Watch(watching) => self.watch(settings, &watching).await,
+            Verb::Check(checking) => self.check(settings, &checking).await,
             Verb::Auth { verb } => self.auth(settings, &verb).await,
             Verb::Log { target, follow, lines } => self.log(settings, target, follow, lines).await,
             Verb::Tunnel { verb } => self.tunnel(settings, &verb).await,

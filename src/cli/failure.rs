@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 
 use crate::error::{Error, Exit};
+use crate::render::check::nagios;
 use crate::render::{Format, fault, sanitize};
 use crate::ui;
 
@@ -16,8 +17,9 @@ pub(super) fn wanted_format(arguments: &[OsString]) -> Format {
         let after = |prefix: &str| word.strip_prefix(prefix).map(|rest| rest.trim_start_matches('=').to_owned());
         match *word {
             "--json" => wanted = Some("json".to_owned()),
-            "-o" | "--output" => wanted = words.get(index + 1).map(|next| (*next).to_owned()),
+            "-o" | "--output" | "--format" => wanted = words.get(index + 1).map(|next| (*next).to_owned()),
             _ if word.starts_with("--output=") => wanted = after("--output="),
+            _ if word.starts_with("--format=") => wanted = after("--format="),
             _ if word.starts_with("-o") => wanted = after("-o"),
             _ => {}
         }
@@ -26,6 +28,8 @@ pub(super) fn wanted_format(arguments: &[OsString]) -> Format {
         Some("json") => Format::Json,
         Some("ndjson") => Format::Ndjson,
         Some("value") => Format::Value,
+        // Another verb has no such format, and says so as it says everything else.
+        Some("nagios") if words.contains(&"check") => Format::Nagios,
         _ => Format::Table,
     }
 }
@@ -41,7 +45,7 @@ pub(super) fn of_parsing(error: &clap::Error, format: Format) -> Exit {
         let _ = error.print();
         return Exit::Usage;
     }
-    if !format.is_json() {
+    if !format.is_json() && format != Format::Nagios {
         let _ = error.print();
         if format == Format::Value {
             ui::tell("usage");
@@ -54,8 +58,18 @@ pub(super) fn of_parsing(error: &clap::Error, format: Format) -> Exit {
     let message = message.join(" ");
     let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: ")).unwrap_or("see: vpnctl --help");
     let error = Error::usage(sanitize::line(message.trim_start_matches("error: "))).hint(sanitize::line(tip));
+    if format == Format::Nagios {
+        return unknown(&error);
+    }
     for line in fault::lines(&error, format) {
         ui::tell(&line);
     }
     Exit::Usage
+}
+
+/// Tells a monitor that there is no verdict, where it looks: on standard output, with its code for that, 3.
+pub(super) fn unknown(error: &Error) -> Exit {
+    // Where nobody reads, there is nobody to tell.
+    let _ = ui::print(&format!("{}\n", nagios::unknown(error)));
+    Exit::No
 }

@@ -30,7 +30,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit_code(failure::of_parsing(&error, format)),
     };
-    match dispatch::run(cli) {
+    match dispatch::run(cli, format) {
         Ok(exit) => exit_code(exit),
         Err((error, format)) => exit_code(told(&error, format)),
     }
@@ -47,6 +47,9 @@ fn told(error: &anyhow::Error, format: Format) -> Exit {
         Some(known) => known.clone(),
         None => Error::new(crate::error::Code::Internal, crate::error::Layer::Usage, format!("{error:#}")),
     };
+    if format == Format::Nagios {
+        return failure::unknown(&known);
+    }
     for line in fault::lines(&known, format) {
         ui::tell(&line);
     }

@@ -10,7 +10,7 @@ use super::settings;
 use crate::app::{Emit, Outcome};
 use crate::error::{Code, Error, Exit, Layer};
 use crate::model::Schema;
-use crate::render::{Format, Item, Report, fault, sanitize};
+use crate::render::{Format, Item, Report, Shape, fault, sanitize};
 use crate::ui;
 
 impl Command<'_> {
@@ -31,7 +31,7 @@ impl Command<'_> {
     /// Runs a job as [`Self::report`] does; `outcome` says how its failures make one.
     pub(in crate::cli) async fn report_as<F, Fut>(
         &self,
-        mut outcome: Outcome,
+        outcome: Outcome,
         schema: Schema,
         sort: bool,
         job: F,
@@ -41,7 +41,23 @@ impl Command<'_> {
         Fut: Future<Output = ()>,
     {
         let shape = settings::shape(self.global, self.format, schema)?;
-        let mut report = Report::new(ui::stdout(), schema, &shape, ui::screen());
+        self.report_shaped(outcome, schema, &shape, sort, job).await
+    }
+
+    /// Runs a job as [`Self::report_as`] does, and writes its report in a shape that the verb has made.
+    pub(in crate::cli) async fn report_shaped<F, Fut>(
+        &self,
+        mut outcome: Outcome,
+        schema: Schema,
+        shape: &Shape,
+        sort: bool,
+        job: F,
+    ) -> anyhow::Result<(Exit, crate::model::Summary)>
+    where
+        F: FnOnce(Emit) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        let mut report = Report::new(ui::stdout(), schema, shape, ui::screen());
         let mut kept: Vec<(Item, Option<Code>)> = Vec::new();
         let mut homeless: Vec<Error> = Vec::new();
         let (sender, mut receiver) = mpsc::unbounded_channel::<(Option<Item>, Option<Error>)>();
@@ -64,7 +80,10 @@ impl Command<'_> {
         for (item, code) in kept {
             report.item(Some(item), code)?;
         }
-        report.finish()?;
+        // A verdict on less than all that was asked is none.
+        if stopped.is_none() || !self.format.is_of_check() {
+            report.finish()?;
+        }
         if let Some(exit) = stopped {
             return Err(stopped_by(exit).into());
         }
@@ -83,6 +102,10 @@ impl Command<'_> {
     /// Tells the failures of a run: each to people, one object to scripts.
     pub(in crate::cli) fn told(&self, outcome: &Outcome) -> Exit {
         let Some(verdict) = outcome.verdict() else { return Exit::Ok };
+        // It stands on standard output already, and some monitors take both streams for one.
+        if self.format == Format::Nagios {
+            return verdict.exit();
+        }
         let (failures, more) = outcome.failures();
         if !self.format.is_json() && outcome.total() > 1 {
             for error in failures {

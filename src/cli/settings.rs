@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::args::{Global, Targets};
+use super::args::{Global, Targets, Verb};
 use crate::app::{Choice, Limits, Selection, Setup, selection};
 use crate::backend::registry;
 use crate::config::schema::{nearest, read_bool, read_duration};
 use crate::config::{self, Config, Origin, Sources, paths};
 use crate::error::{Error, Result};
 use crate::model::Schema;
+use crate::model::threshold::Thresholds;
 use crate::render::{Format, Shape};
 use crate::state::Folder;
 use crate::ui;
@@ -63,19 +64,47 @@ pub(super) struct Settings {
     pub(super) no_input: bool,
 }
 
-/// Gives the output format, from flags, then the environment.
-pub(super) fn format(global: &Global, environment: &Environment) -> Result<Format> {
+/// Gives the output format, from flags, then the environment, then what the verb usually has.
+pub(super) fn format(global: &Global, environment: &Environment, verb: &Verb) -> Result<Format> {
+    let Verb::Check(checking) = verb else {
+        let format = asked_format(global, environment)?.unwrap_or_default();
+        if !format.is_of_check() {
+            return Ok(format);
+        }
+        let name = <Format as clap::ValueEnum>::to_possible_value(&format);
+        let name = name.as_ref().map_or("text", clap::builder::PossibleValue::get_name);
+        return Err(Error::usage(format!("only `check` has verdicts to print as {name}"))
+            .hint(format!("run: vpnctl check -o {name}, or choose another format with -o")));
+    };
+    if checking.format.is_some() && (global.json || global.output.is_some()) {
+        return Err(Error::usage("--format and -o are the same; both are given").hint("give one of them"));
+    }
+    let asked = match checking.format {
+        Some(format) => Some(format),
+        None => asked_format(global, environment)?,
+    };
+    // Fields are columns, and a line of text has none.
+    let usual = if global.fields.is_empty() { Format::Text } else { Format::Table };
+    let format = asked.unwrap_or(usual);
+    if format.is_of_check() && !global.fields.is_empty() {
+        return Err(Error::usage("--fields does not go with the formats that only `check` has")
+            .hint("choose another one, such as: -o table, or leave --fields out"));
+    }
+    Ok(format)
+}
+
+fn asked_format(global: &Global, environment: &Environment) -> Result<Option<Format>> {
     if global.json {
-        return Ok(Format::Json);
+        return Ok(Some(Format::Json));
     }
     if let Some(format) = global.output {
-        return Ok(format);
+        return Ok(Some(format));
     }
     match environment.get("VPNCTL_OUTPUT") {
-        Some(text) => <Format as clap::ValueEnum>::from_str(text, false).map_err(|_| {
+        Some(text) => <Format as clap::ValueEnum>::from_str(text, false).map(Some).map_err(|_| {
             Error::usage(format!("$VPNCTL_OUTPUT is no output format: `{text}`")).hint("see: vpnctl --help")
         }),
-        None => Ok(Format::default()),
+        None => Ok(None),
     }
 }
 
@@ -105,6 +134,7 @@ pub(super) fn shape(global: &Global, format: Format, schema: Schema) -> Result<S
         no_header: global.no_header,
         color: global.color.on_stdout(),
         pretty: ui::stdout_is_terminal(),
+        thresholds: Thresholds::default(),
     })
 }
 

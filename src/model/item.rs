@@ -32,6 +32,8 @@ pub enum Schema {
     Wait,
     /// Changes of a state, as `watch` sees them.
     Event,
+    /// Whether targets are as expected.
+    Check,
     /// VPN configurations.
     Tunnel,
     /// Settings of a local VPN client.
@@ -95,6 +97,7 @@ impl Schema {
             Self::Log => "log",
             Self::Wait => "wait",
             Self::Event => "event",
+            Self::Check => "check",
             Self::Tunnel => "tunnel",
             Self::Settings => "settings",
             Self::Trust => "trust",
@@ -140,6 +143,7 @@ impl Schema {
             Self::Log => vec!["backend", "at", "level", "text"],
             Self::Wait => [STATUS, &["held", "waited_s"]].concat(),
             Self::Event => [STATUS, &["from"]].concat(),
+            Self::Check => [STATUS, &["expect", "ok"]].concat(),
             Self::Tunnel => {
                 vec!["backend", "vendor", "target.kind", "target.id", "target.name", "target.type", "active", "config"]
             }
@@ -152,7 +156,7 @@ impl Schema {
     #[must_use]
     pub fn value_field(self) -> &'static str {
         match self {
-            Self::Status | Self::Action | Self::Wait | Self::Event => "state",
+            Self::Status | Self::Action | Self::Wait | Self::Event | Self::Check => "state",
             Self::List | Self::Tunnel => "target.id",
             Self::Auth => "login",
             Self::Backends => "backend",
@@ -238,9 +242,9 @@ pub fn object(value: Value) -> Map<String, Value> {
 pub struct Summary {
     /// How many items there are.
     pub total: usize,
-    /// How many of them have no error.
+    /// How many of them have no error and are no verdict that says no.
     pub ok: usize,
-    /// How many of them have one.
+    /// How many of them have one, or are such a verdict.
     pub failed: usize,
     /// How many were changed.
     pub changed: usize,
@@ -265,6 +269,8 @@ impl Summary {
                 self.failed += 1;
                 *self.by_code.entry(code.to_owned()).or_default() += 1;
             }
+            // An answer that is no has no error, but it is not ok.
+            None if item.and_then(|item| item.get("ok")) == Some(&Value::Bool(false)) => self.failed += 1,
             None => self.ok += 1,
         }
     }

@@ -3,6 +3,7 @@
 pub mod capability;
 pub mod item;
 pub mod status;
+pub mod threshold;
 
 pub use capability::{Capabilities, Support};
 pub use item::{Schema, Summary};

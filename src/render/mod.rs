@@ -2,6 +2,7 @@
 
 mod board;
 mod cells;
+pub mod check;
 mod delimited;
 pub mod fault;
 mod json;
@@ -16,6 +17,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value};
 
 use crate::error::Code;
+use crate::model::threshold::Thresholds;
 use crate::model::{Schema, Summary};
 
 /// An item of a report.
@@ -41,6 +43,18 @@ pub enum Format {
     Tsv,
     /// One plain value a line.
     Value,
+    /// check: a line for each target.
+    Text,
+    /// check: for Nagios and its kin, with performance data and their exit codes.
+    Nagios,
+    /// check: JUnit XML.
+    Junit,
+    /// check: TAP version 14.
+    Tap,
+    /// check: annotations, and a table in the summary of a job.
+    Github,
+    /// check: metrics as text.
+    Prometheus,
 }
 
 impl Format {
@@ -48,6 +62,12 @@ impl Format {
     #[must_use]
     pub fn is_json(self) -> bool {
         matches!(self, Self::Json | Self::Ndjson)
+    }
+
+    /// Tells whether only `check` has it: it tells verdicts, and no other verb has any.
+    #[must_use]
+    pub fn is_of_check(self) -> bool {
+        matches!(self, Self::Text | Self::Nagios | Self::Junit | Self::Tap | Self::Github | Self::Prometheus)
     }
 }
 
@@ -67,6 +87,8 @@ pub struct Shape {
     pub color: bool,
     /// Whether documents are indented for reading.
     pub pretty: bool,
+    /// What makes a warning or a failure of a verdict.
+    pub thresholds: Thresholds,
 }
 
 impl Shape {
@@ -123,6 +145,9 @@ impl<'a> Report<'a> {
             Format::Csv => Box::new(delimited::Delimited::new(schema, shape, b',')),
             Format::Tsv => Box::new(delimited::Delimited::new(schema, shape, b'\t')),
             Format::Value => Box::new(value::Plain::new(schema, shape)),
+            Format::Text | Format::Nagios | Format::Junit | Format::Tap | Format::Github | Format::Prometheus => {
+                check::renderer(shape)
+            }
         };
         Self { out: Box::new(out), renderer, summary: Summary::default(), live: schema.is_followed() }
     }

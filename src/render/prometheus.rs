@@ -88,7 +88,7 @@ impl Labels {
         [&self.backend, &self.vendor, &self.target]
     }
 
-    fn of(item: &Item) -> Self {
+    pub(super) fn of(item: &Item) -> Self {
         let name = ["target.name", "target.id", "error.target"].map(|name| text(item, name));
         Self {
             backend: text(item, "backend"),

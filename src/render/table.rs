@@ -190,6 +190,15 @@ const WAIT: Columns = &[
     ("ADDRESS", "ip_address"),
     ("DETAIL", "error.message last_error.message"),
 ];
+const CHECK: Columns = &[
+    ("BACKEND", "backend"),
+    ("TARGET", "target.name target.id error.target"),
+    ("OK", "ok"),
+    ("STATE", "state"),
+    ("EXPECT", "expect"),
+    ("ADDRESS", "ip_address"),
+    ("DETAIL", "error.message last_error.message"),
+];
 const EVENT: Columns = &[
     ("TIME", "observed_at"),
     ("BACKEND", "backend"),
@@ -229,6 +238,7 @@ fn columns(schema: Schema, wide: bool) -> Vec<Column> {
         Schema::Log => (LOG, &[]),
         Schema::Wait => (WAIT, MORE_STATUS),
         Schema::Event => (EVENT, MORE_STATUS),
+        Schema::Check => (CHECK, MORE_STATUS),
         Schema::Tunnel => (TUNNEL, &[("CONFIG", "config")]),
         Schema::Settings => (SETTINGS, &[]),
         Schema::Trust => (TRUST, &[]),

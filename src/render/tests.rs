@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Format, Report, Shape};
+use crate::model::threshold::Thresholds;
 use crate::model::{Link, Schema, Source, State, Status, Target, TargetKind, item};
 
 fn shape(format: Format, fields: &[&str]) -> Shape {
@@ -13,6 +14,7 @@ fn shape(format: Format, fields: &[&str]) -> Shape {
         no_header: false,
         color: false,
         pretty: false,
+        thresholds: Thresholds::default(),
     }
 }
 

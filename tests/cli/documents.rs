@@ -12,6 +12,7 @@ const VERBS: &[&str] = &[
     "reconnect",
     "wait",
     "watch",
+    "check",
     "auth",
     "log",
     "tunnel",

@@ -1,5 +1,6 @@
 //! The command tree: verbs and flags of contract sections 2 and 3, and nothing that does anything.
 
+mod check;
 mod client;
 mod follow;
 mod tunnel;
@@ -15,6 +16,7 @@ use crate::render::Format;
 use crate::trace::LogFormat;
 use crate::ui::Color;
 
+pub(super) use check::Checking;
 pub(super) use client::{SettingsVerb, TrustVerb};
 pub(super) use follow::{Waiting, Watching};
 pub(super) use tunnel::{PasswordFlags, TunnelFlags, TunnelVerb};
@@ -165,6 +167,11 @@ pub(in crate::cli) enum Verb {
     /// Print the state, then each change as it happens, until interrupted.
     #[command(after_help = "Examples:\n  vpnctl watch -b bench\n  vpnctl watch -A -o ndjson --duration 1h")]
     Watch(Watching),
+    /// Tell whether every target is in the expected state: 0 yes, 3 no, else why it could not be told.
+    #[command(
+        after_help = "Examples:\n  vpnctl check -b home\n  vpnctl check -A --expect disconnected -o json\n  vpnctl check plant/gw-7 -o nagios --warn age=300: --crit rx_rate=1:\n  vpnctl check -b plant -o junit > vpn.xml"
+    )]
+    Check(Checking),
     /// Log in, log out, look at logins.
     Auth {
         #[command(subcommand)]

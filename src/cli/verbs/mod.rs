@@ -4,6 +4,7 @@ mod act;
 mod api;
 mod auth;
 mod backends;
+mod check;
 mod client;
 mod config;
 mod follow;

@@ -1,0 +1,107 @@
+//! `check`: whether every target is in the state that is expected of it.
+
+use futures_util::future::join;
+use tokio::sync::mpsc;
+
+use super::selection::Plan;
+use super::status::{self, Reading};
+use super::{Emit, emit, emit_failed, with_error};
+use crate::error::{Code, Error, Layer, Result};
+use crate::model::Word;
+use crate::model::threshold::Thresholds;
+use crate::render::Item;
+
+/// Says what is expected.
+#[derive(Debug, Clone)]
+pub struct Expectation {
+    /// The state.
+    pub state: Word,
+    /// What of a target in that state is a failure all the same.
+    pub thresholds: Thresholds,
+}
+
+impl Expectation {
+    /// Holds a status item to it: `true`, `false`, or `None` where it could not be told.
+    fn holds(&self, item: &Item) -> Option<bool> {
+        let state = item.get("state").and_then(serde_json::Value::as_str)?;
+        let word = Word::parse(state).filter(|word| *word != Word::Unknown)?;
+        Some(word == self.state && self.thresholds.failures(item).is_empty())
+    }
+}
+
+/// Refuses an expectation that nothing could fulfil.
+///
+/// # Errors
+/// Fails with `usage`.
+pub fn validate(expectation: &Expectation) -> Result<()> {
+    if expectation.state == Word::Unknown {
+        return Err(Error::usage("`unknown` is what could not be told, so it can't be expected")
+            .hint("expect connected, disconnected, connecting, disconnecting, waiting or failed"));
+    }
+    for (flag, thresholds) in [("--warn", &expectation.thresholds.warn), ("--crit", &expectation.thresholds.crit)] {
+        for (index, threshold) in thresholds.iter().enumerate() {
+            let name = threshold.metric.as_str();
+            if thresholds[..index].iter().any(|earlier| earlier.metric == threshold.metric) {
+                return Err(Error::usage(format!("{flag} is given twice for `{name}`"))
+                    .hint(format!("give one range, such as: {flag} {name}=10:20")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads the state of everything in the plan as `status` does, and emits for each whether it is as expected; `each`
+/// sees what is emitted.
+pub async fn run(plan: Plan, expectation: &Expectation, each: &dyn Fn(&Item), out: &Emit) {
+    let (sender, mut read) = mpsc::unbounded_channel();
+    // The sender goes with it, so that the other ends too.
+    let reading = async move { status::run(plan, Reading::default(), &sender).await };
+    let judging = async {
+        while let Some((item, error)) = read.recv().await {
+            let Some(item) = item else { continue };
+            let (item, error) = judged(item, error, expectation);
+            each(&item);
+            match error {
+                Some(error) => emit_failed(out, Some(item), error),
+                None => emit(out, item),
+            }
+        }
+    };
+    join(reading, judging).await;
+}
+
+/// Adds to a status item what is expected and whether it holds.
+fn judged(item: Item, error: Option<Error>, expectation: &Expectation) -> (Item, Option<Error>) {
+    let ok = expectation.holds(&item).filter(|_| error.is_none());
+    // A word that this version does not know is an answer, but none to the question.
+    let error = error.or_else(|| ok.is_none().then(|| unknown_word(&item)));
+    let mut item = match &error {
+        Some(error) => with_error(item, error),
+        None => item,
+    };
+    item.insert("expect".to_owned(), expectation.state.as_str().into());
+    item.insert("ok".to_owned(), ok.into());
+    (item, error)
+}
+
+fn unknown_word(item: &Item) -> Error {
+    let text = |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_str).map(str::to_owned);
+    let raw = text(item.get("raw_state")).unwrap_or_default();
+    let error = Error::new(
+        Code::VendorProtocol,
+        Layer::Api,
+        format!("the state is `{raw}`, which is none that this version of vpnctl knows"),
+    )
+    .hint("see what the vendor says: vpnctl status --native -o json");
+    let error = match text(item.get("backend")) {
+        Some(backend) => error.backend(backend),
+        None => error,
+    };
+    let target = item.get("target");
+    match text(target.and_then(|target| target.get("name")))
+        .or_else(|| text(target.and_then(|target| target.get("id"))))
+    {
+        Some(target) => error.target(target),
+        None => error,
+    }
+}
