@@ -10,6 +10,8 @@ mod run;
 mod accounts;
 mod acting;
 mod bad_input;
+mod check;
+mod check_formats;
 mod choosing;
 mod client_settings;
 mod configuration;
