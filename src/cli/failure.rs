@@ -29,9 +29,16 @@ pub(super) fn wanted_format(arguments: &[OsString]) -> Format {
         Some("ndjson") => Format::Ndjson,
         Some("value") => Format::Value,
         // Another verb has no such format, and says so as it says everything else.
-        Some("nagios") if words.contains(&"check") => Format::Nagios,
+        Some("nagios") if is_check(&words) => Format::Nagios,
         _ => Format::Table,
     }
+}
+
+/// Tells whether the verb is `check`: the first word that is a verb's name.
+fn is_check(words: &[&str]) -> bool {
+    let tree = super::command_tree();
+    let verb = words.iter().skip(1).find(|word| tree.find_subcommand(word).is_some());
+    verb == Some(&"check")
 }
 
 /// Prints what clap has to say; help and version are no failure.

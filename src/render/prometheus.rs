@@ -16,15 +16,18 @@ use crate::model::Word;
 /// The labels that every metric of a target has.
 pub const LABELS: [&str; 3] = ["backend", "vendor", "target"];
 
+/// Samples of one target: the word that is the label `state`, where there is one, and the value.
+type Samples<'r> = Vec<(Option<&'r str>, f64)>;
+
 /// A metric of a target: its name, what it means, whether it only ever grows, and how it is read.
 struct Family {
     name: &'static str,
     help: &'static str,
     kind: MetricType,
-    samples: fn(&Row) -> Vec<(Option<&str>, f64)>,
+    samples: fn(&Row) -> Samples<'_>,
 }
 
-/// Every family; a sample with a word has it as the label `state`.
+/// Every family.
 const FAMILIES: [Family; 5] = [
     Family {
         name: "vpnctl_connected",
@@ -62,7 +65,7 @@ const FAMILIES: [Family; 5] = [
 ];
 
 /// Gives a sample for each known word, and for a state that has a word of its own.
-fn states(row: &Row) -> Vec<(Option<&str>, f64)> {
+fn states(row: &Row) -> Samples<'_> {
     let known = Word::ALL.map(Word::as_str);
     let own = Some(row.state.as_str()).filter(|state| !known.contains(state));
     let words = known.into_iter().chain(own);

@@ -149,7 +149,12 @@ fn thresholds_make_warnings_and_failures_of_what_is_connected() {
     bench.run("check -b freebox --crit rx_rate=1000").prints("rx_rate 125000 B/s is outside 1000");
     let run = bench.run("check -b freebox --crit 60 -o json").ends(3).quietly();
     assert_eq!((&run.item()["ok"], &run.item()["state"]), (&json!(false), &json!("connected")), "{run}");
-    assert_eq!(bench.run("check -b freebox --warn 60 -o json").ends(0).quietly().item()["ok"], true);
+    // A document has no place for a warning.
+    for format in ["json", "table", "csv", "prometheus"] {
+        let run = bench.run(&format!("check -b freebox --warn 60 -o {format}")).ends(0);
+        run.tells("warning: freebox/Downloads: age ").tells("is outside 60");
+    }
+    assert_eq!(bench.run("check -b freebox --warn 60 -o json -q").ends(0).quietly().item()["ok"], true);
     // What is not known alerts nothing.
     bench.run("check -b freebox vpn0 --expect disconnected --crit 60 --crit rx_rate=1:").ends(0).quietly();
 }

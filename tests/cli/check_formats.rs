@@ -94,6 +94,8 @@ fn a_monitor_is_told_what_vpnctl_itself_stumbles_over() {
     monitored(&bench.run_by("nonsense = 1\n", "check -o nagios").ends(3));
     monitored(&bench.run_where("VPNCTL_OUTPUT", "nagios", "check -b freebox --nonsense").ends(3));
     monitored(&bench.run_where("VPNCTL_TIMEOUT", "soon", "check -b freebox -o nagios").ends(3));
+    // Another verb has no such format, and tells it as it tells everything.
+    bench.run("status -b freebox check -o nagios").ends(2).without_output().tells("only `check`");
     // Who asks for help gets it.
     bench.run("check -o nagios --help").ends(0).prints("Usage:");
 }

@@ -167,7 +167,7 @@ pub(in crate::cli) enum Verb {
     /// Print the state, then each change as it happens, until interrupted.
     #[command(after_help = "Examples:\n  vpnctl watch -b bench\n  vpnctl watch -A -o ndjson --duration 1h")]
     Watch(Watching),
-    /// Tell whether every target is in the expected state: 0 yes, 3 no, else why it could not be told.
+    /// Tell whether every target is in the expected state: 0 yes, 3 no.
     #[command(
         after_help = "Examples:\n  vpnctl check -b home\n  vpnctl check -A --expect disconnected -o json\n  vpnctl check plant/gw-7 -o nagios --warn age=300: --crit rx_rate=1:\n  vpnctl check -b plant -o junit > vpn.xml"
     )]

@@ -14,7 +14,7 @@ use crate::cli::settings::{self, Settings};
 use crate::error::{Error, Exit};
 use crate::model::Schema;
 use crate::model::threshold::Thresholds;
-use crate::render::check::{Severity, severity, summary};
+use crate::render::check::{Severity, severity, summary, warnings};
 use crate::render::{Format, Item, Shape};
 
 impl Command<'_> {
@@ -30,6 +30,12 @@ impl Command<'_> {
             std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty() && self.format == Format::Github);
         let each = |item: &Item| {
             worst.set(worst.get().max(severity(item, &expectation.thresholds)));
+            // The other formats of its own tell them in their own way.
+            if !self.format.is_of_check() || self.format == Format::Prometheus {
+                for warning in warnings(item, &expectation.thresholds) {
+                    tracing::warn!("{warning}");
+                }
+            }
             if table.is_some() {
                 kept.borrow_mut().push(item.clone());
             }

@@ -40,6 +40,13 @@ pub fn severity(item: &Item, thresholds: &Thresholds) -> Severity {
     }
 }
 
+/// Says what of an item is to be warned of and whose it is, a line each, for formats that have no place for it.
+#[must_use]
+pub fn warnings(item: &Item, thresholds: &Thresholds) -> Vec<String> {
+    let case = Case::of(item, thresholds);
+    case.warnings.iter().map(|warning| format!("{}: {warning}", case.place())).collect()
+}
+
 /// Makes the renderer of a format of `check`; what is none of them is text.
 pub(super) fn renderer(shape: Shape) -> Box<dyn Renderer> {
     let Shape { format, thresholds, color, .. } = shape;
