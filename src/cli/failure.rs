@@ -12,24 +12,30 @@ use crate::ui;
 /// Finds the format that was asked for, before the arguments are known to be right.
 pub(super) fn wanted_format(arguments: &[OsString]) -> Format {
     let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).take_while(|word| *word != "--").collect();
-    let mut wanted = std::env::var("VPNCTL_OUTPUT").ok();
+    let mut wanted: Vec<String> = Vec::new();
     for (index, word) in words.iter().enumerate() {
         let after = |prefix: &str| word.strip_prefix(prefix).map(|rest| rest.trim_start_matches('=').to_owned());
         match *word {
-            "--json" => wanted = Some("json".to_owned()),
-            "-o" | "--output" | "--format" => wanted = words.get(index + 1).map(|next| (*next).to_owned()),
-            _ if word.starts_with("--output=") => wanted = after("--output="),
-            _ if word.starts_with("--format=") => wanted = after("--format="),
-            _ if word.starts_with("-o") => wanted = after("-o"),
+            "--json" => wanted.push("json".to_owned()),
+            "-o" | "--output" | "--format" => wanted.extend(words.get(index + 1).map(|next| (*next).to_owned())),
+            _ if word.starts_with("--output=") => wanted.extend(after("--output=")),
+            _ if word.starts_with("--format=") => wanted.extend(after("--format=")),
+            _ if word.starts_with("-o") => wanted.extend(after("-o")),
             _ => {}
         }
     }
-    match wanted.as_deref() {
+    if wanted.is_empty() {
+        wanted.extend(std::env::var("VPNCTL_OUTPUT"));
+    }
+    // A monitor that is told nothing raises the alarm, so one wish for its format is enough. Another verb has no such
+    // format, and says so as it says everything else.
+    if wanted.iter().any(|format| format == "nagios") && is_check(&words) {
+        return Format::Nagios;
+    }
+    match wanted.last().map(String::as_str) {
         Some("json") => Format::Json,
         Some("ndjson") => Format::Ndjson,
         Some("value") => Format::Value,
-        // Another verb has no such format, and says so as it says everything else.
-        Some("nagios") if is_check(&words) => Format::Nagios,
         _ => Format::Table,
     }
 }

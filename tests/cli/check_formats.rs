@@ -85,6 +85,7 @@ fn a_monitor_is_told_what_vpnctl_itself_stumbles_over() {
         "check --output=nagios",
         "check -b freebox 'nothing*' -o nagios",
         "check -b freebox -o nagios --fields state",
+        "check -b freebox --format nagios -o json",
     ] {
         let run = bench.run(line).ends(3);
         let (state, text, _) = monitored(&run);
