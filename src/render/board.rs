@@ -130,6 +130,7 @@ mod tests {
     use serde_json::json;
 
     use super::Board;
+    use crate::model::threshold::Thresholds;
     use crate::model::{Schema, item};
     use crate::render::{Format, Item, Renderer as _, Shape};
 
@@ -139,7 +140,8 @@ mod tests {
 
     fn board(screen: fn() -> (usize, usize)) -> Board {
         let fields = vec!["target.name".to_owned(), "state".to_owned()];
-        let shape = Shape { format: Format::Table, fields, no_header: false, color: false, pretty: true };
+        let (color, no_header, pretty, thresholds) = (false, false, true, Thresholds::default());
+        let shape = Shape { format: Format::Table, fields, no_header, color, pretty, thresholds };
         Board::new(Schema::Event, shape, screen)
     }
 

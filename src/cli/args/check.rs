@@ -7,7 +7,7 @@ use crate::model::Word;
 use crate::model::threshold::Threshold;
 use crate::render::Format;
 
-/// What is expected, and how the verdict is told.
+// What is expected, and how the verdict is told.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Checking {
     #[command(flatten)]

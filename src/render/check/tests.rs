@@ -63,7 +63,7 @@ fn thresholds(warn: &[&str], crit: &[&str]) -> Thresholds {
 fn render(format: Format, items: Vec<Item>, thresholds: Thresholds) -> String {
     let shape = Shape { format, fields: Vec::new(), no_header: false, color: false, pretty: false, thresholds };
     let mut bytes = Vec::new();
-    let mut report = Report::new(&mut bytes, Schema::Check, &shape);
+    let mut report = Report::new(&mut bytes, Schema::Check, &shape, None);
     for item in items {
         report.item(Some(item), None).expect("written");
     }
