@@ -23,6 +23,8 @@ pub enum Verb {
     Disconnect,
     /// Take it down, then bring it up.
     Reconnect,
+    /// Bring it up for as long as a command runs.
+    With,
 }
 
 impl Verb {
@@ -33,6 +35,7 @@ impl Verb {
             Self::Connect => "connect",
             Self::Disconnect => "disconnect",
             Self::Reconnect => "reconnect",
+            Self::With => "with",
         }
     }
 }
@@ -55,16 +58,16 @@ pub struct Act {
 }
 
 /// What came of it: the last state that was read, and whether something was written.
-struct Done {
-    status: Status,
-    changed: bool,
+pub(super) struct Done {
+    pub(super) status: Status,
+    pub(super) changed: bool,
 }
 
 /// What came of it where it failed.
-struct Undone {
-    status: Option<Status>,
-    changed: bool,
-    error: Error,
+pub(super) struct Undone {
+    pub(super) status: Option<Status>,
+    pub(super) changed: bool,
+    pub(super) error: Error,
 }
 
 impl From<Error> for Box<Undone> {
@@ -73,7 +76,7 @@ impl From<Error> for Box<Undone> {
     }
 }
 
-type Acted = Result<Done, Box<Undone>>;
+pub(super) type Acted = Result<Done, Box<Undone>>;
 
 /// Refuses changes where a guard forbids them, before any request.
 ///
@@ -213,7 +216,7 @@ fn marked(mut item: Item, verb: Verb, changed: bool) -> Item {
 async fn perform(open: &Open, act: Act, target: Option<&Target>) -> Acted {
     match (act.verb, target) {
         (Verb::Disconnect, target) => disconnect(open, act, target).await,
-        (Verb::Connect, Some(target)) => {
+        (Verb::Connect | Verb::With, Some(target)) => {
             let before = attempt::read(open, target).await?;
             connect(open, act, target, before).await
         }
@@ -236,7 +239,8 @@ async fn reconnect(open: &Open, act: Act, target: &Target) -> Acted {
         .map_err(|undone| Box::new(Undone { changed: true, ..*undone }))
 }
 
-async fn connect(open: &Open, act: Act, target: &Target, before: Status) -> Acted {
+/// Brings a target up, from a state that was read just before.
+pub(super) async fn connect(open: &Open, act: Act, target: &Target, before: Status) -> Acted {
     let own = !open.info().one_vpn || before.is_of(target);
     if own && before.word() == Word::Connected {
         return Ok(Done { status: before.named_as(target), changed: false });
@@ -262,7 +266,8 @@ async fn connect(open: &Open, act: Act, target: &Target, before: Status) -> Acte
         tracing::warn!("dry run: would connect `{}`", target.label());
         return Ok(Done { status: before.for_target(target), changed: false });
     }
-    let told = match open.backend.connect(target, act.how).await {
+    let sent = open.gate.pass(open.backend.connect(target, act.how)).await;
+    let told = match sent {
         Ok(status) => status,
         Err(error) if error.outcome_is_unknown() => {
             let now = after_doubt(open, target, &error, "connect", |status| {
@@ -373,11 +378,12 @@ async fn disconnect(open: &Open, act: Act, target: Option<&Target>) -> Acted {
 }
 
 /// Sends the write, unless it is going down already, and waits for the end.
-async fn take_down(open: &Open, act: Act, target: &Target, before: &Status) -> Acted {
+pub(super) async fn take_down(open: &Open, act: Act, target: &Target, before: &Status) -> Acted {
     let mut changed = false;
     if before.word() != Word::Disconnecting {
         changed = true;
-        let told = match open.backend.disconnect(target).await {
+        let sent = open.gate.pass(open.backend.disconnect(target)).await;
+        let told = match sent {
             Ok(status) => status,
             Err(error) if error.outcome_is_unknown() => {
                 after_doubt(open, target, &error, "disconnect", |status| {

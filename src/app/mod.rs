@@ -8,6 +8,7 @@ pub mod backends;
 pub mod check;
 pub mod client_settings;
 pub mod follow;
+pub mod gate;
 pub mod list;
 pub mod log;
 pub mod outcome;
@@ -18,6 +19,7 @@ pub mod trust;
 pub mod tunnel;
 pub mod wait;
 pub mod watch;
+pub mod with;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,6 +37,7 @@ use crate::render::Item;
 use crate::state::Folder;
 
 pub use crate::http::probe::Probe;
+pub use gate::Gate;
 pub use outcome::Outcome;
 pub use selection::{Choice, Selection};
 
@@ -78,6 +81,8 @@ pub struct Open {
     pub jobs: usize,
     /// Whether its configuration forbids changes.
     pub read_only: bool,
+    /// What changes of connections go through.
+    pub gate: Gate,
 }
 
 impl std::fmt::Debug for Open {
@@ -166,7 +171,8 @@ impl Setup {
             rate: self.limits.rate,
             recursive: self.recursive,
         })?;
-        Ok(Open { backend, deadline, jobs: jobs.unwrap_or(8).max(1), read_only: settings.is_on("read_only") })
+        let jobs = jobs.unwrap_or(8).max(1);
+        Ok(Open { backend, deadline, jobs, read_only: settings.is_on("read_only"), gate: Gate::default() })
     }
 }
 

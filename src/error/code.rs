@@ -39,6 +39,8 @@ pub enum Exit {
     Interrupted,
     /// Ended by SIGTERM.
     Terminated,
+    /// A number that is not of this table: what the command of `with` ended with, or vpnctl in its place.
+    Passed(u8),
 }
 
 /// Every exit code with its number, its name and when it is used: contract section 4.
@@ -63,15 +65,28 @@ pub const EXITS: [(Exit, u8, &str, &str); 17] = [
 ];
 
 impl Exit {
+    /// vpnctl itself failed where a command's code is passed through.
+    pub const OWN: Self = Self::Passed(125);
+    /// The command can't be executed.
+    pub const NO_PROGRAM: Self = Self::Passed(126);
+    /// The command was not found.
+    pub const NOTHING_TO_RUN: Self = Self::Passed(127);
+
     /// Gives the number that the process ends with.
     #[must_use]
     pub fn number(self) -> u8 {
+        if let Self::Passed(number) = self {
+            return number;
+        }
         EXITS.iter().find(|row| row.0 == self).map_or(1, |row| row.1)
     }
 
     /// Gives the name in the contract's table.
     #[must_use]
     pub fn name(self) -> &'static str {
+        if matches!(self, Self::Passed(_)) {
+            return "passed";
+        }
         EXITS.iter().find(|row| row.0 == self).map_or("error", |row| row.2)
     }
 }
@@ -235,5 +250,13 @@ mod tests {
     fn names_are_found_by_exit() {
         assert_eq!(Exit::NotFound.name(), "not-found");
         assert_eq!(Exit::Terminated.number(), 143);
+    }
+
+    #[test]
+    fn a_code_that_is_passed_through_stays_what_it_is() {
+        for number in [0, 3, 125, 255] {
+            assert_eq!(Exit::Passed(number).number(), number);
+        }
+        assert_eq!([Exit::OWN, Exit::NO_PROGRAM, Exit::NOTHING_TO_RUN].map(Exit::number), [125, 126, 127]);
     }
 }

@@ -1,0 +1,353 @@
+//! `with`: a target is connected for as long as something runs, and what was there before is brought back.
+//!
+//! What is brought back is decided from two states alone: the one that was read before anything was changed, and the one
+//! that is read when it is over. So it doesn't matter what ended it, nor what became of a write whose answer was lost.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::act::{self, Act, Undone};
+use super::attempt::{self, Pace};
+use super::selection::{Job, Plan};
+use super::{Open, Patience, Setup};
+use crate::backend::naming;
+use crate::error::{Code, Error, Layer, Result};
+use crate::model::{State, Status, Target, Word};
+
+/// How long a connect that was sent may take to show, where nothing else tells what became of it.
+const SHOWS_WITHIN: Duration = Duration::from_millis(2500);
+/// The first pause before a restoring that failed is tried again; each is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest of these pauses.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// For how long it is tried where no time was set.
+const TRIED_FOR: Duration = Duration::from_secs(60);
+
+/// What has to be there again in the end.
+#[derive(Debug, Clone)]
+enum Wanted {
+    /// Nothing of ours.
+    Nothing,
+    /// The target itself, which was on already; `up` tells that it was connected.
+    Kept { up: bool },
+    /// Another target, which had the one VPN.
+    Other { target: Target, up: bool },
+}
+
+/// A target that is connected for a while.
+#[derive(Debug)]
+pub struct Visit {
+    open: Open,
+    act: Act,
+    target: Target,
+    before: Status,
+    wanted: Wanted,
+    /// Whether something was changed, as the end of the attempt tells; before that only the gate knows.
+    changed: Cell<Option<bool>>,
+    /// Whether the attempt has come to an end that the vendor shows.
+    ended: Cell<bool>,
+    /// What was connected, where a name that was remembered turned out to mean another target.
+    told: RefCell<Option<Target>>,
+}
+
+/// What is left to do when it is over.
+#[derive(Debug)]
+pub struct Left {
+    backend: String,
+    act: Act,
+    ours: Vec<Target>,
+    wanted: Wanted,
+    is_in_doubt: bool,
+}
+
+/// Picks the one target that is meant.
+///
+/// # Errors
+/// Fails with `usage` where several are meant, else with why there is none.
+pub fn only(plan: Plan) -> Result<Job> {
+    if let Some((backend, _, error)) = plan.unopened.into_iter().next() {
+        return Err(error.backend(backend));
+    }
+    let mut jobs = plan.jobs;
+    if let [_, _, ..] = jobs.as_slice() {
+        let label = |job: &Job| match &job.target {
+            Some(target) => naming::argument(&job.open.info().backend, target),
+            None => job.open.info().backend.clone(),
+        };
+        let named: Vec<String> = jobs.iter().take(10).map(label).collect();
+        let all = named.join(", ");
+        return Err(Error::usage(format!("`with` connects one target, and {} are meant: {all}", jobs.len()))
+            .hint("name one of them"));
+    }
+    let job = jobs.pop().ok_or_else(|| Error::usage("no target is named"))?;
+    let backend = job.open.info().backend.clone();
+    match job.error {
+        Some(error) => Err(error.backend(backend)),
+        None => Ok(job),
+    }
+}
+
+impl Visit {
+    /// Reads and notes what is there; changes nothing.
+    ///
+    /// # Errors
+    /// Fails with what the vendor said, and with `conflict.active` where what is there could not be brought back.
+    pub async fn begin(job: Job, act: Act) -> Result<Self> {
+        let target = job.target.ok_or_else(|| Error::usage("no target is named"))?;
+        let Some(open) = Arc::into_inner(job.open) else {
+            return Err(Error::new(Code::Internal, Layer::Usage, "the backend is in use elsewhere"));
+        };
+        let before = attempt::read(&open, &target).await.map_err(|error| open.own(error).target(target.label()))?;
+        let wanted = wanted(&open, act, &target, &before)?;
+        let (changed, ended, told) = (Cell::default(), Cell::default(), RefCell::default());
+        Ok(Self { open, act, target, before, wanted, changed, ended, told })
+    }
+
+    /// Names the backend.
+    #[must_use]
+    pub fn backend(&self) -> &str {
+        &self.open.info().backend
+    }
+
+    /// Connects as `connect` does, and tells the state that it came to. May be dropped: what was sent is remembered.
+    ///
+    /// # Errors
+    /// Fails as `connect` does.
+    pub async fn connect(&self) -> Result<Status> {
+        match act::connect(&self.open, self.act, &self.target, self.before.clone()).await {
+            Ok(done) => {
+                self.changed.set(Some(done.changed));
+                self.ended.set(done.status.word() == Word::Connected);
+                self.told.replace(done.status.target.clone());
+                Ok(self.with_address(done.changed, done.status).await)
+            }
+            Err(undone) => {
+                let Undone { status, changed, error } = *undone;
+                self.changed.set(Some(changed || error.outcome_is_unknown()));
+                // An end that the vendor shows is one; that the time is over tells nothing.
+                let shown = status.is_some_and(|status| status.engaged) || attempt::was_tried(&error);
+                self.ended.set(shown && error.code() != Code::TimeoutDeadline);
+                Err(self.told_of(error).await)
+            }
+        }
+    }
+
+    /// Reads the state once more where what was connected tells no address: it may come a moment later.
+    async fn with_address(&self, changed: bool, status: Status) -> Status {
+        if !changed || status.word() != Word::Connected || address(&status).is_some() {
+            return status;
+        }
+        let target = status.target.clone().unwrap_or_else(|| self.target.clone());
+        match attempt::read(&self.open, &target).await {
+            Ok(now) if now.word() == Word::Connected && (!self.open.info().one_vpn || now.is_of(&target)) => {
+                now.named_as(&target)
+            }
+            _ => status,
+        }
+    }
+
+    async fn told_of(&self, error: Error) -> Error {
+        let error = match attempt::was_tried(&error) {
+            true => self.open.backend.explain(&self.target, error).await,
+            false => error,
+        };
+        let argument = naming::argument(self.backend(), &self.target);
+        let error = match error.code() {
+            Code::ConflictActive => error.instead(format!(
+                "add --switch to disconnect it for as long as the command runs: vpnctl with --switch {argument} -- CMD"
+            )),
+            Code::TimeoutDeadline => error.instead("the command was not run; give it more time with --timeout"),
+            _ => error,
+        };
+        self.open.own(error).target(self.target.label())
+    }
+
+    /// Waits for the answer to a change under way, and lets no other begin for as long as what it gives is kept.
+    pub async fn close(&self) -> impl Drop + '_ {
+        self.open.gate.close().await
+    }
+
+    /// Tells whether something was changed, so that there is something to bring back.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        self.changed.get().unwrap_or_else(|| self.open.gate.was_passed())
+    }
+
+    /// Says what would be brought back; for `--dry-run`.
+    #[must_use]
+    pub fn plan(&self) -> String {
+        let label = self.target.label();
+        match &self.wanted {
+            Wanted::Nothing => format!("disconnect `{label}` again"),
+            Wanted::Kept { .. } => format!("leave `{label}` on, as it is now"),
+            Wanted::Other { target, .. } => format!("disconnect `{label}` and connect `{}` again", target.label()),
+        }
+    }
+
+    /// Gives what is left to do, and lets go of the connection to the vendor meanwhile.
+    #[must_use]
+    pub fn leave(self) -> Left {
+        let is_in_doubt = self.open.gate.was_passed() && !self.ended.get();
+        let backend = self.open.info().backend.clone();
+        let mut ours = vec![self.target];
+        ours.extend(self.told.into_inner());
+        Left { backend, act: self.act, ours, wanted: self.wanted, is_in_doubt }
+    }
+}
+
+/// Gives the address that the VPN gave, where it is known.
+#[must_use]
+pub fn address(status: &Status) -> Option<&str> {
+    match &status.state {
+        State::Connected(link) => link.ip_address.as_deref(),
+        _ => None,
+    }
+}
+
+/// Decides what has to be there again, from what was there.
+fn wanted(open: &Open, act: Act, target: &Target, before: &Status) -> Result<Wanted> {
+    let up = before.word() == Word::Connected;
+    // What is on its way down is not to be there.
+    if !before.engaged || before.word() == Word::Disconnecting {
+        return Ok(Wanted::Nothing);
+    }
+    if !open.info().one_vpn || before.is_of(target) {
+        return Ok(Wanted::Kept { up });
+    }
+    match &before.target {
+        Some(other) => Ok(Wanted::Other { target: other.clone(), up }),
+        // Without --switch it is refused anyway.
+        None if !act.switch => Ok(Wanted::Nothing),
+        None => Err(Error::new(
+            Code::ConflictActive,
+            Layer::Tunnel,
+            format!(
+                "a VPN that `{}` does not name is {}, so it could not be connected again",
+                open.info().backend,
+                before.word().as_str()
+            ),
+        )
+        .backend(&open.info().backend)
+        .target(target.label())
+        .hint(format!("disconnect it first: vpnctl disconnect -b {}", open.info().backend))),
+    }
+}
+
+impl Left {
+    /// Brings back what was there, within a time of its own.
+    ///
+    /// # Errors
+    /// Fails with what the vendor said; what is left and how to repair it is told.
+    pub async fn restore(&self, setup: &Setup) -> Result<()> {
+        let settings = setup.config.backends.get(&self.backend);
+        let settings = settings.ok_or_else(|| Error::config(format!("there is no backend `{}`", self.backend)))?;
+        let open = setup.open(settings, Patience::Wait)?;
+        let end = open.deadline.at().unwrap_or_else(|| Instant::now() + TRIED_FOR);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let Err(undone) = self.once(&open).await else { return Ok(()) };
+            let wait = undone.error.wait().map_or(pause, |asked| asked.max(pause));
+            let is_final = !undone.error.is_temporary() || undone.error.code() == Code::TimeoutDeadline;
+            if is_final || Instant::now() + wait >= end {
+                return Err(self.failed(&open, undone));
+            }
+            if pause == FIRST_PAUSE {
+                tracing::warn!("what was there before could not be brought back yet, and is tried again: {}", undone.error);
+            }
+            tokio::time::sleep(wait).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Reads the state, then does what it still takes. A write of unknown outcome is not repeated but by way of this.
+    async fn once(&self, open: &Open) -> Result<(), Box<Undone>> {
+        let Some(target) = self.ours.last() else { return Ok(()) };
+        let now = self.read(open, target).await?;
+        if let Some(other) = self.stranger(open, &now) {
+            tracing::warn!(
+                "`{}` is {} now, and was not connected by this command, so it is left alone",
+                other.label(),
+                now.word().as_str()
+            );
+            return Ok(());
+        }
+        let on = now.engaged && now.word() != Word::Disconnecting;
+        let act = Act { wait: true, ..self.act };
+        match &self.wanted {
+            Wanted::Nothing if now.engaged => act::take_down(open, act, target, &now).await.map(|_| ()),
+            Wanted::Nothing => Ok(()),
+            Wanted::Kept { up } if on && !up => Ok(()),
+            Wanted::Kept { up } => act::connect(open, Act { wait: *up, ..act }, target, now).await.map(|_| ()),
+            Wanted::Other { target: other, up } if on && now.is_of(other) && !up => Ok(()),
+            Wanted::Other { target: other, up } => {
+                act::connect(open, Act { wait: *up, switch: true, ..act }, other, now).await.map(|_| ())
+            }
+        }
+    }
+
+    /// Reads the state. Where a connect was sent and nothing shows of it, it may still come: so it is looked again.
+    async fn read(&self, open: &Open, target: &Target) -> Result<Status> {
+        let mut now = attempt::read(open, target).await?;
+        let end = Instant::now() + SHOWS_WITHIN;
+        let mut pace = Pace::new(self.act.interval);
+        while self.is_in_doubt && !now.engaged && Instant::now() < end {
+            tokio::time::sleep(pace.advance().min(SHOWS_WITHIN)).await;
+            now = attempt::read(open, target).await?;
+        }
+        Ok(now)
+    }
+
+    /// Gives what has the one VPN where that is neither ours nor what has to be there.
+    fn stranger<'a>(&self, open: &Open, now: &'a Status) -> Option<&'a Target> {
+        if !open.info().one_vpn || !now.engaged || now.word() == Word::Disconnecting {
+            return None;
+        }
+        let has = now.target.as_ref()?;
+        let wanted = matches!(&self.wanted, Wanted::Other { target, .. } if target.id == has.id);
+        (!wanted && self.ours.iter().all(|ours| ours.id != has.id)).then_some(has)
+    }
+
+    fn failed(&self, open: &Open, undone: Box<Undone>) -> Error {
+        let Undone { status, error, .. } = *undone;
+        let left = match status {
+            Some(Status { target: Some(target), state, .. }) => {
+                format!("`{}` is {} now", target.label(), state.word().as_str())
+            }
+            _ => "what is left there is not known".to_owned(),
+        };
+        let error = error.explained(&left, self.repair()).context("what was there before was not brought back");
+        open.own(error).target(self.label())
+    }
+
+    /// Makes the error for somebody who did not want to wait for it.
+    #[must_use]
+    pub fn given_up(&self) -> Error {
+        let what = match &self.wanted {
+            Wanted::Nothing => format!("`{}` may still be connected", self.label()),
+            Wanted::Kept { .. } => format!("`{}` was on before and may be down", self.label()),
+            Wanted::Other { target, .. } => format!("`{}` was connected before and may be down", target.label()),
+        };
+        let message = format!("interrupted before what was there was brought back: {what}");
+        Error::new(Code::Interrupted, Layer::Usage, message)
+            .backend(&self.backend)
+            .target(self.label())
+            .hint(self.repair())
+    }
+
+    fn label(&self) -> &str {
+        self.ours.last().map_or("?", Target::label)
+    }
+
+    /// Says what to type to do it by hand.
+    fn repair(&self) -> String {
+        let ours = self.ours.last().map(|target| naming::argument(&self.backend, target)).unwrap_or_default();
+        match &self.wanted {
+            Wanted::Nothing => format!("run: vpnctl disconnect {ours}"),
+            Wanted::Kept { .. } => format!("run: vpnctl connect {ours}"),
+            Wanted::Other { target, .. } => {
+                format!("run: vpnctl connect --switch {}", naming::argument(&self.backend, target))
+            }
+        }
+    }
+}
