@@ -41,11 +41,14 @@ pub fn start(quiet: bool, verbose: u8, format: LogFormat, log: Option<&str>) {
     let _ = match format {
         LogFormat::Text => {
             let layer = tracing_subscriber::fmt::layer().with_writer(ui::stderr).event_format(Plain);
+            // Where standard error is gone it would panic, and leave undone what has to be restored.
+            let layer = layer.log_internal_errors(false);
             registry.with(layer).try_init()
         }
         LogFormat::Json => {
             let layer =
                 tracing_subscriber::fmt::layer().with_writer(ui::stderr).json().flatten_event(true).without_time();
+            let layer = layer.log_internal_errors(false);
             registry.with(layer).try_init()
         }
     };

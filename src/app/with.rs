@@ -11,7 +11,7 @@ use super::act::{self, Act, Undone};
 use super::attempt::{self, Pace};
 use super::selection::{Job, Plan};
 use super::{Open, Patience, Setup};
-use crate::backend::naming;
+use crate::backend::{How, naming};
 use crate::error::{Code, Error, Layer, Result};
 use crate::model::{State, Status, Target, Word};
 
@@ -253,7 +253,10 @@ impl Left {
                 return Err(self.failed(&open, undone));
             }
             if pause == FIRST_PAUSE {
-                tracing::warn!("what was there before could not be brought back yet, and is tried again: {}", undone.error);
+                tracing::warn!(
+                    "what was there before could not be brought back yet, and is tried again: {}",
+                    undone.error
+                );
             }
             tokio::time::sleep(wait).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -281,7 +284,8 @@ impl Left {
             Wanted::Kept { up } => act::connect(open, Act { wait: *up, ..act }, target, now).await.map(|_| ()),
             Wanted::Other { target: other, up } if on && now.is_of(other) && !up => Ok(()),
             Wanted::Other { target: other, up } => {
-                act::connect(open, Act { wait: *up, switch: true, ..act }, other, now).await.map(|_| ())
+                let act = Act { wait: *up, switch: true, how: How::default(), ..act };
+                act::connect(open, act, other, now).await.map(|_| ())
             }
         }
     }
@@ -335,7 +339,9 @@ impl Left {
             .hint(self.repair())
     }
 
-    fn label(&self) -> &str {
+    /// Gives what names the target on the command line, inside its backend.
+    #[must_use]
+    pub fn label(&self) -> &str {
         self.ours.last().map_or("?", Target::label)
     }
 

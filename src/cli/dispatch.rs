@@ -103,6 +103,7 @@ impl Command<'_> {
             Verb::Wait(waiting) => self.wait(settings, &waiting).await,
             Verb::Watch(watching) => self.watch(settings, &watching).await,
             Verb::Check(checking) => self.check(settings, &checking).await,
+            Verb::With(with) => self.with(settings, &with).await,
             Verb::Auth { verb } => self.auth(settings, &verb).await,
             Verb::Log { target, follow, lines } => self.log(settings, target, follow, lines).await,
             Verb::Tunnel { verb } => self.tunnel(settings, &verb).await,

@@ -29,7 +29,7 @@ pub(super) fn wanted_format(arguments: &[OsString]) -> Format {
     }
     // A monitor that is told nothing raises the alarm, so one wish for its format is enough. Another verb has no such
     // format, and says so as it says everything else.
-    if wanted.iter().any(|format| format == "nagios") && is_check(&words) {
+    if wanted.iter().any(|format| format == "nagios") && asks_for("check", arguments) {
         return Format::Nagios;
     }
     match wanted.last().map(String::as_str) {
@@ -40,15 +40,37 @@ pub(super) fn wanted_format(arguments: &[OsString]) -> Format {
     }
 }
 
-/// Tells whether the verb is `check`: the first word that is a verb's name.
-fn is_check(words: &[&str]) -> bool {
+/// Tells whether a verb is asked for, before the arguments are known to be right.
+pub(super) fn asks_for(verb: &str, arguments: &[OsString]) -> bool {
     let tree = super::command_tree();
-    let verb = words.iter().skip(1).find(|word| tree.find_subcommand(word).is_some());
-    verb == Some(&"check")
+    let takes_value = |found: &dyn Fn(&clap::Arg) -> bool| {
+        tree.get_arguments().any(|flag| found(flag) && flag.get_action().takes_values())
+    };
+    let mut words = arguments.iter().skip(1).map(|word| word.to_string_lossy()).take_while(|word| word != "--");
+    while let Some(word) = words.next() {
+        let (long, short) = (word.strip_prefix("--"), word.strip_prefix('-'));
+        let value_follows = match (long, short.and_then(|short| short.chars().next_back())) {
+            (Some(long), _) => takes_value(&|flag| flag.get_long() == Some(long)),
+            // Of several in one word only the last can take its value from the next word.
+            (None, Some(last)) => takes_value(&|flag| flag.get_short() == Some(last)),
+            _ => return word == verb,
+        };
+        if value_follows {
+            words.next();
+        }
+    }
+    false
+}
+
+/// Gives vpnctl's own failures the code that a command's can be told from; a signal's, and one that was chosen, stay.
+pub(super) fn as_own(error: Error) -> Error {
+    let chosen = matches!(error.exit(), Exit::Passed(_)) || error.code() == crate::error::Code::Interrupted;
+    if chosen { error } else { error.with_exit(Exit::OWN) }
 }
 
 /// Prints what clap has to say; help and version are no failure.
-pub(super) fn of_parsing(error: &clap::Error, format: Format) -> Exit {
+pub(super) fn of_parsing(error: &clap::Error, format: Format, passes_codes: bool) -> Exit {
+    let wrong = if passes_codes { Exit::OWN } else { Exit::Usage };
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         // Where nobody reads, there is nobody to tell.
         let _ = error.print();
@@ -56,28 +78,29 @@ pub(super) fn of_parsing(error: &clap::Error, format: Format) -> Exit {
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let _ = error.print();
-        return Exit::Usage;
+        return wrong;
     }
     if !format.is_json() && format != Format::Nagios {
         let _ = error.print();
         if format == Format::Value {
             ui::tell("usage");
         }
-        return Exit::Usage;
+        return wrong;
     }
     let text = error.to_string();
     // The message may go over several lines, of which the later ones name what is missing; a tip stands by itself.
     let message: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
     let message = message.join(" ");
     let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: ")).unwrap_or("see: vpnctl --help");
-    let error = Error::usage(sanitize::line(message.trim_start_matches("error: "))).hint(sanitize::line(tip));
+    let error =
+        Error::usage(sanitize::line(message.trim_start_matches("error: "))).hint(sanitize::line(tip)).with_exit(wrong);
     if format == Format::Nagios {
         return unknown(&error);
     }
     for line in fault::lines(&error, format) {
         ui::tell(&line);
     }
-    Exit::Usage
+    wrong
 }
 
 /// Tells a monitor that there is no verdict, where it looks: on standard output, with its code for that, 3.

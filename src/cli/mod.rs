@@ -1,6 +1,7 @@
 //! The command line: parses, resolves settings, runs the verb, ends with the right code.
 
 mod args;
+mod child;
 mod dispatch;
 mod failure;
 mod report;
@@ -28,16 +29,18 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         args::Cli::command().try_get_matches_from(&arguments).and_then(|matches| args::Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return exit_code(failure::of_parsing(&error, format)),
+        Err(error) => return exit_code(failure::of_parsing(&error, format, failure::asks_for("with", &arguments))),
     };
+    let passes_codes = matches!(cli.verb, args::Verb::With(_));
     match dispatch::run(cli, format) {
         Ok(exit) => exit_code(exit),
-        Err((error, format)) => exit_code(told(&error, format)),
+        Err((error, format)) => exit_code(told(&error, format, passes_codes)),
     }
 }
 
-/// Tells an error, and gives its code; output that nobody reads any more is no error.
-fn told(error: &anyhow::Error, format: Format) -> Exit {
+/// Tells an error, and gives its code; output that nobody reads any more is no error. `passes_codes` tells that the
+/// verb's codes are those of a command, so that vpnctl's own failures have one code.
+fn told(error: &anyhow::Error, format: Format, passes_codes: bool) -> Exit {
     if let Some(io) = error.downcast_ref::<std::io::Error>()
         && io.kind() == std::io::ErrorKind::BrokenPipe
     {
@@ -50,6 +53,7 @@ fn told(error: &anyhow::Error, format: Format) -> Exit {
     if format == Format::Nagios {
         return failure::unknown(&known);
     }
+    let known = if passes_codes { failure::as_own(known) } else { known };
     for line in fault::lines(&known, format) {
         ui::tell(&line);
     }

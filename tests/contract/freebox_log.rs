@@ -26,7 +26,13 @@ struct Follower {
 impl Follower {
     fn start(bench: &Bench) -> Self {
         let backend = bench.open_with(|opening| opening.deadline = Deadline::after(None));
-        let open = Open { backend, deadline: Deadline::after(None), jobs: 1, read_only: false, gate: vpnctl::app::Gate::default() };
+        let open = Open {
+            backend,
+            deadline: Deadline::after(None),
+            jobs: 1,
+            read_only: false,
+            gate: vpnctl::app::Gate::default(),
+        };
         let job = Job { open: Arc::new(open), target: None, known: None, error: None };
         let (sender, lines) = unbounded_channel();
         let reading = Reading { last: None, follow: true, interval: Some(Duration::from_millis(1)) };

@@ -4,6 +4,7 @@ mod check;
 mod client;
 mod follow;
 mod tunnel;
+mod with;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub(super) use check::Checking;
 pub(super) use client::{SettingsVerb, TrustVerb};
 pub(super) use follow::{Waiting, Watching};
 pub(super) use tunnel::{PasswordFlags, TunnelFlags, TunnelVerb};
+pub(super) use with::With;
 
 /// Gives the command tree, for help, completions and the man page.
 #[must_use]
@@ -172,6 +174,11 @@ pub(in crate::cli) enum Verb {
         after_help = "Examples:\n  vpnctl check -b home\n  vpnctl check -A --expect disconnected -o json\n  vpnctl check plant/gw-7 -o nagios --warn age=300: --crit rx_rate=1:\n  vpnctl check -b plant -o junit > vpn.xml"
     )]
     Check(Checking),
+    /// Connect, run a command, then bring back what was there before.
+    #[command(
+        after_help = "The command's exit code is passed through. vpnctl's own: 125 where it fails itself, 126 where the command can't be\nexecuted, 127 where it is not found. The command sees VPNCTL_BACKEND, VPNCTL_TARGET and, where the VPN tells one,\nVPNCTL_IP_ADDRESS. --timeout bounds connecting and bringing back, never the command.\n\nExamples:\n  vpnctl with -b home Office -- rsync -a ./reports backup@10.8.0.1:\n  vpnctl with --switch home/Office -- ./nightly.sh\n  vpnctl with plant/gw-7 -- sh -c 'ssh root@$VPNCTL_IP_ADDRESS uptime'"
+    )]
+    With(With),
     /// Log in, log out, look at logins.
     Auth {
         #[command(subcommand)]

@@ -11,6 +11,7 @@ mod follow;
 mod log;
 mod trust;
 mod tunnel;
+mod with;
 
 use super::args::{Reading, Targets};
 use super::dispatch::Command;

@@ -1,0 +1,228 @@
+//! A command that runs below vpnctl: finding it, starting it, and the signals that are meant for it.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+use tokio::process::{Child, Command};
+
+use crate::error::{Code, Error, Exit, Layer, Result};
+
+/// Where commands are looked for if `PATH` is not set.
+const USUAL_PATH: &str = "/bin:/usr/bin";
+
+/// Makes sure that a command is there and can be executed, as far as that can be told without starting it.
+pub(super) fn check(program: &OsStr) -> Result<()> {
+    if !cfg!(unix) {
+        // Endings are added there by rules of the system's own; starting it tells.
+        return Ok(());
+    }
+    let has_place = program.as_encoded_bytes().contains(&b'/');
+    let places: Vec<PathBuf> = if has_place || program.is_empty() {
+        vec![PathBuf::from(program)]
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from(USUAL_PATH));
+        std::env::split_paths(&path).map(|folder| folder.join(program)).collect()
+    };
+    if places.iter().any(|place| is_executable(place)) {
+        return Ok(());
+    }
+    let there = places.iter().find(|place| place.exists());
+    match there {
+        Some(place) if place.is_dir() && !has_place => Err(not_found(program)),
+        Some(place) if place.is_dir() => Err(not_executable(program, "it is a folder")),
+        Some(_) => Err(not_executable(program, "its file may not be executed")),
+        None => Err(not_found(program)),
+    }
+}
+
+#[cfg(unix)]
+fn is_executable(place: &Path) -> bool {
+    place.is_file() && rustix::fs::access(place, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn is_executable(place: &Path) -> bool {
+    place.is_file()
+}
+
+fn not_found(program: &OsStr) -> Error {
+    let name = program.to_string_lossy();
+    Error::new(Code::Usage, Layer::Usage, format!("the command `{name}` is not found; nothing runs"))
+        .with_exit(Exit::NOTHING_TO_RUN)
+        .hint("behind -- stands a program in PATH or the path of one; for a line of shell write: -- sh -c 'LINE'")
+}
+
+fn not_executable(program: &OsStr, why: &str) -> Error {
+    let name = program.to_string_lossy();
+    Error::new(Code::Usage, Layer::Usage, format!("the command `{name}` can't be executed: {why}"))
+        .with_exit(Exit::NO_PROGRAM)
+        .hint("make it executable with chmod +x, or name what it runs with: -- sh FILE")
+}
+
+/// Starts a command with the standard streams of vpnctl; a variable without a value is not passed on.
+pub(super) fn start(words: &[OsString], variables: &[(&str, Option<&str>)]) -> Result<Child> {
+    let (program, arguments) = words.split_first().ok_or_else(|| Error::usage("there is no command to run"))?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    for (name, value) in variables {
+        match value {
+            // No process can be given what holds NUL, and whatever else a vendor writes is only text.
+            Some(value) if !value.contains('\0') => command.env(name, value),
+            _ => command.env_remove(name),
+        };
+    }
+    command.spawn().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => not_found(program),
+        _ => not_executable(program, &error.to_string()),
+    })
+}
+
+/// Gives the code that a shell would give for the end of a command.
+pub(super) fn code(ended: ExitStatus) -> u8 {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&ended) {
+        return u8::try_from(128 + signal).unwrap_or(u8::MAX);
+    }
+    ended.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+/// A signal that vpnctl got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Caught {
+    number: i32,
+}
+
+impl Caught {
+    /// Gives the code of a command that it ends.
+    pub(super) fn exit(self) -> Exit {
+        Exit::Passed(u8::try_from(128 + self.number).unwrap_or(u8::MAX))
+    }
+
+    /// Tells whether somebody asks vpnctl to end by it. Who hangs up sends that more than once, and means no hurry.
+    pub(super) fn is_urgent(self) -> bool {
+        matches!(self.number, INTERRUPT | QUIT | TERMINATE)
+    }
+
+    /// Tells whether a terminal sends it to everything in its foreground.
+    fn is_typed(self) -> bool {
+        matches!(self.number, INTERRUPT | QUIT)
+    }
+}
+
+const HANG_UP: i32 = 1;
+const INTERRUPT: i32 = 2;
+const QUIT: i32 = 3;
+const TERMINATE: i32 = 15;
+
+#[cfg(unix)]
+pub(super) use unix::Signals;
+
+#[cfg(unix)]
+mod unix {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use futures_util::FutureExt as _;
+    use rustix::process::{Pid, Signal as Number};
+    use tokio::process::Child;
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    use super::{Caught, HANG_UP};
+
+    /// The signals that end a process which does not catch them, and that may be meant for a command below it.
+    #[derive(Debug)]
+    pub(in crate::cli) struct Signals {
+        caught: Vec<(i32, Signal)>,
+    }
+
+    impl Signals {
+        /// Begins to catch them.
+        pub(in crate::cli) fn listen() -> Self {
+            let kinds = [
+                SignalKind::interrupt(),
+                SignalKind::terminate(),
+                SignalKind::quit(),
+                SignalKind::hangup(),
+                SignalKind::user_defined1(),
+                SignalKind::user_defined2(),
+            ];
+            // Under `nohup` the end of the terminal is to be nothing, also to the command below.
+            let kinds = kinds.into_iter().filter(|kind| kind.as_raw_value() != HANG_UP || !hang_up_is_ignored());
+            let caught = kinds.filter_map(|kind| Some((kind.as_raw_value(), signal(kind).ok()?))).collect();
+            Self { caught }
+        }
+
+        /// Waits for one.
+        pub(in crate::cli) async fn next(&mut self) -> Caught {
+            poll_fn(|context| {
+                for (number, signal) in &mut self.caught {
+                    if let Poll::Ready(Some(())) = signal.poll_recv(context) {
+                        return Poll::Ready(Caught { number: *number });
+                    }
+                }
+                Poll::Pending
+            })
+            .await
+        }
+
+        /// Forgets those that have come already.
+        pub(in crate::cli) fn forget(&mut self) {
+            while self.next().now_or_never().is_some() {}
+        }
+
+        /// Passes one on, unless the command has got it by itself.
+        pub(in crate::cli) fn forward(&self, caught: Caught, child: &Child) {
+            if caught.is_typed() && in_foreground() {
+                return;
+            }
+            let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+            if let Some((id, number)) = id.zip(Number::from_named_raw(caught.number)) {
+                // It may have ended just now, which is as good.
+                let _ = rustix::process::kill_process(id, number);
+            }
+        }
+    }
+
+    /// Tells whether a terminal sends what is typed there to vpnctl, and so to the command, which is in the same group.
+    fn in_foreground() -> bool {
+        let terminal = std::fs::File::open("/dev/tty").ok();
+        let group = terminal.and_then(|terminal| rustix::termios::tcgetpgrp(&terminal).ok());
+        group == Some(rustix::process::getpgrp())
+    }
+
+    /// Tells whether vpnctl was started so that it ignores the end of its terminal, where the system shows that.
+    fn hang_up_is_ignored() -> bool {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+        mask & (1 << (HANG_UP - 1)) != 0
+    }
+}
+
+/// Ctrl-C, which the system sends to every process of the console.
+#[cfg(not(unix))]
+#[derive(Debug)]
+pub(super) struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    /// Begins to catch them.
+    pub(super) fn listen() -> Self {
+        Self
+    }
+
+    /// Waits for one.
+    pub(super) async fn next(&mut self) -> Caught {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => Caught { number: INTERRUPT },
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Forgets those that have come already: each wait begins anew here.
+    pub(super) fn forget(&mut self) {}
+
+    /// The command has got it by itself.
+    pub(super) fn forward(&self, _caught: Caught, _child: &Child) {}
+}

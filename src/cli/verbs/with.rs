@@ -1,0 +1,161 @@
+//! `with`: what runs while a target is connected, and the signals that come meanwhile.
+
+use std::pin::pin;
+
+use crate::app::act::{self, Act};
+use crate::app::with::{self, Left, Visit};
+use crate::app::{Patience, selection};
+use crate::backend::How;
+use crate::cli::args::{Targets, With};
+use crate::cli::child::{self, Caught, Signals};
+use crate::cli::dispatch::Command;
+use crate::cli::settings::{self, Settings};
+use crate::error::{Code, Error, Exit, Layer, Result};
+use crate::model::Status;
+
+impl Command<'_> {
+    pub(in crate::cli) async fn with(&self, settings: &Settings, with: &With) -> anyhow::Result<Exit> {
+        let names = with.target.iter().cloned().collect();
+        let targets = Targets { targets: names, id: with.id, targets_from: None, sort: false };
+        self.guard(settings, &targets)?;
+        let program = with.command.first().ok_or_else(|| Error::usage("there is no command to run"))?;
+        child::check(program)?;
+        let mut signals = Signals::listen();
+        let visit = tokio::select! {
+            visit = self.visit(settings, with, &targets) => visit?,
+            caught = signals.next() => return Err(stopped(caught, "nothing was changed").into()),
+        };
+        if self.global.dry_run {
+            // What connecting would do is told by itself.
+            visit.connect().await?;
+            tracing::warn!("dry run: would run `{}`, then {}", program.to_string_lossy(), visit.plan());
+            return Ok(Exit::Ok);
+        }
+        let status = match connected(&visit, &mut signals).await {
+            Ok(status) => status,
+            Err(Missed::GivenUp(caught)) => return Err(visit.leave().given_up().with_exit(caught.exit()).into()),
+            Err(Missed::Failed(error)) => {
+                if visit.has_changed() {
+                    tell_undone(restored(&visit.leave(), settings, &mut signals).await);
+                }
+                return Err(error.into());
+            }
+        };
+        let backend = visit.backend().to_owned();
+        let left = visit.leave();
+        let ended = run(with, &backend, &status, &left, &mut signals).await;
+        let restored = restored(&left, settings, &mut signals).await;
+        match (ended, restored) {
+            (Ok(code), Ok(())) => Ok(Exit::Passed(code)),
+            (Ok(0), Err(error)) => Err(error.into()),
+            // What went wrong first is what the process ends with.
+            (Ok(code), Err(error)) => Err(error.with_exit(Exit::Passed(code)).into()),
+            (Err(error), restored) => {
+                tell_undone(restored);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Finds what is meant, and notes what is there.
+    async fn visit(&self, settings: &Settings, with: &With, targets: &Targets) -> Result<Visit> {
+        let chosen = settings::selection(self.global, Some(targets), &settings.setup.config)?;
+        let mut plan = selection::plan(&settings.setup, &settings.choice, &chosen, Patience::Wait).await?;
+        act::fill_in(&mut plan, act::Verb::With, &chosen).await?;
+        let act = Act {
+            verb: act::Verb::With,
+            wait: !with.no_wait,
+            switch: with.switch,
+            dry_run: self.global.dry_run,
+            how: How { wake: with.wake },
+            interval: settings.setup.limits.interval,
+        };
+        Visit::begin(with::only(plan)?, act).await
+    }
+}
+
+/// Why a command did not come to run.
+enum Missed {
+    /// It could not be connected, or a signal came; what was changed has to be brought back.
+    Failed(Error),
+    /// A second signal came while the first one's answer was waited for.
+    GivenUp(Caught),
+}
+
+/// Connects, unless a signal comes. A change under way is not cut off: its answer is waited for.
+async fn connected(visit: &Visit, signals: &mut Signals) -> Result<Status, Missed> {
+    let mut connecting = pin!(visit.connect());
+    let caught = tokio::select! {
+        biased;
+        done = &mut connecting => return done.map_err(Missed::Failed),
+        caught = signals.next() => caught,
+    };
+    if visit.has_changed() {
+        tracing::warn!("interrupted; what was there before is brought back");
+    }
+    let mut closing = pin!(visit.close());
+    loop {
+        tokio::select! {
+            biased;
+            _ = &mut connecting => break,
+            _closed = &mut closing => break,
+            again = signals.next() => if again.is_urgent() { return Err(Missed::GivenUp(again)) },
+        }
+    }
+    Err(Missed::Failed(stopped(caught, "the command was not run")))
+}
+
+/// Runs the command to its end, whatever signals come, and gives its code.
+async fn run(with: &With, backend: &str, status: &Status, left: &Left, signals: &mut Signals) -> Result<u8> {
+    let variables = [
+        ("VPNCTL_BACKEND", Some(backend)),
+        ("VPNCTL_TARGET", Some(left.label())),
+        ("VPNCTL_IP_ADDRESS", with::address(status)),
+    ];
+    let mut child = child::start(&with.command, &variables)?;
+    let ended = loop {
+        tokio::select! {
+            biased;
+            ended = child.wait() => break ended,
+            caught = signals.next() => signals.forward(caught, &child),
+        }
+    };
+    // What was typed to end the command has done so.
+    signals.forget();
+    ended.map(child::code).map_err(|error| {
+        Error::new(Code::Internal, Layer::Usage, format!("how the command ended is not known: {error}"))
+    })
+}
+
+/// Brings back what was there before; a second signal gives up.
+async fn restored(left: &Left, settings: &Settings, signals: &mut Signals) -> Result<()> {
+    let mut restoring = pin!(left.restore(&settings.setup));
+    let mut told = false;
+    loop {
+        let caught = tokio::select! {
+            biased;
+            done = &mut restoring => return done,
+            caught = signals.next() => caught,
+        };
+        if caught.is_urgent() && std::mem::replace(&mut told, true) {
+            return Err(left.given_up().with_exit(caught.exit()));
+        }
+        if caught.is_urgent() {
+            tracing::warn!("what was there before is being brought back; interrupt again to give up");
+        }
+    }
+}
+
+/// Tells that something was not brought back, where the error that is told last is another one.
+fn tell_undone(restored: Result<()>) {
+    if let Err(error) = restored {
+        let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+        tracing::error!("{error}{hint}");
+    }
+}
+
+fn stopped(caught: Caught, what: &str) -> Error {
+    Error::new(Code::Interrupted, Layer::Usage, format!("interrupted; {what}"))
+        .with_exit(caught.exit())
+        .hint("look with: vpnctl status")
+}
