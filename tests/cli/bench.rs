@@ -132,7 +132,8 @@ impl Bench {
         command.env("VPNCTL_CONFIG", self.path("vpnctl.toml"));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let words = words(line);
-        let acts = words.first().is_some_and(|verb| ["connect", "disconnect", "reconnect"].contains(&verb.as_str()));
+        let acts =
+            words.first().is_some_and(|verb| ["connect", "disconnect", "reconnect", "with"].contains(&verb.as_str()));
         if acts && !line.contains("--interval") {
             // The worlds of these tests go on in smaller steps than those of people.
             command.args(["--interval", POLL]);

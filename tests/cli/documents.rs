@@ -12,7 +12,6 @@ const VERBS: &[&str] = &[
     "reconnect",
     "wait",
     "watch",
-    "check",
     "auth",
     "log",
     "tunnel",

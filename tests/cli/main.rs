@@ -40,3 +40,5 @@ mod switching;
 mod terminal;
 mod trust;
 mod tunnels;
+#[cfg(unix)]
+mod with;

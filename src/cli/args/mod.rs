@@ -176,7 +176,7 @@ pub(in crate::cli) enum Verb {
     Check(Checking),
     /// Connect, run a command, then bring back what was there before.
     #[command(
-        after_help = "The command's exit code is passed through. vpnctl's own: 125 where it fails itself, 126 where the command can't be\nexecuted, 127 where it is not found. The command sees VPNCTL_BACKEND, VPNCTL_TARGET and, where the VPN tells one,\nVPNCTL_IP_ADDRESS. --timeout bounds connecting and bringing back, never the command.\n\nExamples:\n  vpnctl with -b home Office -- rsync -a ./reports backup@10.8.0.1:\n  vpnctl with --switch home/Office -- ./nightly.sh\n  vpnctl with plant/gw-7 -- sh -c 'ssh root@$VPNCTL_IP_ADDRESS uptime'"
+        after_help = "The command's exit code is passed through. vpnctl's own: 125 where it fails itself, 126 where the command can't be executed, 127 where it is not found.\n\nThe command sees VPNCTL_BACKEND, VPNCTL_TARGET and, where the VPN tells one, VPNCTL_IP_ADDRESS. --timeout bounds connecting and bringing back, each by itself, never the command.\n\nExamples:\n  vpnctl with -b home Office -- rsync -a ./reports backup@10.8.0.1:\n  vpnctl with --switch home/Office -- ./nightly.sh\n  vpnctl with plant/gw-7 -- sh -c 'ssh root@$VPNCTL_IP_ADDRESS uptime'"
     )]
     With(With),
     /// Log in, log out, look at logins.

@@ -1,0 +1,541 @@
+//! `with`: a command runs while a target is connected, and what was there before is there afterwards, whatever ended it.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::bench::Bench;
+use crate::run::Run;
+use crate::signals::send;
+
+const TARGETS: [(&str, &str); 3] = [("freebox", "Office PPTP"), ("ixon", "Press 7"), ("everyware", "gw-lyon-03")];
+/// Says that it runs, and goes on until it is told to end.
+const UNTIL_GO: &str = ": > began; while [ ! -e go ]; do sleep 0.02; done; ";
+
+/// Starts all vendors with nothing connected that these tests connect.
+fn idle() -> Bench {
+    let bench = Bench::new();
+    bench.run("disconnect -b freebox").ends(0);
+    bench.context("freebox").log.clear();
+    bench
+}
+
+/// Gives the state of a backend's one VPN, and whose it is.
+#[track_caller]
+fn now(bench: &Bench, line: &str) -> (String, Option<String>) {
+    let item = bench.run(&format!("status -b {line} -o json")).ends(0).item();
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    (text(&item["state"]).unwrap(), text(&item["target"]["id"]))
+}
+
+/// Gives what the box was told to switch on and off, in order.
+fn switched(bench: &Bench) -> Vec<String> {
+    let entries = bench.context("freebox").log.entries();
+    let puts = entries.iter().filter(|entry| entry.method == "PUT");
+    puts.map(|entry| {
+        let body: Value = serde_json::from_str(&entry.body).unwrap();
+        let id = entry.path.rsplit('/').next().unwrap();
+        format!("{id} {}", if body["active"] == true { "on" } else { "off" })
+    })
+    .collect()
+}
+
+/// Counts the writes that a vendor got, logins apart.
+fn writes(bench: &Bench, vendor: &str) -> usize {
+    let asked = bench.asked(vendor);
+    asked.iter().filter(|line| !line.starts_with("GET") && !line.contains("login") && !line.contains("auth")).count()
+}
+
+/// Starts the binary in a group of its own, so that what it gets does not look typed.
+fn start(bench: &Bench, line: &str) -> Child {
+    let mut command = bench.command(line);
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+#[track_caller]
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(30), "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Starts a script below the binary, and waits until it runs.
+fn running(bench: &Bench, flags: &str, script: &str) -> Child {
+    bench.write("script", script);
+    let child = start(bench, &format!("with {flags} -- sh script"));
+    until("the command runs", || bench.path("began").exists());
+    child
+}
+
+fn end(child: Child) -> Run {
+    Run::end_of(child, "with".to_owned())
+}
+
+#[test]
+fn each_vendor_is_connected_for_as_long_as_the_command_runs() {
+    let bench = idle();
+    bench.write("script", "env | grep ^VPNCTL_ | grep -v -e CONFIG -e STATE | sort; exit $1");
+    for (vendor, target) in TARGETS {
+        for code in [0, 3] {
+            bench.context(vendor).log.clear();
+            let line = format!("with '{vendor}/{target}' -- sh script {code}");
+            let run = bench.run_where("VPNCTL_IP_ADDRESS", "192.0.2.1", &line).ends(code).quietly();
+            let address = match vendor {
+                "freebox" => "VPNCTL_IP_ADDRESS=192.168.27.65\n",
+                "everyware" => "VPNCTL_IP_ADDRESS=10.200.12.51\n",
+                // The client tells none, and what was there before is not the VPN's.
+                _ => "",
+            };
+            assert_eq!(run.stdout, format!("VPNCTL_BACKEND={vendor}\n{address}VPNCTL_TARGET={target}\n"));
+            assert_eq!(writes(&bench, vendor), 2, "{vendor}: {:?}", bench.asked(vendor));
+            let state = if vendor == "everyware" { format!("{vendor} '{target}'") } else { vendor.to_owned() };
+            assert_eq!(now(&bench, &state).0, "disconnected", "{vendor}");
+        }
+    }
+}
+
+#[test]
+fn the_state_while_the_command_runs_is_connected() {
+    let mut bench = idle();
+    bench.set("TOOL", env!("CARGO_BIN_EXE_vpnctl"));
+    bench.write("script", "\"$TOOL\" status \"$VPNCTL_TARGET\" -o value");
+    for (vendor, target) in TARGETS {
+        // Inside, the backend is the one that is meant by itself.
+        let run = bench.run(&format!("with '{vendor}/{target}' -- sh script")).ends(0).quietly();
+        assert_eq!(run.stdout, "connected\n", "{vendor}");
+    }
+}
+
+#[test]
+fn a_command_that_a_signal_ends_has_the_code_that_shells_give() {
+    let bench = idle();
+    for (signal, code) in [("KILL", 137), ("TERM", 143), ("ABRT", 134)] {
+        bench.run(&format!("with -b freebox vpn0 -- sh -c 'kill -s {signal} $$'")).ends(code).quietly();
+        assert_eq!(now(&bench, "freebox").0, "disconnected");
+    }
+    bench.run("with -b freebox vpn0 -- sh -c 'exit 255'").ends(255).quietly();
+}
+
+#[test]
+fn standard_input_is_the_commands() {
+    let bench = idle();
+    let run = bench.run_with("with -b freebox vpn0 -- cat", "one\ntwo").ends(0).quietly();
+    assert_eq!(run.stdout, "one\ntwo");
+}
+
+#[test]
+fn what_cannot_run_is_told_before_any_request() {
+    let bench = Bench::new();
+    let file = bench.write("plain", "no program");
+    std::fs::create_dir(bench.path("folder")).unwrap();
+    bench.requests();
+    for (command, code) in
+        [("there-is-none", 127), ("./there-is-none", 127), ("''", 127), ("./plain", 126), ("./folder", 126)]
+    {
+        bench.run(&format!("with -b freebox vpn0 --switch -- {command}")).ends(code).without_output().tells("hint: ");
+    }
+    let run = bench.run(&format!("with -b freebox vpn0 -o json -- {}", file.display())).ends(126);
+    assert_eq!(run.fails("usage")["exit"], 126);
+    assert_eq!(bench.requests(), 0);
+}
+
+#[test]
+fn a_command_that_is_found_and_cannot_be_started_leaves_nothing_behind() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bench = idle();
+    for (text, code) in [("#!/there/is/none\n", 127), ("\u{1}\u{2}\u{3}\n", 126)] {
+        let path = bench.write("odd", text);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+        bench.context("freebox").log.clear();
+        bench.run("with -b freebox vpn0 -- ./odd").ends(code).without_output();
+        assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off"]);
+    }
+}
+
+#[test]
+fn vpnctls_own_failures_have_one_code() {
+    let bench = Bench::new();
+    for (line, code) in [
+        ("with -o json", "usage"),
+        ("with -o json freebox/vpn0", "usage"),
+        ("with -o json freebox/vpn0 freebox/vpn2 -- true", "usage"),
+        ("with -o json freebox/vpn0 --nonsense -- true", "usage"),
+        ("-o json -b freebox --nonsense with vpn0 -- true", "usage"),
+        ("with -o json -b everyware -- true", "usage"),
+        ("with -o json -b freebox -- true", "usage"),
+        ("with -o json 'everyware/gw-*' -- true", "usage"),
+        ("with -o json vpn0 -b nobody -- true", "backend.unknown"),
+        ("with -o json freebox/nope -- true", "target.not_found"),
+        ("with -o json freebox/vpn0 -- true", "conflict.active"),
+        ("with -o json freebox/vpn0 --config there-is-none -- true", "config.invalid"),
+    ] {
+        bench.run(line).ends(125).without_output().fails(code);
+    }
+    assert_eq!((writes(&bench, "freebox"), writes(&bench, "everyware")), (0, 0));
+    // Other verbs have their own codes, whatever stands behind `--`.
+    bench.run("status --nonsense -- with").ends(2);
+    bench.run("-b with status").ends(6);
+    bench.run("with --help").ends(0).prints("VPNCTL_IP_ADDRESS");
+}
+
+#[test]
+fn guards_refuse_before_any_request() {
+    let mut bench = Bench::new();
+    bench.requests();
+    bench.run("with -b freebox vpn0 --switch --read-only -o json -- true").ends(125).fails("conflict.guard");
+    bench.set("VPNCTL_BACKEND_FREEBOX_READ_ONLY", "true");
+    bench.run("with freebox/vpn0 --switch -o json -- true").ends(125).fails("conflict.guard");
+    assert_eq!(bench.requests(), 0);
+}
+
+#[test]
+fn a_dry_run_tells_and_neither_changes_nor_runs_anything() {
+    let bench = Bench::new();
+    let run = bench.run("with -b freebox 'Office PPTP' --switch --dry-run -- sh -c ': > ran'").ends(0).without_output();
+    run.tells("would disconnect `Downloads`")
+        .tells("would connect `Office PPTP`")
+        .tells("would run `sh`, then disconnect `Office PPTP` and connect `Downloads` again");
+    bench.run("with -b freebox Downloads --dry-run -- true").ends(0).tells("leave `Downloads` on");
+    bench.run("with -b freebox vpn0 --dry-run -- true").ends(125).tells("--switch");
+    assert!(!bench.path("ran").exists());
+    assert_eq!(writes(&bench, "freebox"), 0);
+}
+
+#[test]
+fn what_was_connected_before_stays() {
+    let bench = Bench::new();
+    let run = bench.run("with -b freebox Downloads -- sh -c 'echo $VPNCTL_IP_ADDRESS; exit 4'").ends(4).quietly();
+    assert_eq!(run.stdout, "10.8.0.6\n");
+    assert_eq!(now(&bench, "freebox"), ("connected".to_owned(), Some("vpn1".to_owned())));
+    assert_eq!(writes(&bench, "freebox"), 0);
+    bench.run("with everyware/gw-lyon-02 -- true").ends(0).quietly();
+    assert_eq!((now(&bench, "everyware gw-lyon-02").0.as_str(), writes(&bench, "everyware")), ("connected", 0));
+    // One that is coming up is joined.
+    bench.run("connect -b ixon 'Press 7' --no-wait").ends(0);
+    bench.run("with 'ixon/Press 7' -- true").ends(0).quietly();
+    assert_eq!((now(&bench, "ixon").0.as_str(), writes(&bench, "ixon")), ("connected", 1));
+}
+
+#[test]
+fn what_a_switch_displaced_comes_back() {
+    let bench = Bench::new();
+    for (script, code) in [("exit 0", 0), ("exit 9", 9), ("kill -s KILL $$", 137)] {
+        bench.context("freebox").log.clear();
+        bench.run(&format!("with -b freebox vpn0 --switch -- sh -c '{script}'")).ends(code).quietly();
+        assert_eq!(switched(&bench), ["vpn1 off", "vpn0 on", "vpn0 off", "vpn1 on"]);
+        assert_eq!(now(&bench, "freebox"), ("connected".to_owned(), Some("vpn1".to_owned())));
+    }
+    bench.run("connect -b ixon 'Press 7'").ends(0);
+    let before = now(&bench, "ixon");
+    bench.run("with -b ixon CUTTERLINE04 --switch -- true").ends(0).quietly();
+    assert_eq!((now(&bench, "ixon"), writes(&bench, "ixon")), (before, 5));
+}
+
+#[test]
+fn a_connect_that_fails_brings_back_what_it_displaced_and_tells_the_vendors_reason() {
+    let bench = Bench::new();
+    bench.fault("freebox", "tunnel-fails=auth_failed*1");
+    let run = bench.run("with -b freebox vpn0 --switch -o json -- sh -c ': > ran'").ends(125).without_output();
+    assert_eq!(run.fails("tunnel.auth_failed")["vendor_code"], "auth_failed");
+    assert_eq!(switched(&bench), ["vpn1 off", "vpn0 on", "vpn0 off", "vpn1 on"]);
+    assert_eq!(now(&bench, "freebox"), ("connected".to_owned(), Some("vpn1".to_owned())));
+    bench.fault("freebox", "activation=inval*1");
+    bench.context("freebox").log.clear();
+    bench.run("with -b freebox vpn0 --switch -o json -- sh -c ': > ran'").ends(125).fails("usage");
+    assert_eq!(switched(&bench), ["vpn1 off", "vpn0 on", "vpn1 on"]);
+    assert_eq!(now(&bench, "freebox"), ("connected".to_owned(), Some("vpn1".to_owned())));
+    assert!(!bench.path("ran").exists());
+}
+
+#[test]
+fn a_refused_connect_that_changed_nothing_is_not_followed_by_writes() {
+    let bench = idle();
+    bench.fault("freebox", "activation=inval");
+    bench.run("with -b freebox vpn0 -o json -- true").ends(125).fails("usage");
+    assert_eq!(switched(&bench), ["vpn0 on"]);
+}
+
+#[test]
+fn the_deadline_bounds_connecting_and_what_was_begun_is_taken_back() {
+    let bench = idle();
+    bench.fault("freebox", "stays-going-up");
+    bench.fault("ixon", "never-connects");
+    for (vendor, target) in &TARGETS[..2] {
+        let line = format!("with '{vendor}/{target}' --timeout 700ms -o json -- sh -c ': > ran'");
+        let run = bench.run(&line).ends(125).without_output();
+        assert!(run.fails("timeout.deadline")["hint"].as_str().unwrap().contains("--timeout"), "{run}");
+        assert_eq!((now(&bench, vendor).0.as_str(), writes(&bench, vendor)), ("disconnected", 2), "{vendor}");
+    }
+    assert!(!bench.path("ran").exists());
+}
+
+#[test]
+fn the_deadline_does_not_bound_the_command_and_bringing_back_has_its_own() {
+    let bench = idle();
+    bench.run("with -b freebox vpn0 --timeout 1500ms -- sleep 1.7").ends(0).quietly();
+    assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off"]);
+}
+
+#[test]
+fn without_waiting_the_command_runs_at_once() {
+    let bench = idle();
+    bench.fault("freebox", "stays-going-up");
+    let run = bench.run("with -b freebox vpn0 --no-wait -- sh -c 'echo ${VPNCTL_IP_ADDRESS-none}'").ends(0).quietly();
+    assert_eq!(run.stdout, "none\n");
+    assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off"]);
+    assert_eq!(now(&bench, "freebox").0, "disconnected");
+}
+
+#[test]
+fn a_signal_while_it_connects_takes_back_what_was_begun() {
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129), ("QUIT", 131)] {
+        let bench = idle();
+        bench.fault("freebox", "stays-going-up");
+        let child = start(&bench, "with -b freebox vpn0 -o json -- sh -c ': > ran'");
+        until("it waits", || {
+            bench.asked("freebox").last().is_some_and(|last| last.ends_with("/status")) && !switched(&bench).is_empty()
+        });
+        send(signal, &child);
+        let run = end(child).ends(code).without_output();
+        assert_eq!(run.fails("interrupted")["exit"], code);
+        assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off"], "{signal}");
+        assert_eq!(now(&bench, "freebox").0, "disconnected", "{signal}");
+        assert!(!bench.path("ran").exists());
+    }
+}
+
+#[test]
+fn a_signal_after_a_switch_brings_back_what_was_displaced() {
+    let bench = Bench::new();
+    bench.fault("freebox", "stays-going-up");
+    let child = start(&bench, "with -b freebox vpn0 --switch -- true");
+    until("it has switched", || switched(&bench).len() == 2);
+    bench.context("freebox").faults.clear_all();
+    send("TERM", &child);
+    end(child).ends(143).tells("brought back");
+    assert_eq!(switched(&bench), ["vpn1 off", "vpn0 on", "vpn0 off", "vpn1 on"]);
+    assert_eq!(now(&bench, "freebox"), ("connected".to_owned(), Some("vpn1".to_owned())));
+}
+
+#[test]
+fn a_signal_while_a_write_is_under_way_waits_for_its_answer() {
+    let bench = idle();
+    bench.run("list -b freebox").ends(0);
+    bench.context("freebox").log.clear();
+    bench.fault("freebox", "slow=900@config/vpn0");
+    let child = start(&bench, "with -b freebox vpn0 -- true");
+    until("the state was read", || bench.count("freebox", "GET") >= 1);
+    std::thread::sleep(Duration::from_millis(300));
+    send("INT", &child);
+    end(child).ends(130);
+    assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off"]);
+    assert_eq!(now(&bench, "freebox").0, "disconnected");
+}
+
+#[test]
+fn a_signal_before_anything_was_changed_changes_nothing() {
+    let bench = idle();
+    bench.fault("freebox", "silent");
+    let child = start(&bench, "with -b freebox vpn0 -- true");
+    until("it has asked", || bench.context("freebox").log.connections() > 0);
+    send("INT", &child);
+    end(child).ends(130).tells("nothing was changed");
+    bench.context("freebox").faults.clear_all();
+    assert!(switched(&bench).is_empty());
+}
+
+#[test]
+fn a_signal_while_the_command_runs_is_the_commands() {
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129), ("QUIT", 131), ("USR1", 138)] {
+        let bench = Bench::new();
+        let child = running(&bench, "-b freebox vpn0 --switch", ": > began; exec sleep 30");
+        send(signal, &child);
+        end(child).ends(code).quietly().without_output();
+        assert_eq!(switched(&bench), ["vpn1 off", "vpn0 on", "vpn0 off", "vpn1 on"], "{signal}");
+        assert_eq!(now(&bench, "freebox").1.as_deref(), Some("vpn1"), "{signal}");
+    }
+}
+
+#[test]
+fn a_command_that_handles_a_signal_ends_as_it_likes() {
+    let bench = idle();
+    let script = "trap 'echo bye; exit 7' TERM; : > began; while :; do sleep 0.02; done";
+    let child = running(&bench, "-b freebox vpn0", script);
+    send("TERM", &child);
+    let run = end(child).ends(7).quietly();
+    assert_eq!(run.stdout, "bye\n");
+    assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off"]);
+}
+
+#[test]
+fn a_command_that_ignores_signals_is_waited_for() {
+    let bench = idle();
+    let script = format!("trap '' INT TERM HUP; {UNTIL_GO} exit 5");
+    let child = running(&bench, "-b freebox vpn0", &script);
+    for signal in ["INT", "TERM", "HUP", "INT"] {
+        send(signal, &child);
+    }
+    bench.write("go", "");
+    end(child).ends(5).quietly();
+    assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off"]);
+}
+
+// Elsewhere a process can't see what it ignores.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_ignores_the_end_of_its_terminal_goes_on() {
+    let bench = idle();
+    bench.write("script", &format!("{UNTIL_GO} exit 6"));
+    // What `nohup` does.
+    let outer =
+        format!("trap '' HUP; exec {} with -b freebox vpn0 --interval 20ms -- sh script", env!("CARGO_BIN_EXE_vpnctl"));
+    let mut command = bench.command("status");
+    let variables: Vec<_> =
+        command.get_envs().map(|(name, value)| (name.to_owned(), value.unwrap().to_owned())).collect();
+    command = std::process::Command::new("sh");
+    command.args(["-c", &outer]).env_clear().envs(variables).current_dir(bench.folder.path());
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    until("the command runs", || bench.path("began").exists());
+    send("HUP", &child);
+    std::thread::sleep(Duration::from_millis(100));
+    bench.write("go", "");
+    end(child).ends(6).quietly();
+    assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off"]);
+}
+
+#[test]
+fn what_others_did_meanwhile_is_respected() {
+    let mut bench = idle();
+    bench.set("TOOL", env!("CARGO_BIN_EXE_vpnctl"));
+    let tool = |line: &str| format!("\"$TOOL\" {line} --interval 20ms > out 2>&1 || exit 99; exit 2");
+    // Disconnected already: nothing is left to do.
+    bench.write("script", &tool("disconnect -b freebox"));
+    bench.run("with -b freebox vpn0 -- sh script").ends(2).quietly();
+    assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off"]);
+    // Somebody has connected another one: that is theirs.
+    bench.context("freebox").log.clear();
+    bench.write("script", &tool("connect -b freebox vpn2 --switch"));
+    bench.run("with -b freebox vpn0 -- sh script").ends(2).tells("left alone");
+    assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off", "vpn2 on"]);
+    // The displaced one is back already.
+    bench.context("freebox").log.clear();
+    bench.run("with -b freebox vpn0 --switch -- sh script").ends(2).quietly();
+    assert_eq!(switched(&bench), ["vpn2 off", "vpn0 on", "vpn0 off", "vpn2 on"]);
+    assert_eq!(now(&bench, "freebox"), ("connected".to_owned(), Some("vpn2".to_owned())));
+}
+
+#[test]
+fn what_was_on_before_and_went_down_comes_back() {
+    let mut bench = Bench::new();
+    bench.set("TOOL", env!("CARGO_BIN_EXE_vpnctl"));
+    bench.write("script", "\"$TOOL\" disconnect \"$VPNCTL_TARGET\" --interval 20ms > out");
+    for (vendor, target, state) in
+        [("freebox", "Downloads", "freebox"), ("everyware", "gw-lyon-02", "everyware gw-lyon-02")]
+    {
+        bench.run(&format!("with '{vendor}/{target}' -- sh script")).ends(0).quietly();
+        assert_eq!((now(&bench, state).0.as_str(), writes(&bench, vendor)), ("connected", 2), "{vendor}");
+    }
+}
+
+#[test]
+fn where_bringing_back_fails_it_is_told_what_is_left_and_how_to_repair_it() {
+    for (script, code) in [("exit 0", 125), ("exit 3", 3)] {
+        let bench = idle();
+        let child = running(&bench, "-b freebox vpn0 --timeout 2s -o json", &format!("{UNTIL_GO} {script}"));
+        bench.fault("freebox", "http-status=503");
+        bench.write("go", "");
+        let run = end(child).ends(code).without_output();
+        let error = run.error();
+        assert_eq!((&error["layer"], &error["target"]), (&"http".into(), &"Office PPTP".into()), "{run}");
+        assert!(error["message"].as_str().unwrap().contains("was not brought back"), "{run}");
+        assert_eq!(error["hint"], "run: vpnctl disconnect \"freebox/Office PPTP\"");
+        assert_eq!(switched(&bench).len(), 1);
+    }
+    let bench = Bench::new();
+    let child = running(&bench, "-b freebox vpn0 --switch", &format!("{UNTIL_GO} exit 0"));
+    bench.fault("freebox", "tunnel-fails=remote_terminated");
+    bench.write("go", "");
+    let run = end(child)
+        .ends(125)
+        .tells("`Downloads` is failed now")
+        .tells("hint: run: vpnctl connect --switch freebox/Downloads");
+    assert!(run.stderr.lines().count() == 2, "{run}");
+}
+
+#[test]
+fn a_vendor_that_is_away_for_a_moment_is_asked_again() {
+    let bench = idle();
+    let child = running(&bench, "-b freebox vpn0", &format!("{UNTIL_GO} exit 0"));
+    // More than one reading's repeats.
+    bench.fault("freebox", "http-status=503*6");
+    bench.write("go", "");
+    end(child).ends(0).tells("tried again");
+    assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off"]);
+    assert_eq!(now(&bench, "freebox").0, "disconnected");
+}
+
+#[test]
+fn a_session_that_ended_meanwhile_is_no_obstacle() {
+    let bench = idle();
+    let child = running(&bench, "-b freebox vpn0", &format!("{UNTIL_GO} exit 0"));
+    bench.fault("freebox", "expire-sessions*1");
+    bench.write("go", "");
+    end(child).ends(0).quietly();
+    assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off"]);
+}
+
+#[test]
+fn a_second_signal_gives_up_and_tells_what_is_left() {
+    for (script, code) in [("exit 0", 130), ("exit 3", 3)] {
+        let bench = idle();
+        let child = running(&bench, "-b freebox vpn0", &format!("{UNTIL_GO} {script}"));
+        bench.fault("freebox", "http-status=503");
+        bench.context("freebox").log.clear();
+        bench.write("go", "");
+        until("it is being brought back", || bench.count("freebox", "GET") > 0);
+        send("INT", &child);
+        std::thread::sleep(Duration::from_millis(200));
+        send("INT", &child);
+        let run = end(child).ends(code).tells("interrupt again to give up").tells("may still be connected");
+        run.tells("hint: run: vpnctl disconnect \"freebox/Office PPTP\"");
+    }
+}
+
+#[test]
+fn one_signal_does_not_stop_what_is_being_brought_back() {
+    let bench = idle();
+    let child = running(&bench, "-b freebox vpn0", &format!("{UNTIL_GO} exit 0"));
+    bench.fault("freebox", "http-status=503*6");
+    bench.context("freebox").log.clear();
+    bench.write("go", "");
+    until("it is being brought back", || bench.count("freebox", "GET") > 0);
+    send("TERM", &child);
+    end(child).ends(0).tells("interrupt again to give up");
+    assert_eq!(now(&bench, "freebox").0, "disconnected");
+}
+
+#[test]
+fn it_is_brought_back_also_where_nobody_reads_what_is_told() {
+    let bench = idle();
+    let mut child = running(&bench, "-b freebox vpn0 -v", &format!("{UNTIL_GO} exit 4"));
+    drop(child.stderr.take());
+    drop(child.stdout.take());
+    // So that there is something to tell.
+    bench.fault("freebox", "http-status=503*6");
+    bench.write("go", "");
+    end(child).ends(4);
+    assert_eq!(now(&bench, "freebox").0, "disconnected");
+}
+
+#[test]
+fn a_demonstration_needs_nothing() {
+    let bench = Bench::new();
+    let run = bench.run("--demo with 'ixon/Press 7' -- sh -c 'echo $VPNCTL_BACKEND $VPNCTL_TARGET; exit 3'").ends(3);
+    assert_eq!(run.quietly().stdout, "ixon Press 7\n");
+}
