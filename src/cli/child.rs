@@ -105,11 +105,13 @@ impl Caught {
     }
 
     /// Tells whether a terminal sends it to everything in its foreground.
+    #[cfg(unix)]
     fn is_typed(self) -> bool {
         matches!(self.number, INTERRUPT | QUIT)
     }
 }
 
+#[cfg(unix)]
 const HANG_UP: i32 = 1;
 const INTERRUPT: i32 = 2;
 const QUIT: i32 = 3;

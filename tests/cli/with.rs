@@ -534,6 +534,27 @@ fn it_is_brought_back_also_where_nobody_reads_what_is_told() {
 }
 
 #[test]
+fn an_outdated_client_is_told_once() {
+    let bench = Bench::with_faults(&["ixon:version=1.4.2", "ixon:old-accepted"]);
+    let run = bench.run("with 'ixon/Press 7' -- true").ends(0).tells("1.4.2 is outdated");
+    assert_eq!(run.stderr.lines().count(), 1, "{run}");
+}
+
+#[test]
+fn one_that_had_failed_before_is_switched_on_again_and_not_waited_for() {
+    let bench = idle();
+    bench.fault("freebox", "tunnel-fails=auth_failed");
+    bench.run("connect -b freebox vpn1").ends(7);
+    bench.context("freebox").faults.clear_all();
+    bench.fault("freebox", "stays-going-up");
+    bench.context("freebox").log.clear();
+    // The other one comes up only when the command is over, and nobody waits for it.
+    let run = bench.run("with -b freebox vpn0 --switch --no-wait -- true").ends(0).without_output();
+    assert_eq!(switched(&bench), ["vpn1 off", "vpn0 on", "vpn0 off", "vpn1 on"], "{run}");
+    assert_eq!(now(&bench, "freebox"), ("connecting".to_owned(), Some("vpn1".to_owned())));
+}
+
+#[test]
 fn a_demonstration_needs_nothing() {
     let bench = Bench::new();
     let run = bench.run("--demo with 'ixon/Press 7' -- sh -c 'echo $VPNCTL_BACKEND $VPNCTL_TARGET; exit 3'").ends(3);

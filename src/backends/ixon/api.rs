@@ -1,8 +1,8 @@
 //! The calls of the VPN client on this computer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -31,6 +31,9 @@ const SOCKET: &str = "StatusWebSocket";
 
 /// How long the WebSocket may take to open; the client is on this computer.
 const OPENING: Duration = Duration::from_secs(2);
+
+/// The backends whose outdated version was told: a command that opens one twice tells it once.
+static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Calls the client.
 #[derive(Debug)]
@@ -357,6 +360,7 @@ impl Local {
         let outdated = server.and_then(version::parse).and_then(version::advisory);
         if let Some(text) = &outdated
             && self.outdated.get().is_none()
+            && TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert(self.transport.settings().backend.clone())
         {
             tracing::warn!("{text}");
         }
