@@ -40,6 +40,8 @@ enum Wanted {
 pub struct Visit {
     open: Open,
     act: Act,
+    /// How it was named, without its backend.
+    asked: Option<String>,
     target: Target,
     before: Status,
     wanted: Wanted,
@@ -89,19 +91,21 @@ pub fn only(plan: Plan) -> Result<Job> {
 }
 
 impl Visit {
-    /// Reads and notes what is there; changes nothing.
+    /// Reads and notes what is there; changes nothing. `asked` is how the target was named, perhaps with its backend.
     ///
     /// # Errors
     /// Fails with what the vendor said, and with `conflict.active` where what is there could not be brought back.
-    pub async fn begin(job: Job, act: Act) -> Result<Self> {
+    pub async fn begin(job: Job, asked: Option<&str>, act: Act) -> Result<Self> {
         let target = job.target.ok_or_else(|| Error::usage("no target is named"))?;
         let Some(open) = Arc::into_inner(job.open) else {
             return Err(Error::new(Code::Internal, Layer::Usage, "the backend is in use elsewhere"));
         };
         let before = attempt::read(&open, &target).await.map_err(|error| open.own(error).target(target.label()))?;
         let wanted = wanted(&open, act, &target, &before)?;
+        let own = format!("{}/", open.info().backend);
+        let asked = asked.map(|name| name.strip_prefix(&own).unwrap_or(name).to_owned());
         let (changed, ended, told) = (Cell::default(), Cell::default(), RefCell::default());
-        Ok(Self { open, act, target, before, wanted, changed, ended, told })
+        Ok(Self { open, act, asked, target, before, wanted, changed, ended, told })
     }
 
     /// Names the backend.
@@ -119,8 +123,10 @@ impl Visit {
             Ok(done) => {
                 self.changed.set(Some(done.changed));
                 self.ended.set(done.status.word() == Word::Connected);
-                self.told.replace(done.status.target.clone());
-                Ok(self.with_address(done.changed, done.status).await)
+                let status = self.with_address(done.changed, done.status).await;
+                let told = status.target.clone().unwrap_or_else(|| self.target.clone());
+                self.told.replace(Some(self.as_it_is_found(told).await));
+                Ok(status)
             }
             Err(undone) => {
                 let Undone { status, changed, error } = *undone;
@@ -145,6 +151,20 @@ impl Visit {
             }
             _ => status,
         }
+    }
+
+    /// Takes a name away that the vendor tells and that would not find the target: several may have it.
+    async fn as_it_is_found(&self, told: Target) -> Target {
+        // Who named it by its name has found it by that.
+        if self.target.name.as_ref().is_some_and(|name| self.asked.as_ref() == Some(name)) || told.label() == told.id {
+            return told;
+        }
+        let found = match self.open.backend.targets() {
+            Some(targets) => targets.find(told.label()).await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let is_found = matches!(found.as_slice(), [one] if one.id == told.id);
+        if is_found { told } else { Target { name: None, ..told } }
     }
 
     async fn told_of(&self, error: Error) -> Error {

@@ -534,6 +534,25 @@ fn it_is_brought_back_also_where_nobody_reads_what_is_told() {
 }
 
 #[test]
+fn the_target_is_named_so_that_it_is_found_by_it() {
+    let bench = idle();
+    for (target, name) in [
+        ("freebox/vpn0", "Office PPTP"),
+        ("freebox/office pptp", "Office PPTP"),
+        ("ixon/AAAAAAAAAAAA", "Press 7"),
+        // Two have the name.
+        ("ixon/AAAAAAAAAAAD", "AAAAAAAAAAAD"),
+        // It has none.
+        ("ixon/AAAAAAAAAAAB", "AAAAAAAAAAAB"),
+    ] {
+        let line = format!("with '{target}' -- sh -c 'echo $VPNCTL_TARGET'");
+        assert_eq!(bench.run(&line).ends(0).quietly().stdout, format!("{name}\n"), "{target}");
+    }
+    let run = bench.run("with -b ixon --id AAAAAAAAAAAD -- sh -c 'echo $VPNCTL_TARGET'").ends(0).quietly();
+    assert_eq!(run.stdout, "AAAAAAAAAAAD\n");
+}
+
+#[test]
 fn an_outdated_client_is_told_once() {
     let bench = Bench::with_faults(&["ixon:version=1.4.2", "ixon:old-accepted"]);
     let run = bench.run("with 'ixon/Press 7' -- true").ends(0).tells("1.4.2 is outdated");

@@ -70,7 +70,7 @@ impl Command<'_> {
             how: How { wake: with.wake },
             interval: settings.setup.limits.interval,
         };
-        Visit::begin(with::only(plan)?, act).await
+        Visit::begin(with::only(plan)?, with.target.as_deref(), act).await
     }
 }
 
