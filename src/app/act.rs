@@ -113,7 +113,10 @@ pub async fn fill_in(plan: &mut Plan, verb: Verb, selection: &Selection) -> Resu
                 verb.as_str()
             ))
             .backend(&job.open.info().backend)
-            .hint("name one, or select several with a glob, -l or --state"));
+            .hint(match verb {
+                Verb::With => "name one: vpnctl with BACKEND/NAME -- CMD",
+                _ => "name one, or select several with a glob, -l or --state",
+            }));
         }
     }
     plan.jobs = jobs;

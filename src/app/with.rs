@@ -128,15 +128,17 @@ impl Visit {
                 self.told.replace(Some(self.as_it_is_found(told).await));
                 Ok(status)
             }
-            Err(undone) => {
-                let Undone { status, changed, error } = *undone;
-                self.changed.set(Some(changed || error.outcome_is_unknown()));
-                // An end that the vendor shows is one; that the time is over tells nothing.
-                let shown = status.is_some_and(|status| status.engaged) || attempt::was_tried(&error);
-                self.ended.set(shown && error.code() != Code::TimeoutDeadline);
-                Err(self.told_of(error).await)
-            }
+            Err(undone) => Err(self.missed(*undone).await),
         }
+    }
+
+    /// Notes what came of an attempt that failed, and gives its error with what the vendor knows of it.
+    async fn missed(&self, Undone { status, changed, error }: Undone) -> Error {
+        self.changed.set(Some(changed || error.outcome_is_unknown()));
+        // An end that the vendor shows is one; that the time is over tells nothing.
+        let shown = status.is_some_and(|status| status.engaged) || attempt::was_tried(&error);
+        self.ended.set(shown && error.code() != Code::TimeoutDeadline);
+        self.told_of(error).await
     }
 
     /// Reads the state once more where what was connected tells no address: it may come a moment later.
@@ -377,3 +379,6 @@ impl Left {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use super::{Left, Visit, Wanted};
+use crate::app::act::{Act, Verb};
+use crate::app::selection::Job;
+use crate::app::{Gate, Open};
+use crate::backend::{How, Info, VpnBackend};
+use crate::error::{Code, Error, Layer, Result};
+use crate::http::Deadline;
+use crate::model::{Link, Source, State, Status, Target, TargetKind};
+
+/// A vendor that shows one state after the other, the last one for ever, and notes what it is told.
+struct Shows {
+    info: Info,
+    states: Mutex<VecDeque<Result<Status>>>,
+    told: Arc<Mutex<Vec<String>>>,
+}
+
+impl Shows {
+    fn note(&self, what: &str, target: &Target) {
+        self.told.lock().unwrap().push(format!("{what} {}", target.id));
+    }
+}
+
+#[async_trait::async_trait]
+impl VpnBackend for Shows {
+    fn info(&self) -> &Info {
+        &self.info
+    }
+
+    async fn status(&self, _target: Option<&Target>) -> Result<Status> {
+        let mut states = self.states.lock().unwrap();
+        let next = states.pop_front().unwrap();
+        if states.is_empty() {
+            states.push_back(next.clone());
+        }
+        next
+    }
+
+    async fn connect(&self, target: &Target, _how: How) -> Result<Status> {
+        self.note("on", target);
+        Ok(of(target.clone(), State::Connecting))
+    }
+
+    async fn disconnect(&self, target: &Target) -> Result<Status> {
+        self.note("off", target);
+        Ok(of(target.clone(), State::Disconnecting))
+    }
+
+    fn why_not(&self, _capability: &str) -> &'static str {
+        "it only shows states"
+    }
+}
+
+fn target(id: &str) -> Target {
+    Target::by_id(TargetKind::Tunnel, id)
+}
+
+fn of(target: Target, state: State) -> Status {
+    Status { target: Some(target), ..Status::new(state, Source::Client) }
+}
+
+fn up(id: &str) -> Status {
+    of(target(id), State::Connected(Link::default()))
+}
+
+fn idle() -> Status {
+    Status::new(State::Disconnected, Source::Client)
+}
+
+fn open(states: impl IntoIterator<Item = Status>) -> (Open, Arc<Mutex<Vec<String>>>) {
+    let told = Arc::default();
+    let info = Info {
+        backend: "home".to_owned(),
+        vendor: "any",
+        url: String::new(),
+        kind: TargetKind::Tunnel,
+        one_vpn: true,
+        labels: std::collections::BTreeMap::new(),
+        default_target: None,
+        silence_limit: None,
+    };
+    let states = Mutex::new(states.into_iter().map(Ok).collect());
+    let backend = Box::new(Shows { info, states, told: Arc::clone(&told) });
+    let open = Open { backend, deadline: Deadline::none(), jobs: 1, read_only: false, gate: Gate::default() };
+    (open, told)
+}
+
+fn act() -> Act {
+    let interval = Some(std::time::Duration::from_millis(1));
+    Act { verb: Verb::With, wait: true, switch: true, dry_run: false, how: How::default(), interval }
+}
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+/// Restores once, and gives what was told to the vendor.
+fn restored(wanted: Wanted, is_in_doubt: bool, states: impl IntoIterator<Item = Status>) -> Vec<String> {
+    let (open, told) = open(states);
+    let left = Left { backend: "home".to_owned(), act: act(), ours: vec![target("a")], wanted, is_in_doubt };
+    run(left.once(&open)).map_err(|undone| undone.error).unwrap();
+    told.lock().unwrap().clone()
+}
+
+#[test]
+fn a_connect_that_shows_late_is_taken_back_too() {
+    let late = || [idle(), idle(), idle(), of(target("a"), State::Connecting), idle()];
+    assert_eq!(restored(Wanted::Nothing, true, late()), ["off a"]);
+    // What is known to have ended is not looked at again.
+    assert!(restored(Wanted::Nothing, false, late()).is_empty());
+}
+
+#[test]
+fn what_is_wanted_is_reached_from_whatever_is_there() {
+    let other = |up| Wanted::Other { target: target("x"), up };
+    for (wanted, states, told) in [
+        (Wanted::Nothing, vec![idle()], &[][..]),
+        (Wanted::Nothing, vec![up("a"), idle()], &["off a"]),
+        (Wanted::Nothing, vec![of(target("a"), State::Disconnecting), idle()], &[]),
+        (Wanted::Nothing, vec![up("y")], &[]),
+        (Wanted::Kept { up: true }, vec![up("a")], &[]),
+        (Wanted::Kept { up: true }, vec![idle(), up("a")], &["on a"]),
+        (Wanted::Kept { up: true }, vec![of(target("a"), State::Connecting), up("a")], &[]),
+        (Wanted::Kept { up: true }, vec![of(target("a"), State::Failed { next_retry_s: None }), up("a")], &["on a"]),
+        (Wanted::Kept { up: false }, vec![of(target("a"), State::Failed { next_retry_s: None })], &[]),
+        (Wanted::Kept { up: false }, vec![idle()], &["on a"]),
+        (Wanted::Kept { up: true }, vec![up("y")], &[]),
+        (other(true), vec![up("a"), idle(), up("x")], &["off a", "on x"]),
+        (other(true), vec![idle(), up("x")], &["on x"]),
+        (other(true), vec![up("x")], &[]),
+        (other(true), vec![up("y")], &[]),
+        (other(true), vec![of(target("x"), State::Connecting), up("x")], &[]),
+        (other(false), vec![of(target("x"), State::Connecting)], &[]),
+        (other(false), vec![up("a"), idle()], &["off a", "on x"]),
+    ] {
+        let case = format!("{wanted:?} from {states:?}");
+        assert_eq!(restored(wanted, false, states), told, "{case}");
+    }
+}
+
+#[test]
+fn what_is_wanted_is_what_was_there() {
+    let begin = |before: Status| {
+        let (open, _) = open([before]);
+        let job = Job { open: Arc::new(open), target: Some(target("a")), known: None, error: None };
+        run(Visit::begin(job, None, act()))
+    };
+    let wanted = |before: Status| format!("{:?}", begin(before).unwrap().wanted);
+    assert_eq!(wanted(idle()), "Nothing");
+    assert_eq!(wanted(up("a")), "Kept { up: true }");
+    assert_eq!(wanted(of(target("a"), State::Waiting)), "Kept { up: false }");
+    // What is on its way down is not to come up again.
+    assert_eq!(wanted(of(target("a"), State::Disconnecting)), "Nothing");
+    assert_eq!(wanted(of(target("x"), State::Disconnecting)), "Nothing");
+    assert!(wanted(up("x")).starts_with("Other"), "{}", wanted(up("x")));
+    // What has no name can't be brought back, so it is not taken down.
+    let unnamed = Status { target: None, ..up("x") };
+    assert_eq!(begin(unnamed).unwrap_err().code(), Code::ConflictActive);
+}
+
+#[test]
+fn a_write_that_may_have_been_done_has_changed_something_and_a_refused_one_has_not() {
+    for (error, changed) in [
+        (Error::new(Code::NetReset, Layer::Tcp, "x").temporary().unknown_outcome(), true),
+        (Error::new(Code::AuthForbidden, Layer::Auth, "x"), false),
+    ] {
+        let (open, _) = open([idle()]);
+        let job = Job { open: Arc::new(open), target: Some(target("a")), known: None, error: None };
+        let visit = run(Visit::begin(job, None, act())).unwrap();
+        let undone = crate::app::act::Undone { status: None, changed: false, error };
+        run(visit.missed(undone));
+        assert_eq!(visit.has_changed(), changed);
+    }
+}
