@@ -42,3 +42,5 @@ mod trust;
 mod tunnels;
 #[cfg(unix)]
 mod with;
+#[cfg(unix)]
+mod with_signals;

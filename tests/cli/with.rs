@@ -8,14 +8,13 @@ use serde_json::Value;
 
 use crate::bench::Bench;
 use crate::run::Run;
-use crate::signals::send;
 
 const TARGETS: [(&str, &str); 3] = [("freebox", "Office PPTP"), ("ixon", "Press 7"), ("everyware", "gw-lyon-03")];
 /// Says that it runs, and goes on until it is told to end.
-const UNTIL_GO: &str = ": > began; while [ ! -e go ]; do sleep 0.02; done; ";
+pub(crate) const UNTIL_GO: &str = ": > began; while [ ! -e go ]; do sleep 0.02; done; ";
 
 /// Starts all vendors with nothing connected that these tests connect.
-fn idle() -> Bench {
+pub(crate) fn idle() -> Bench {
     let bench = Bench::new();
     bench.run("disconnect -b freebox").ends(0);
     bench.context("freebox").log.clear();
@@ -24,14 +23,14 @@ fn idle() -> Bench {
 
 /// Gives the state of a backend's one VPN, and whose it is.
 #[track_caller]
-fn now(bench: &Bench, line: &str) -> (String, Option<String>) {
+pub(crate) fn now(bench: &Bench, line: &str) -> (String, Option<String>) {
     let item = bench.run(&format!("status -b {line} -o json")).ends(0).item();
     let text = |value: &Value| value.as_str().map(str::to_owned);
     (text(&item["state"]).unwrap(), text(&item["target"]["id"]))
 }
 
 /// Gives what the box was told to switch on and off, in order.
-fn switched(bench: &Bench) -> Vec<String> {
+pub(crate) fn switched(bench: &Bench) -> Vec<String> {
     let entries = bench.context("freebox").log.entries();
     let puts = entries.iter().filter(|entry| entry.method == "PUT");
     puts.map(|entry| {
@@ -49,14 +48,14 @@ fn writes(bench: &Bench, vendor: &str) -> usize {
 }
 
 /// Starts the binary in a group of its own, so that what it gets does not look typed.
-fn start(bench: &Bench, line: &str) -> Child {
+pub(crate) fn start(bench: &Bench, line: &str) -> Child {
     let mut command = bench.command(line);
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap()
 }
 
 #[track_caller]
-fn until(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     let started = Instant::now();
     while !holds() {
         assert!(started.elapsed() < Duration::from_secs(30), "never: {what}");
@@ -65,14 +64,14 @@ fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 /// Starts a script below the binary, and waits until it runs.
-fn running(bench: &Bench, flags: &str, script: &str) -> Child {
+pub(crate) fn running(bench: &Bench, flags: &str, script: &str) -> Child {
     bench.write("script", script);
     let child = start(bench, &format!("with {flags} -- sh script"));
     until("the command runs", || bench.path("began").exists());
     child
 }
 
-fn end(child: Child) -> Run {
+pub(crate) fn end(child: Child) -> Run {
     Run::end_of(child, "with".to_owned())
 }
 
@@ -292,124 +291,6 @@ fn without_waiting_the_command_runs_at_once() {
 }
 
 #[test]
-fn a_signal_while_it_connects_takes_back_what_was_begun() {
-    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129), ("QUIT", 131)] {
-        let bench = idle();
-        bench.fault("freebox", "stays-going-up");
-        let child = start(&bench, "with -b freebox vpn0 -o json -- sh -c ': > ran'");
-        until("it waits", || {
-            bench.asked("freebox").last().is_some_and(|last| last.ends_with("/status")) && !switched(&bench).is_empty()
-        });
-        send(signal, &child);
-        let run = end(child).ends(code).without_output();
-        assert_eq!(run.fails("interrupted")["exit"], code);
-        assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off"], "{signal}");
-        assert_eq!(now(&bench, "freebox").0, "disconnected", "{signal}");
-        assert!(!bench.path("ran").exists());
-    }
-}
-
-#[test]
-fn a_signal_after_a_switch_brings_back_what_was_displaced() {
-    let bench = Bench::new();
-    bench.fault("freebox", "stays-going-up");
-    let child = start(&bench, "with -b freebox vpn0 --switch -- true");
-    until("it has switched", || switched(&bench).len() == 2);
-    bench.context("freebox").faults.clear_all();
-    send("TERM", &child);
-    end(child).ends(143).tells("brought back");
-    assert_eq!(switched(&bench), ["vpn1 off", "vpn0 on", "vpn0 off", "vpn1 on"]);
-    assert_eq!(now(&bench, "freebox"), ("connected".to_owned(), Some("vpn1".to_owned())));
-}
-
-#[test]
-fn a_signal_while_a_write_is_under_way_waits_for_its_answer() {
-    let bench = idle();
-    bench.run("list -b freebox").ends(0);
-    bench.context("freebox").log.clear();
-    bench.fault("freebox", "slow=900@config/vpn0");
-    let child = start(&bench, "with -b freebox vpn0 -- true");
-    until("the state was read", || bench.count("freebox", "GET") >= 1);
-    std::thread::sleep(Duration::from_millis(300));
-    send("INT", &child);
-    end(child).ends(130);
-    assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off"]);
-    assert_eq!(now(&bench, "freebox").0, "disconnected");
-}
-
-#[test]
-fn a_signal_before_anything_was_changed_changes_nothing() {
-    let bench = idle();
-    bench.fault("freebox", "silent");
-    let child = start(&bench, "with -b freebox vpn0 -- true");
-    until("it has asked", || bench.context("freebox").log.connections() > 0);
-    send("INT", &child);
-    end(child).ends(130).tells("nothing was changed");
-    bench.context("freebox").faults.clear_all();
-    assert!(switched(&bench).is_empty());
-}
-
-#[test]
-fn a_signal_while_the_command_runs_is_the_commands() {
-    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129), ("QUIT", 131), ("USR1", 138)] {
-        let bench = Bench::new();
-        let child = running(&bench, "-b freebox vpn0 --switch", ": > began; exec sleep 30");
-        send(signal, &child);
-        end(child).ends(code).quietly().without_output();
-        assert_eq!(switched(&bench), ["vpn1 off", "vpn0 on", "vpn0 off", "vpn1 on"], "{signal}");
-        assert_eq!(now(&bench, "freebox").1.as_deref(), Some("vpn1"), "{signal}");
-    }
-}
-
-#[test]
-fn a_command_that_handles_a_signal_ends_as_it_likes() {
-    let bench = idle();
-    let script = "trap 'echo bye; exit 7' TERM; : > began; while :; do sleep 0.02; done";
-    let child = running(&bench, "-b freebox vpn0", script);
-    send("TERM", &child);
-    let run = end(child).ends(7).quietly();
-    assert_eq!(run.stdout, "bye\n");
-    assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off"]);
-}
-
-#[test]
-fn a_command_that_ignores_signals_is_waited_for() {
-    let bench = idle();
-    let script = format!("trap '' INT TERM HUP; {UNTIL_GO} exit 5");
-    let child = running(&bench, "-b freebox vpn0", &script);
-    for signal in ["INT", "TERM", "HUP", "INT"] {
-        send(signal, &child);
-    }
-    bench.write("go", "");
-    end(child).ends(5).quietly();
-    assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off"]);
-}
-
-// Elsewhere a process can't see what it ignores.
-#[cfg(target_os = "linux")]
-#[test]
-fn what_ignores_the_end_of_its_terminal_goes_on() {
-    let bench = idle();
-    bench.write("script", &format!("{UNTIL_GO} exit 6"));
-    // What `nohup` does.
-    let outer =
-        format!("trap '' HUP; exec {} with -b freebox vpn0 --interval 20ms -- sh script", env!("CARGO_BIN_EXE_vpnctl"));
-    let mut command = bench.command("status");
-    let variables: Vec<_> =
-        command.get_envs().map(|(name, value)| (name.to_owned(), value.unwrap().to_owned())).collect();
-    command = std::process::Command::new("sh");
-    command.args(["-c", &outer]).env_clear().envs(variables).current_dir(bench.folder.path());
-    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().unwrap();
-    until("the command runs", || bench.path("began").exists());
-    send("HUP", &child);
-    std::thread::sleep(Duration::from_millis(100));
-    bench.write("go", "");
-    end(child).ends(6).quietly();
-    assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off"]);
-}
-
-#[test]
 fn what_others_did_meanwhile_is_respected() {
     let mut bench = idle();
     bench.set("TOOL", env!("CARGO_BIN_EXE_vpnctl"));
@@ -488,36 +369,6 @@ fn a_session_that_ended_meanwhile_is_no_obstacle() {
     bench.write("go", "");
     end(child).ends(0).quietly();
     assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off"]);
-}
-
-#[test]
-fn a_second_signal_gives_up_and_tells_what_is_left() {
-    for (script, code) in [("exit 0", 130), ("exit 3", 3)] {
-        let bench = idle();
-        let child = running(&bench, "-b freebox vpn0", &format!("{UNTIL_GO} {script}"));
-        bench.fault("freebox", "http-status=503");
-        bench.context("freebox").log.clear();
-        bench.write("go", "");
-        until("it is being brought back", || bench.count("freebox", "GET") > 0);
-        send("INT", &child);
-        std::thread::sleep(Duration::from_millis(200));
-        send("INT", &child);
-        let run = end(child).ends(code).tells("interrupt again to give up").tells("may still be connected");
-        run.tells("hint: run: vpnctl disconnect \"freebox/Office PPTP\"");
-    }
-}
-
-#[test]
-fn one_signal_does_not_stop_what_is_being_brought_back() {
-    let bench = idle();
-    let child = running(&bench, "-b freebox vpn0", &format!("{UNTIL_GO} exit 0"));
-    bench.fault("freebox", "http-status=503*6");
-    bench.context("freebox").log.clear();
-    bench.write("go", "");
-    until("it is being brought back", || bench.count("freebox", "GET") > 0);
-    send("TERM", &child);
-    end(child).ends(0).tells("interrupt again to give up");
-    assert_eq!(now(&bench, "freebox").0, "disconnected");
 }
 
 #[test]
