@@ -15,8 +15,10 @@ use crate::backend::{How, naming};
 use crate::error::{Code, Error, Layer, Result};
 use crate::model::{State, Status, Target, Word};
 
-/// How long a connect that was sent may take to show, where nothing else tells what became of it.
+/// How long a connect that was answered may take to show, where nothing else tells what became of it.
 const SHOWS_WITHIN: Duration = Duration::from_millis(2500);
+/// How long one may take whose answer was lost: it may still be on its way.
+const COMES_WITHIN: Duration = Duration::from_secs(10);
 /// The first pause before a restoring that failed is tried again; each is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest of these pauses.
@@ -47,8 +49,8 @@ pub struct Visit {
     wanted: Wanted,
     /// Whether something was changed, as the end of the attempt tells; before that only the gate knows.
     changed: Cell<Option<bool>>,
-    /// Whether the attempt has come to an end that the vendor shows.
-    ended: Cell<bool>,
+    /// How long what was sent may take to show; nothing once the attempt has come to an end that the vendor shows.
+    doubt: Cell<Duration>,
     /// What was connected, where a name that was remembered turned out to mean another target.
     told: RefCell<Option<Target>>,
 }
@@ -60,7 +62,7 @@ pub struct Left {
     act: Act,
     ours: Vec<Target>,
     wanted: Wanted,
-    is_in_doubt: bool,
+    doubt: Duration,
 }
 
 /// Picks the one target that is meant.
@@ -104,8 +106,8 @@ impl Visit {
         let wanted = wanted(&open, act, &target, &before)?;
         let own = format!("{}/", open.info().backend);
         let asked = asked.map(|name| name.strip_prefix(&own).unwrap_or(name).to_owned());
-        let (changed, ended, told) = (Cell::default(), Cell::default(), RefCell::default());
-        Ok(Self { open, act, asked, target, before, wanted, changed, ended, told })
+        let (changed, doubt, told) = (Cell::default(), Cell::new(SHOWS_WITHIN), RefCell::default());
+        Ok(Self { open, act, asked, target, before, wanted, changed, doubt, told })
     }
 
     /// Names the backend.
@@ -122,7 +124,9 @@ impl Visit {
         match act::connect(&self.open, self.act, &self.target, self.before.clone()).await {
             Ok(done) => {
                 self.changed.set(Some(done.changed));
-                self.ended.set(done.status.word() == Word::Connected);
+                if done.status.word() == Word::Connected {
+                    self.doubt.set(Duration::ZERO);
+                }
                 let status = self.with_address(done.changed, done.status).await;
                 let told = status.target.clone().unwrap_or_else(|| self.target.clone());
                 self.told.replace(Some(self.as_it_is_found(told).await));
@@ -135,9 +139,14 @@ impl Visit {
     /// Notes what came of an attempt that failed, and gives its error with what the vendor knows of it.
     async fn missed(&self, Undone { status, changed, error }: Undone) -> Error {
         self.changed.set(Some(changed || error.outcome_is_unknown()));
+        let lost = error.outcome_is_unknown() || error.code() == Code::TimeoutUnknownOutcome;
         // An end that the vendor shows is one; that the time is over tells nothing.
         let shown = status.is_some_and(|status| status.engaged) || attempt::was_tried(&error);
-        self.ended.set(shown && error.code() != Code::TimeoutDeadline);
+        self.doubt.set(match (lost, shown && error.code() != Code::TimeoutDeadline) {
+            (true, _) => COMES_WITHIN,
+            (false, true) => Duration::ZERO,
+            (false, false) => SHOWS_WITHIN,
+        });
         self.told_of(error).await
     }
 
@@ -170,17 +179,19 @@ impl Visit {
     }
 
     async fn told_of(&self, error: Error) -> Error {
-        let error = match attempt::was_tried(&error) {
-            true => self.open.backend.explain(&self.target, error).await,
-            false => error,
-        };
         let argument = naming::argument(self.backend(), &self.target);
         let error = match error.code() {
             Code::ConflictActive => error.instead(format!(
                 "add --switch to disconnect it for as long as the command runs: vpnctl with --switch {argument} -- CMD"
             )),
-            Code::TimeoutDeadline => error.instead("the command was not run; give it more time with --timeout"),
+            Code::TimeoutDeadline | Code::TimeoutUnknownOutcome => {
+                error.instead("the command was not run; give it more time with --timeout")
+            }
             _ => error,
+        };
+        let error = match attempt::was_tried(&error) {
+            true => self.open.backend.explain(&self.target, error).await,
+            false => error,
         };
         self.open.own(error).target(self.target.label())
     }
@@ -210,11 +221,11 @@ impl Visit {
     /// Gives what is left to do, and lets go of the connection to the vendor meanwhile.
     #[must_use]
     pub fn leave(self) -> Left {
-        let is_in_doubt = self.open.gate.was_passed() && !self.ended.get();
+        let doubt = if self.open.gate.was_passed() { self.doubt.get() } else { Duration::ZERO };
         let backend = self.open.info().backend.clone();
         let mut ours = vec![self.target];
         ours.extend(self.told.into_inner());
-        Left { backend, act: self.act, ours, wanted: self.wanted, is_in_doubt }
+        Left { backend, act: self.act, ours, wanted: self.wanted, doubt }
     }
 }
 
@@ -315,10 +326,11 @@ impl Left {
     /// Reads the state. Where a connect was sent and nothing shows of it, it may still come: so it is looked again.
     async fn read(&self, open: &Open, target: &Target) -> Result<Status> {
         let mut now = attempt::read(open, target).await?;
-        let end = Instant::now() + SHOWS_WITHIN;
+        let left = open.deadline.left().map(|left| left.saturating_sub(attempt::LAST_LOOK * 2));
+        let end = Instant::now() + left.map_or(self.doubt, |left| left.min(self.doubt));
         let mut pace = Pace::new(self.act.interval);
-        while self.is_in_doubt && !now.engaged && Instant::now() < end {
-            tokio::time::sleep(pace.advance().min(SHOWS_WITHIN)).await;
+        while !now.engaged && Instant::now() < end {
+            tokio::time::sleep(pace.advance().min(end.saturating_duration_since(Instant::now()))).await;
             now = attempt::read(open, target).await?;
         }
         Ok(now)

@@ -168,9 +168,14 @@ mod unix {
             .await
         }
 
+        /// Gives one that has come already.
+        pub(in crate::cli) fn pending(&mut self) -> Option<Caught> {
+            self.next().now_or_never()
+        }
+
         /// Forgets those that have come already.
         pub(in crate::cli) fn forget(&mut self) {
-            while self.next().now_or_never().is_some() {}
+            while self.pending().is_some() {}
         }
 
         /// Passes one on, unless the command has got it by itself.
@@ -220,6 +225,11 @@ impl Signals {
             Ok(()) => Caught { number: INTERRUPT },
             Err(_) => std::future::pending().await,
         }
+    }
+
+    /// Gives none that has come already: each wait begins anew here.
+    pub(super) fn pending(&mut self) -> Option<Caught> {
+        None
     }
 
     /// Forgets those that have come already: each wait begins anew here.

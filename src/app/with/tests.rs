@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::{Left, Visit, Wanted};
 use crate::app::act::{Act, Verb};
@@ -88,7 +89,7 @@ fn open(states: impl IntoIterator<Item = Status>) -> (Open, Arc<Mutex<Vec<String
 }
 
 fn act() -> Act {
-    let interval = Some(std::time::Duration::from_millis(1));
+    let interval = Some(Duration::from_millis(1));
     Act { verb: Verb::With, wait: true, switch: true, dry_run: false, how: How::default(), interval }
 }
 
@@ -97,9 +98,9 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// Restores once, and gives what was told to the vendor.
-fn restored(wanted: Wanted, is_in_doubt: bool, states: impl IntoIterator<Item = Status>) -> Vec<String> {
+fn restored(wanted: Wanted, doubt: Duration, states: impl IntoIterator<Item = Status>) -> Vec<String> {
     let (open, told) = open(states);
-    let left = Left { backend: "home".to_owned(), act: act(), ours: vec![target("a")], wanted, is_in_doubt };
+    let left = Left { backend: "home".to_owned(), act: act(), ours: vec![target("a")], wanted, doubt };
     run(left.once(&open)).map_err(|undone| undone.error).unwrap();
     told.lock().unwrap().clone()
 }
@@ -107,9 +108,9 @@ fn restored(wanted: Wanted, is_in_doubt: bool, states: impl IntoIterator<Item = 
 #[test]
 fn a_connect_that_shows_late_is_taken_back_too() {
     let late = || [idle(), idle(), idle(), of(target("a"), State::Connecting), idle()];
-    assert_eq!(restored(Wanted::Nothing, true, late()), ["off a"]);
+    assert_eq!(restored(Wanted::Nothing, super::SHOWS_WITHIN, late()), ["off a"]);
     // What is known to have ended is not looked at again.
-    assert!(restored(Wanted::Nothing, false, late()).is_empty());
+    assert!(restored(Wanted::Nothing, Duration::ZERO, late()).is_empty());
 }
 
 #[test]
@@ -136,7 +137,7 @@ fn what_is_wanted_is_reached_from_whatever_is_there() {
         (other(false), vec![up("a"), idle()], &["off a", "on x"]),
     ] {
         let case = format!("{wanted:?} from {states:?}");
-        assert_eq!(restored(wanted, false, states), told, "{case}");
+        assert_eq!(restored(wanted, Duration::ZERO, states), told, "{case}");
     }
 }
 
@@ -172,5 +173,6 @@ fn a_write_that_may_have_been_done_has_changed_something_and_a_refused_one_has_n
         let undone = crate::app::act::Undone { status: None, changed: false, error };
         run(visit.missed(undone));
         assert_eq!(visit.has_changed(), changed);
+        assert_eq!(visit.doubt.get() == super::COMES_WITHIN, changed);
     }
 }

@@ -87,7 +87,11 @@ async fn connected(visit: &Visit, signals: &mut Signals) -> Result<Status, Misse
     let mut connecting = pin!(visit.connect());
     let caught = tokio::select! {
         biased;
-        done = &mut connecting => return done.map_err(Missed::Failed),
+        done = &mut connecting => return match (done, signals.pending()) {
+            // It came before there was a command that could get it.
+            (Ok(_), Some(caught)) => Err(Missed::Failed(stopped(caught, "the command was not run"))),
+            (done, _) => done.map_err(Missed::Failed),
+        },
         caught = signals.next() => caught,
     };
     if visit.has_changed() {
