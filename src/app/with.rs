@@ -326,7 +326,8 @@ impl Left {
     /// Reads the state. Where a connect was sent and nothing shows of it, it may still come: so it is looked again.
     async fn read(&self, open: &Open, target: &Target) -> Result<Status> {
         let mut now = attempt::read(open, target).await?;
-        let left = open.deadline.left().map(|left| left.saturating_sub(attempt::LAST_LOOK * 2));
+        // Most of the time is kept for what has to be done then.
+        let left = open.deadline.left().map(|left| left / 4);
         let end = Instant::now() + left.map_or(self.doubt, |left| left.min(self.doubt));
         let mut pace = Pace::new(self.act.interval);
         while !now.engaged && Instant::now() < end {

@@ -260,6 +260,18 @@ fn a_refused_connect_that_changed_nothing_is_not_followed_by_writes() {
 }
 
 #[test]
+fn a_connect_whose_answer_is_lost_is_not_repeated_and_what_it_displaced_comes_back() {
+    let bench = Bench::new();
+    bench.fault("freebox", "slow=1500@config/vpn0");
+    let line = "with -b freebox vpn0 --switch --request-timeout 400ms --timeout 5s -o json -- sh -c ': > ran'";
+    bench.run(line).ends(125).without_output().fails("timeout.unknown_outcome");
+    let on = switched(&bench).iter().filter(|line| *line == "vpn0 on").count();
+    assert!(on <= 1, "{:?}", switched(&bench));
+    assert_eq!(now(&bench, "freebox"), ("connected".to_owned(), Some("vpn1".to_owned())));
+    assert!(!bench.path("ran").exists());
+}
+
+#[test]
 fn the_deadline_bounds_connecting_and_what_was_begun_is_taken_back() {
     let bench = idle();
     bench.fault("freebox", "stays-going-up");
