@@ -12,6 +12,8 @@ const VERBS: &[&str] = &[
     "reconnect",
     "wait",
     "watch",
+    "check",
+    "with",
     "auth",
     "log",
     "tunnel",

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-/// What is connected, and what runs meanwhile.
+// What is connected, and what runs meanwhile.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct With {
     /// A name or id, perhaps as BACKEND/NAME; without one the only target that can be meant.
