@@ -11,7 +11,8 @@ use super::selection::{self, Job, Plan, Selection};
 use super::{Emit, Open, Setup, emit, emit_failed, status, with_error};
 use crate::backend::{How, naming};
 use crate::error::{Code, Error, Layer, Result};
-use crate::model::{Status, Target, Word};
+use crate::model::document::Action;
+use crate::model::{Status, Target, Word, item};
 use crate::render::Item;
 
 /// Names what is done to a target.
@@ -173,7 +174,7 @@ async fn meant_target(open: &Open, verb: Verb) -> Result<Option<Target>> {
 /// Does it to everything in the plan: targets of one VPN one after the other, devices side by side.
 pub async fn run(plan: Plan, act: Act, out: &Emit) {
     for (backend, vendor, error) in plan.unopened {
-        let unread = crate::model::item::unread(&backend, vendor, None, jiff::Timestamp::now());
+        let unread = item::unread(&backend, vendor, None, jiff::Timestamp::now());
         emit_failed(out, Some(marked(with_error(unread, &error), act.verb, false)), error);
     }
     let groups = status::by_backend(plan.jobs);
@@ -210,10 +211,8 @@ async fn one(job: Job, act: Act, out: &Emit) {
     }
 }
 
-fn marked(mut item: Item, verb: Verb, changed: bool) -> Item {
-    item.insert("action".to_owned(), verb.as_str().into());
-    item.insert("changed".to_owned(), changed.into());
-    item
+fn marked(item: Item, verb: Verb, changed: bool) -> Item {
+    item::marked(item, &Action { action: verb.as_str(), changed })
 }
 
 async fn perform(open: &Open, act: Act, target: Option<&Target>) -> Acted {

@@ -1,11 +1,10 @@
 //! `auth login`, `auth logout`, `auth status`.
 
-use serde_json::json;
-
 use super::selection::Plan;
-use super::{Emit, Open, emit, emit_failed};
+use super::{Emit, Open, emit, emit_failed, with_error};
 use crate::backend::{Login, LoginState, Person, unsupported};
 use crate::error::{Code, Error, Layer};
+use crate::model::document::{AuthItem, Time};
 use crate::model::item;
 use crate::render::Item;
 
@@ -45,7 +44,7 @@ async fn one(open: &Open, verb: Verb, person: &dyn Person, out: &Emit) {
         Err(error) => emit_failed(out, None, error.backend(name)),
         Ok(login) if verb == Verb::Status && login.state != LoginState::Ok => {
             let error = login.reason.clone().map_or_else(|| wanting(name, login.state), |reason| reason.backend(name));
-            emit_failed(out, Some(told(open, &login)), error);
+            emit_failed(out, Some(with_error(told(open, &login), &error)), error);
         }
         Ok(login) => emit(out, told(open, &login)),
     }
@@ -53,14 +52,15 @@ async fn one(open: &Open, verb: Verb, person: &dyn Person, out: &Emit) {
 
 fn told(open: &Open, login: &Login) -> Item {
     let info = open.info();
-    item::object(json!({
-        "backend": info.backend,
-        "vendor": info.vendor,
-        "login": login.state,
-        "account": login.account,
-        "expires_at": login.expires_at.map(item::time),
-        "rights": login.rights,
-    }))
+    item::of(&AuthItem::<()> {
+        backend: &info.backend,
+        vendor: info.vendor,
+        login: Some(login.state),
+        account: login.account.as_deref(),
+        expires_at: login.expires_at.map(Time::from),
+        rights: login.rights.as_deref(),
+        error: None,
+    })
 }
 
 fn wanting(backend: &str, state: LoginState) -> Error {

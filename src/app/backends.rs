@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
-
 use super::{Emit, Limits, Open, Patience, Setup, emit, emit_failed, emit_nothing};
 use crate::backend::{self, Found, registry};
 use crate::config::{self, Origin, Setting, Sources};
 use crate::error::Result;
 use crate::http::mdns::{self, Where};
-use crate::model::{Capabilities, Support, item};
+use crate::model::document::{BackendsItem, CapabilityMap};
+use crate::model::{Support, item};
 use crate::render::Item;
 use crate::state::Folder;
 
@@ -18,25 +17,24 @@ pub fn run(setup: &Setup, out: &Emit) {
     for settings in setup.config.backends.values() {
         match setup.open(settings, Patience::Read) {
             Ok(open) => {
-                let capabilities = object(backend::capabilities(&*open.backend));
-                emit(
-                    out,
-                    item::object(json!({
-                        "backend": settings.name,
-                        "vendor": settings.vendor,
-                        "url": open.info().url,
-                        "capabilities": capabilities,
-                    })),
-                );
+                let item = BackendsItem {
+                    backend: Some(&settings.name),
+                    vendor: settings.vendor,
+                    url: Some(&open.info().url),
+                    capabilities: Some(capabilities_of(&open)),
+                    found: None,
+                };
+                emit(out, item::of(&item));
             }
             // One that is not set up yet is still a backend: it is shown, and what it lacks is told.
             Err(error) => {
-                let item = item::object(json!({
-                    "backend": settings.name,
-                    "vendor": settings.vendor,
-                    "url": settings.text("url"),
-                    "capabilities": null,
-                }));
+                let item = item::of(&BackendsItem {
+                    backend: Some(&settings.name),
+                    vendor: settings.vendor,
+                    url: settings.text("url"),
+                    capabilities: None,
+                    found: None,
+                });
                 if settings.origin == Origin::BuiltIn {
                     emit(out, item);
                 } else {
@@ -47,8 +45,8 @@ pub fn run(setup: &Setup, out: &Emit) {
     }
 }
 
-fn object(capabilities: Capabilities) -> Map<String, Value> {
-    capabilities.into_iter().map(|(name, support)| (name.to_owned(), json!(support))).collect()
+fn capabilities_of(open: &Open) -> CapabilityMap {
+    CapabilityMap(backend::capabilities(&*open.backend))
 }
 
 /// Emits what each vendor can do, whatever is configured; sends no request.
@@ -57,8 +55,8 @@ fn object(capabilities: Capabilities) -> Map<String, Value> {
 /// Fails where a vendor can't be opened, which its tests don't let happen.
 pub fn matrix(out: &Emit) -> Result<()> {
     for (vendor, open) in vendors()? {
-        let capabilities = object(backend::capabilities(&*open.backend));
-        emit(out, item::object(json!({"backend": null, "vendor": vendor, "url": null, "capabilities": capabilities})));
+        let capabilities = Some(capabilities_of(&open));
+        emit(out, item::of(&BackendsItem { backend: None, vendor, url: None, capabilities, found: None }));
     }
     Ok(())
 }
@@ -105,18 +103,18 @@ fn found(setup: &Setup, vendor: &registry::Vendor, found: &Found) -> Item {
         };
         backend.vendor == vendor.name && there
     });
-    item::object(json!({
-        "backend": configured.map(|backend| &backend.name),
-        "vendor": vendor.name,
-        "url": found.url,
-        "capabilities": capabilities_of(vendor),
-        "found": found,
-    }))
+    item::of(&BackendsItem {
+        backend: configured.map(|backend| backend.name.as_str()),
+        vendor: vendor.name,
+        url: Some(&found.url),
+        capabilities: capabilities_of_vendor(vendor),
+        found: Some(found),
+    })
 }
 
-fn capabilities_of(vendor: &registry::Vendor) -> Option<Map<String, Value>> {
+fn capabilities_of_vendor(vendor: &registry::Vendor) -> Option<CapabilityMap> {
     let (_, open) = vendors().ok()?.into_iter().find(|(name, _)| *name == vendor.name)?;
-    Some(object(backend::capabilities(&*open.backend)))
+    Some(capabilities_of(&open))
 }
 
 /// Opens every vendor with settings that lead nowhere, for what it can do is known without asking it.

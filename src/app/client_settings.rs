@@ -1,11 +1,12 @@
 //! `settings`: shows and changes the settings of a VPN client on this computer.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::selection::Plan;
 use super::{Emit, Open, emit, emit_failed};
 use crate::backend::{self, unsupported};
 use crate::error::{Error, Result};
+use crate::model::document::SettingsItem;
 use crate::model::item;
 
 /// Says what is done with the settings.
@@ -62,7 +63,8 @@ pub async fn run(plan: Plan, verb: &Verb, notice: &(dyn Fn(&str) + Sync), out: &
     for job in &plan.jobs {
         match one(&job.open, verb, notice).await {
             Ok(settings) => {
-                emit(out, item::object(json!({"backend": job.open.info().backend, "settings": settings})));
+                let backend = &job.open.info().backend;
+                emit(out, item::of(&SettingsItem { backend, settings: &settings }));
             }
             Err(error) => emit_failed(out, None, job.open.own(error)),
         }

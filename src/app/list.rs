@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
-use serde_json::json;
 
 use super::selection::{self, Plan, Selection};
-use super::{Emit, Open, emit, emit_failed, emit_nothing};
+use super::{Emit, Open, emit, emit_failed, emit_nothing, with_error};
 use crate::backend::{Listed, unsupported};
+use crate::model::document::ListItem;
 use crate::model::{Target, Word, item};
 use crate::render::Item;
 
@@ -74,7 +74,8 @@ async fn ask(open: &Open, targets: Vec<(Target, Labels)>, selection: &Selection,
                 Err(error) => {
                     any.set(true);
                     let error = open.own(error).target(target.label());
-                    emit_failed(out, Some(told(open, &target, Some(Word::Unknown), &labels)), error);
+                    let item = told(open, &target, Some(Word::Unknown), &labels);
+                    emit_failed(out, Some(with_error(item, &error)), error);
                 }
             }
         }
@@ -85,11 +86,12 @@ async fn ask(open: &Open, targets: Vec<(Target, Labels)>, selection: &Selection,
 
 fn told(open: &Open, target: &Target, state: Option<Word>, labels: &Labels) -> Item {
     let info = open.info();
-    item::object(json!({
-        "backend": info.backend,
-        "vendor": info.vendor,
-        "target": target,
-        "state": state,
-        "labels": labels,
-    }))
+    item::of(&ListItem::<()> {
+        backend: &info.backend,
+        vendor: info.vendor,
+        target: Some(target),
+        state,
+        labels,
+        error: None,
+    })
 }

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::follow;
 use super::selection::Plan;
 use super::{Emit, Open, emit, emit_failed, emit_nothing};
 use crate::backend::{LogLine, Logs, unsupported};
 use crate::error::Result;
+use crate::model::document::{LogItem, Time};
 use crate::model::item;
 
 /// How often a log is read that is followed: boxes were seen to limit those who ask more often.
@@ -94,13 +93,13 @@ fn take_open(lines: &mut Vec<LogLine>) -> Option<LogLine> {
 }
 
 fn tell(open: &Open, line: &LogLine, out: &Emit) {
-    let item = json!({
-        "backend": open.info().backend,
-        "at": line.at.map(item::time),
-        "level": line.level,
-        "text": line.text,
-    });
-    emit(out, item::object(item));
+    let item = LogItem {
+        backend: &open.info().backend,
+        at: line.at.map(Time::from),
+        level: line.level.as_deref(),
+        text: &line.text,
+    };
+    emit(out, item::of(&item));
 }
 
 /// Tells how many lines of `now` were known: the longest end of `before` that `now` begins with. A vendor drops old

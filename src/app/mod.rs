@@ -12,6 +12,7 @@ pub mod gate;
 pub mod list;
 pub mod log;
 pub mod outcome;
+pub mod schema;
 pub mod selection;
 pub mod settings;
 pub mod status;

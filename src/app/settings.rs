@@ -1,10 +1,9 @@
 //! `config show` and `config validate`: what the settings are and where each comes from.
 
-use serde_json::json;
-
 use super::{Emit, Patience, Setup, emit};
 use crate::config::{Config, Origin};
 use crate::error::Result;
+use crate::model::document::ConfigItem;
 use crate::model::item;
 use crate::render::Item;
 
@@ -27,7 +26,7 @@ pub fn show(config: &Config, out: &Emit) {
 }
 
 fn entry(key: &str, value: &str, origin: &Origin) -> Item {
-    item::object(json!({"key": key, "value": value, "origin": origin.to_string()}))
+    item::of(&ConfigItem { key, value, origin: &origin.to_string() })
 }
 
 /// Checks that every backend that the configuration defines can be opened; sends no request.

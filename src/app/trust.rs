@@ -1,7 +1,6 @@
 //! `trust show`, `trust add`, `trust rm`: pinned server certificates.
 
 use futures_util::stream::{self, StreamExt as _};
-use serde_json::json;
 
 use super::{Emit, Open, Patience, Setup, emit, emit_failed};
 use crate::backend::unsupported;
@@ -10,6 +9,7 @@ use crate::error::{Code, Error, Layer, Result};
 use crate::http::certificate::Certificate;
 use crate::http::tls::Fingerprint;
 use crate::http::{Deadline, Transport};
+use crate::model::document::TrustItem;
 use crate::model::item;
 use crate::render::Item;
 use crate::state::{Pin, Store};
@@ -217,12 +217,5 @@ fn object(
     not_after: Option<&str>,
     pinned: bool,
 ) -> Item {
-    item::object(json!({
-        "backend": backend,
-        "url": url,
-        "fingerprint": fingerprint,
-        "subject": subject,
-        "not_after": not_after,
-        "pinned": pinned,
-    }))
+    item::of(&TrustItem { backend, url, fingerprint, subject, not_after, pinned })
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use secrecy::SecretString;
-use serde_json::json;
 
 use super::selection::{Job, Plan};
 use super::{Emit, Open, Patience, Setup, emit, emit_failed, emit_nothing};
 use crate::backend::{Asked, ImportFile, Imported, Person, Tunnel, TunnelChange, Tunnels, naming, unsupported};
 use crate::error::{Code, Error, Layer, Result};
+use crate::model::document::TunnelItem;
 use crate::model::{Target, item};
 use crate::render::Item;
 
@@ -82,21 +82,14 @@ fn facet(open: &Open) -> Result<&dyn Tunnels> {
 /// Makes an item; what a change did is told beside it.
 fn told(open: &Open, tunnel: &Tunnel, changed: Option<bool>) -> Item {
     let info = open.info();
-    let mut item = item::object(json!({
-        "backend": info.backend,
-        "vendor": info.vendor,
-        "target": tunnel.target,
-        "active": tunnel.active,
-        "config": tunnel.config,
-    }));
-    if tunnel.target.id.is_empty() {
-        // It was never added, so it has none.
-        item["target"]["id"] = serde_json::Value::Null;
-    }
-    if let Some(changed) = changed {
-        item.insert("changed".to_owned(), changed.into());
-    }
-    item
+    item::of(&TunnelItem {
+        backend: &info.backend,
+        vendor: info.vendor,
+        target: (&tunnel.target).into(),
+        active: tunnel.active,
+        config: &tunnel.config,
+        changed,
+    })
 }
 
 /// Emits every configuration of every backend.

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use serde_json::json;
 use tokio::sync::Notify;
 
 use super::attempt::{Before, LAST_LOOK};
@@ -15,6 +14,7 @@ use super::{Emit, Open, Probe, emit, emit_failed, with_error};
 use crate::backend::failed_attempt;
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::probe::PATIENCE;
+use crate::model::document::Waited;
 use crate::model::{Status, Target, Word, item};
 use crate::render::Item;
 
@@ -238,11 +238,9 @@ impl Wait<'_> {
         emit_failed(self.out, Some(self.marked(item, false)), error);
     }
 
-    fn marked(&self, mut item: Item, held: bool) -> Item {
-        let waited = (self.begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
-        item.insert("held".to_owned(), held.into());
-        item.insert("waited_s".to_owned(), json!(waited));
-        item
+    fn marked(&self, item: Item, held: bool) -> Item {
+        let waited_s = (self.begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+        item::marked(item, &Waited { held, waited_s })
     }
 }
 

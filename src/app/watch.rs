@@ -12,6 +12,7 @@ use super::selection::Plan;
 use super::{Emit, Open, emit, emit_failed, with_error};
 use crate::backend::naming;
 use crate::error::{Code, Error};
+use crate::model::document::Seen;
 use crate::model::{Word, item};
 use crate::render::Item;
 
@@ -124,10 +125,7 @@ impl Watch<'_> {
     }
 
     fn tell(&self, open: &Open, sight: &Sight, from: Option<Word>) {
-        let marked = |mut item: Item| {
-            item.insert("from".to_owned(), from.map_or(serde_json::Value::Null, |word| word.as_str().into()));
-            item
-        };
+        let marked = |item: Item| item::marked(item, &Seen { from });
         match &sight.seen {
             Ok(status) => self.event(marked(open.item(status, false)), None),
             // What may pass is an event like others: it is not what the command ends with.
@@ -138,9 +136,8 @@ impl Watch<'_> {
         }
     }
 
-    fn fail(&self, mut item: Item, error: Error) {
-        item.insert("from".to_owned(), serde_json::Value::Null);
-        self.event(item, Some(error));
+    fn fail(&self, item: Item, error: Error) {
+        self.event(item::marked(item, &Seen { from: None }), Some(error));
     }
 
     fn event(&self, item: Item, error: Option<Error>) {

@@ -15,9 +15,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use reqwest::Method;
 use secrecy::SecretString;
-use serde::Serialize;
 
-pub use discovery::{Discovery, Found};
+pub use discovery::Discovery;
 pub use events::{Events, Subscription};
 pub use settings::{Changed, Settings};
 pub use tunnels::{Edited, ImportFile, Imported, SecretDocument, Tunnel, TunnelChange, Tunnels};
@@ -26,6 +25,7 @@ use crate::config;
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::{Deadline, Transport};
 use crate::model::{Capabilities, Failure, Status, Support, Target, TargetKind};
+pub use crate::model::{Found, LoginState};
 use crate::state::Store;
 
 /// Holds what a vendor needs to open a backend.
@@ -249,20 +249,6 @@ pub trait Targets: Send + Sync {
     /// # Errors
     /// Fails with what the vendor said; nothing found is an empty list.
     async fn find(&self, name: &str) -> Result<Vec<Target>>;
-}
-
-/// Says how a login stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LoginState {
-    /// It works.
-    Ok,
-    /// There is none.
-    Missing,
-    /// It no longer works.
-    Expired,
-    /// It waits for somebody to grant it.
-    Pending,
 }
 
 /// Describes a login.

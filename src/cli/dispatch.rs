@@ -21,6 +21,7 @@ pub(super) fn run(cli: Cli, wanted: Format) -> Result<Exit, Failed> {
     match &verb {
         Verb::Completion { shell } => return completion(*shell).map_err(failed),
         Verb::Man => return man().map_err(failed),
+        Verb::Schema(documented) => return super::verbs::schema(&global, format, documented).map_err(failed),
         _ => {}
     }
     super::start_trace(&global, environment.get("VPNCTL_LOG"));

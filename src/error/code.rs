@@ -1,5 +1,6 @@
 //! The exit codes and the dotted error codes: the two tables of contract sections 4 and 5, and nothing else.
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 /// Names an exit code of the process; the numbers are public and never change.
@@ -179,6 +180,25 @@ codes! {
 impl Serialize for Code {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl JsonSchema for Code {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "code".into()
+    }
+
+    /// Describes it as a derived enum does: each word with its meaning.
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let known = Self::ALL.iter().map(|code| {
+            let exit = match code.exit() {
+                Exit::Interrupted => format!("{} or {}", Exit::Interrupted.number(), Exit::Terminated.number()),
+                exit => exit.number().to_string(),
+            };
+            let meaning = format!("{} Exit code {exit}.", code.meaning());
+            serde_json::json!({"type": "string", "const": code, "description": meaning})
+        });
+        schemars::json_schema!({"oneOf": known.collect::<Vec<_>>()})
     }
 }
 

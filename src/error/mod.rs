@@ -4,6 +4,7 @@ pub mod code;
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use code::{Code, EXITS, Exit};
@@ -11,9 +12,10 @@ pub use code::{Code, EXITS, Exit};
 /// The result of everything below the command line.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Names the first layer that failed: contract section 5.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Names the first layer that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "layer")]
 pub enum Layer {
     /// The command line.
     Usage,
@@ -69,33 +71,35 @@ impl std::fmt::Debug for Answer {
     }
 }
 
-/// The error object of contract section 5.
-#[derive(Debug, Clone, Serialize)]
+/// Tells scripts what happened, to whom, and what to do next.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "error")]
 pub struct Report {
     /// Always `error`.
     #[serde(rename = "type")]
+    #[schemars(extend("const" = "error"))]
     pub kind: &'static str,
-    /// The dotted code.
+    /// The dotted code: what went wrong.
     pub code: Code,
-    /// The exit code.
+    /// The exit code that goes with it: that of the process, where this is all that failed.
     pub exit: u8,
     /// The first layer that failed.
     pub layer: Layer,
-    /// The backend concerned.
+    /// The backend concerned; null where it is none's.
     pub backend: Option<String>,
-    /// The target concerned, as it was named.
+    /// The target concerned, as it was named; null where it is none's.
     pub target: Option<String>,
     /// Whether the same command may succeed later.
     pub retryable: bool,
-    /// How long the vendor asks to wait, in seconds.
+    /// How long the vendor asks to wait, in seconds; null where it does not say.
     pub retry_after_s: Option<f64>,
-    /// The status of the HTTP answer.
+    /// The status of the HTTP answer; null where there was none.
     pub http_status: Option<u16>,
-    /// The vendor's own code.
+    /// The vendor's own code; null where it gave none.
     pub vendor_code: Option<String>,
     /// What happened, in one sentence.
     pub message: String,
-    /// What to do next.
+    /// What to do next; null where nothing is known to help.
     pub hint: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Says how well something is supported.
@@ -15,18 +16,35 @@ pub enum Support {
     No(Cow<'static, str>),
 }
 
+/// How well something is supported, as it is printed.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "capability")]
+struct Told<'a> {
+    /// Whether the vendor's own API has it, vpnctl emulates it, or it can't be done.
+    #[schemars(extend("examples" = ["native", "emulated", "no"]))]
+    support: &'static str,
+    /// How it is emulated, or why it can't be done; null where it is native.
+    why: Option<&'a str>,
+}
+
 impl Serialize for Support {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct as _;
         let (support, why) = match self {
             Self::Native => ("native", None),
             Self::Emulated(how) => ("emulated", Some(how)),
             Self::No(why) => ("no", Some(why)),
         };
-        let mut object = serializer.serialize_struct("support", 2)?;
-        object.serialize_field("support", support)?;
-        object.serialize_field("why", &why)?;
-        object.end()
+        Told { support, why: why.map(AsRef::as_ref) }.serialize(serializer)
+    }
+}
+
+impl JsonSchema for Support {
+    fn schema_name() -> Cow<'static, str> {
+        Told::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Told::json_schema(generator)
     }
 }
 

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use super::Target;
+use super::document::StatusItem;
 use super::status::{State, Status};
-use super::{Network, Target, Traffic};
 
 /// Names a document of contract section 5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub enum Schema {
     Settings,
     /// Pinned certificates.
     Trust,
+    /// The documents themselves.
+    Documents,
 }
 
 /// The keys of a status item, nested ones dotted, in the order of the contract.
@@ -84,6 +88,24 @@ const STATUS: &[&str] = &[
 ];
 
 impl Schema {
+    /// Every document.
+    pub const ALL: [Self; 14] = [
+        Self::Status,
+        Self::List,
+        Self::Action,
+        Self::Auth,
+        Self::Backends,
+        Self::Discovered,
+        Self::Config,
+        Self::Log,
+        Self::Wait,
+        Self::Event,
+        Self::Tunnel,
+        Self::Settings,
+        Self::Trust,
+        Self::Documents,
+    ];
+
     /// Gives the name, `status` for `vpnctl.status/v1`.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -101,6 +123,7 @@ impl Schema {
             Self::Tunnel => "tunnel",
             Self::Settings => "settings",
             Self::Trust => "trust",
+            Self::Documents => "schema",
         }
     }
 
@@ -149,6 +172,7 @@ impl Schema {
             }
             Self::Settings => vec!["backend", "settings"],
             Self::Trust => vec!["backend", "url", "fingerprint", "subject", "not_after", "pinned"],
+            Self::Documents => vec!["name", "id", "verbs", "description"],
         }
     }
 
@@ -165,15 +189,16 @@ impl Schema {
             Self::Log => "text",
             Self::Settings => "settings",
             Self::Trust => "fingerprint",
+            Self::Documents => "name",
         }
     }
 }
 
-/// Writes a time as RFC 3339 in UTC, to the second: no vendor measures finer.
+/// Makes the map of an item: the document's type says which keys there are, and in which order.
 #[must_use]
-pub fn time(at: Timestamp) -> Value {
-    let whole = Timestamp::from_second(at.as_second()).unwrap_or(at);
-    Value::String(whole.to_string())
+pub fn of(item: &impl Serialize) -> Map<String, Value> {
+    // It holds text, numbers and lists of them, and no such thing fails.
+    object(serde_json::to_value(item).unwrap_or_default())
 }
 
 /// Makes a status item, with every key in every state.
@@ -185,46 +210,21 @@ pub fn status(
     observed_at: Timestamp,
     native: bool,
 ) -> Map<String, Value> {
-    let link = match &status.state {
-        State::Connected(link) => Some(link),
-        _ => None,
-    };
-    let next_retry = match status.state {
-        State::Failed { next_retry_s } => next_retry_s,
-        _ => None,
-    };
-    let document = json!({
-        "backend": backend,
-        "vendor": vendor,
-        "target": &status.target,
-        "state": status.word(),
-        "raw_state": &status.raw_state,
-        "ip_address": link.and_then(|link| link.ip_address.as_deref()),
-        "connected_since": link.and_then(|link| link.since).map(time),
-        "network": link.and_then(|link| link.network.as_ref()).filter(|network| **network != Network::default()),
-        "traffic": link.and_then(|link| link.traffic.as_ref()).filter(|traffic| **traffic != Traffic::default()),
-        "last_error": status.last_error.as_ref().map(|error| json!({
-            "code": error.code,
-            "message": error.message,
-            "at": error.at.map(time),
-        })),
-        "last_attempt_at": status.last_attempt_at.map(time),
-        "next_retry_s": next_retry,
-        "observed_at": time(observed_at),
-        "source": status.source,
-        "error": null,
-        "native": status.native.as_ref().filter(|_| native),
-    });
-    object(document)
+    let item = StatusItem::<()>::of(backend, vendor, status, observed_at);
+    of(&StatusItem { native: status.native.as_ref().filter(|_| native), ..item })
 }
 
 /// Makes the status item of something that could not be read; its `error` is added by whoever knows it.
 #[must_use]
 pub fn unread(backend: &str, vendor: &str, target: Option<&Target>, observed_at: Timestamp) -> Map<String, Value> {
-    let mut unread = Status::new(State::Unknown, super::Source::Client);
-    unread.target = target.cloned();
-    let mut item = status(backend, vendor, &unread, observed_at, false);
-    item.insert("source".to_owned(), Value::Null);
+    let status = Status { target: target.cloned(), ..Status::new(State::Unknown, super::Source::Client) };
+    of(&StatusItem::<()> { source: None, ..StatusItem::of(backend, vendor, &status, observed_at) })
+}
+
+/// Adds to an item what a verb has to say of it.
+#[must_use]
+pub fn marked(mut item: Map<String, Value>, mark: &impl Serialize) -> Map<String, Value> {
+    item.extend(of(mark));
     item
 }
 
@@ -237,20 +237,21 @@ pub fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-/// Sums up a run: contract section 5.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+/// Sums up a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "summary")]
 pub struct Summary {
-    /// How many items there are.
+    /// How many there are: items, and what failed without one.
     pub total: usize,
-    /// How many of them have no error and are no verdict that says no.
+    /// How many of them did not fail.
     pub ok: usize,
-    /// How many of them have one, or are such a verdict.
+    /// How many of them failed, or are a verdict that says no.
     pub failed: usize,
     /// How many were changed.
     pub changed: usize,
-    /// How many there are in each state.
+    /// How many items there are in each state; only states that there are.
     pub by_state: BTreeMap<String, usize>,
-    /// How many failed with each code.
+    /// How many failed with each error code; only codes that there are.
     pub by_code: BTreeMap<String, usize>,
 }
 

@@ -1,11 +1,13 @@
 //! What a VPN client is doing.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Names what kind of thing can be connected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "kind")]
 pub enum TargetKind {
     /// A VPN client configuration kept by a box.
     Tunnel,
@@ -16,15 +18,16 @@ pub enum TargetKind {
 }
 
 /// Names something that can be connected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "target")]
 pub struct Target {
     /// What kind of thing it is.
     pub kind: TargetKind,
     /// The vendor's id.
     pub id: String,
-    /// The vendor's name; a target found by its id alone may have none.
+    /// The vendor's name; null for a target that is known by its id alone.
     pub name: Option<String>,
-    /// The vendor's word for its type.
+    /// The vendor's word for its type; null where there is none.
     #[serde(rename = "type")]
     pub kind_word: Option<String>,
     /// Which part of the vendor's account it belongs to, by the vendor's id; `None` is the one that is configured.
@@ -46,8 +49,9 @@ impl Target {
 }
 
 /// Names a state, without its data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "state")]
 pub enum Word {
     /// The tunnel is up.
     Connected,
@@ -112,28 +116,30 @@ pub struct Link {
 }
 
 /// Describes the network that a VPN server provided.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "network")]
 pub struct Network {
-    /// The netmask.
+    /// The netmask; null where it is not told.
     pub mask: Option<String>,
-    /// The gateway.
+    /// The gateway's address; null where it is not told.
     pub gateway: Option<String>,
-    /// The name servers.
+    /// The addresses of name servers; null where they are not told.
     pub dns: Option<Vec<String>>,
-    /// The domain.
+    /// The domain; null where it is not told.
     pub domain: Option<String>,
 }
 
 /// Counts what went through a tunnel, seen from the VPN client.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "traffic")]
 pub struct Traffic {
-    /// Bytes received.
+    /// Bytes received; null where it is not told.
     pub rx_bytes: Option<u64>,
-    /// Bytes sent.
+    /// Bytes sent; null where it is not told.
     pub tx_bytes: Option<u64>,
-    /// Bytes per second received now.
+    /// Bytes per second received now; null where it is not told.
     pub rx_rate: Option<u64>,
-    /// Bytes per second sent now.
+    /// Bytes per second sent now; null where it is not told.
     pub tx_rate: Option<u64>,
 }
 
@@ -176,7 +182,7 @@ impl State {
 }
 
 /// Tells the vendor's last error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastError {
     /// The vendor's own code.
     pub code: String,
@@ -187,8 +193,9 @@ pub struct LastError {
 }
 
 /// Names where a state was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "source")]
 pub enum Source {
     /// The VPN client itself.
     Client,

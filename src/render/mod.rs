@@ -135,6 +135,10 @@ impl<'a> Report<'a> {
             Format::Table | Format::Wide if schema == Schema::Log && shape.fields.is_empty() => {
                 Box::new(value::Plain::new(schema, shape))
             }
+            // Names alone, one a line, are what the next command takes.
+            Format::Table if schema == Schema::Documents && shape.fields.is_empty() => {
+                Box::new(value::Plain::new(schema, shape))
+            }
             Format::Table | Format::Wide => match screen {
                 Some(screen) => Box::new(board::Board::new(schema, shape, screen)),
                 None => Box::new(table::Table::new(schema, shape)),

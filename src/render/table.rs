@@ -224,6 +224,7 @@ const TRUST: Columns = &[
     ("SUBJECT", "subject"),
     ("UNTIL", "not_after"),
 ];
+const DOCUMENTS: Columns = &[("NAME", "name"), ("ID", "id"), ("VERBS", "verbs"), ("DESCRIPTION", "description")];
 const CONFIG: Columns = &[("KEY", "key"), ("VALUE", "value"), ("ORIGIN", "origin")];
 
 fn columns(schema: Schema, wide: bool) -> Vec<Column> {
@@ -242,6 +243,7 @@ fn columns(schema: Schema, wide: bool) -> Vec<Column> {
         Schema::Tunnel => (TUNNEL, &[("CONFIG", "config")]),
         Schema::Settings => (SETTINGS, &[]),
         Schema::Trust => (TRUST, &[]),
+        Schema::Documents => (DOCUMENTS, &[]),
     };
     let more = if wide { more } else { &[] };
     narrow

@@ -22,6 +22,7 @@ const VERBS: &[&str] = &[
     "api",
     "backends",
     "config",
+    "schema",
     "simulate",
     "completion",
     "man",

@@ -3,6 +3,7 @@
 mod check;
 mod client;
 mod follow;
+mod schema;
 mod tunnel;
 mod with;
 
@@ -20,6 +21,7 @@ use crate::ui::Color;
 pub(super) use check::Checking;
 pub(super) use client::{SettingsVerb, TrustVerb};
 pub(super) use follow::{Waiting, Watching};
+pub(super) use schema::Documented;
 pub(super) use tunnel::{PasswordFlags, TunnelFlags, TunnelVerb};
 pub(super) use with::With;
 
@@ -239,6 +241,9 @@ pub(in crate::cli) enum Verb {
         #[command(subcommand)]
         verb: ConfigVerb,
     },
+    /// Print the JSON Schema of a document that vpnctl prints; without a name, the names.
+    #[command(after_help = schema::AFTER)]
+    Schema(Documented),
     /// Run the three vendors' APIs on loopback, until interrupted.
     #[cfg(feature = "simulate")]
     #[command(

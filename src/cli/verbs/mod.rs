@@ -9,6 +9,7 @@ mod client;
 mod config;
 mod follow;
 mod log;
+mod schema;
 mod trust;
 mod tunnel;
 mod with;
@@ -21,6 +22,8 @@ use crate::app::selection::{self, Plan};
 use crate::app::{Emit, Patience, Selection, list, status};
 use crate::error::Exit;
 use crate::model::Schema;
+
+pub(super) use schema::schema;
 
 impl Command<'_> {
     pub(in crate::cli) async fn plan(
