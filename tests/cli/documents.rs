@@ -4,7 +4,7 @@ use crate::bench::{Bench, bare};
 use crate::run::{Run, words};
 
 /// The verbs of the contract that are built.
-const VERBS: &[&str] = &[
+pub(crate) const VERBS: &[&str] = &[
     "status",
     "list",
     "connect",

@@ -31,6 +31,7 @@ mod pairings;
 mod processes;
 mod quirks;
 mod remembering;
+mod schema;
 mod secrets;
 #[cfg(unix)]
 mod signals;
