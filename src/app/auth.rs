@@ -21,8 +21,8 @@ pub enum Verb {
 
 /// Does it for every backend of the plan, one after the other, for a person may be asked.
 pub async fn run(plan: Plan, verb: Verb, person: &dyn Person, out: &Emit) {
-    for (_, _, error) in plan.unopened {
-        emit_failed(out, None, error);
+    for (backend, vendor, error) in plan.unopened {
+        emit_failed(out, Some(unread(&backend, vendor, &error)), error);
     }
     for job in &plan.jobs {
         one(&job.open, verb, person, out).await;
@@ -30,10 +30,13 @@ pub async fn run(plan: Plan, verb: Verb, person: &dyn Person, out: &Emit) {
 }
 
 async fn one(open: &Open, verb: Verb, person: &dyn Person, out: &Emit) {
-    let name = &open.info().backend;
+    let (name, vendor) = (&open.info().backend, open.info().vendor);
+    let failed = |error: Error| {
+        let error = error.backend(name);
+        emit_failed(out, Some(unread(name, vendor, &error)), error);
+    };
     let Some(session) = open.backend.session() else {
-        emit_failed(out, None, unsupported(&*open.backend, "auth"));
-        return;
+        return failed(unsupported(&*open.backend, "auth"));
     };
     let login = match verb {
         Verb::Login => session.login(person).await,
@@ -41,7 +44,7 @@ async fn one(open: &Open, verb: Verb, person: &dyn Person, out: &Emit) {
         Verb::Status => session.show().await,
     };
     match login {
-        Err(error) => emit_failed(out, None, error.backend(name)),
+        Err(error) => failed(error),
         Ok(login) if verb == Verb::Status && login.state != LoginState::Ok => {
             let error = login.reason.clone().map_or_else(|| wanting(name, login.state), |reason| reason.backend(name));
             emit_failed(out, Some(with_error(told(open, &login), &error)), error);
@@ -60,6 +63,19 @@ fn told(open: &Open, login: &Login) -> Item {
         expires_at: login.expires_at.map(Time::from),
         rights: login.rights.as_deref(),
         error: None,
+    })
+}
+
+/// Makes the item of a login of which nothing could be told.
+fn unread(backend: &str, vendor: &str, error: &Error) -> Item {
+    item::of(&AuthItem {
+        backend,
+        vendor,
+        login: None,
+        account: None,
+        expires_at: None,
+        rights: None,
+        error: Some(error.report()),
     })
 }
 

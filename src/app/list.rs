@@ -9,22 +9,22 @@ use futures_util::stream::{self, StreamExt as _};
 use super::selection::{self, Plan, Selection};
 use super::{Emit, Open, emit, emit_failed, emit_nothing, with_error};
 use crate::backend::{Listed, unsupported};
+use crate::error::Error;
 use crate::model::document::ListItem;
 use crate::model::{Target, Word, item};
 use crate::render::Item;
 
 /// Emits the targets of every backend of the plan, as pages come in.
 pub async fn run(plan: Plan, selection: &Selection, live: bool, out: &Emit) {
-    for (_, _, error) in plan.unopened {
-        emit_failed(out, None, error);
+    for (backend, vendor, error) in plan.unopened {
+        emit_failed(out, Some(unread(&backend, vendor, &error)), error);
     }
     join_all(plan.jobs.iter().map(|job| one(&job.open, selection, live, out))).await;
 }
 
 async fn one(open: &Open, selection: &Selection, live: bool, out: &Emit) {
     let Some(targets) = open.backend.targets() else {
-        emit_failed(out, None, unsupported(&*open.backend, "list"));
-        return;
+        return tell_unread(open, unsupported(&*open.backend, "list"), out);
     };
     let info = open.info();
     let mut any = false;
@@ -44,14 +44,14 @@ async fn one(open: &Open, selection: &Selection, live: bool, out: &Emit) {
         }
     };
     let mut any_failed = false;
-    let mut failed = |error: crate::error::Error| {
+    let mut failed = |error: Error| {
         any_failed = true;
-        emit_failed(out, None, error.backend(&info.backend));
+        tell_unread(open, error, out);
     };
     let result = targets.list_parts(&mut each, &mut failed).await;
     any |= ask(open, unasked, selection, out).await;
     match result {
-        Err(error) => emit_failed(out, None, error.backend(&info.backend)),
+        Err(error) => tell_unread(open, error, out),
         Ok(()) if !any && !any_failed => emit_nothing(out),
         Ok(()) => {}
     }
@@ -82,6 +82,24 @@ async fn ask(open: &Open, targets: Vec<(Target, Labels)>, selection: &Selection,
     });
     asked.await;
     any.get()
+}
+
+/// Emits that a backend, or a part of it, could not be listed.
+fn tell_unread(open: &Open, error: Error, out: &Emit) {
+    let error = open.own(error);
+    let info = open.info();
+    emit_failed(out, Some(unread(&info.backend, info.vendor, &error)), error);
+}
+
+fn unread(backend: &str, vendor: &str, error: &Error) -> Item {
+    item::of(&ListItem {
+        backend,
+        vendor,
+        target: None,
+        state: Some(Word::Unknown),
+        labels: &Labels::new(),
+        error: Some(error.report()),
+    })
 }
 
 fn told(open: &Open, target: &Target, state: Option<Word>, labels: &Labels) -> Item {

@@ -208,6 +208,17 @@ mod tests {
             let item = &schema["$defs"]["item"];
             let mut keys = Vec::new();
             always(&schema, item, "", &mut keys);
+            let required = item["required"].as_array().expect("keys");
+            let mut others = Vec::new();
+            for (key, value) in item["properties"].as_object().expect("properties") {
+                // What is found is asked for by its own flag, and has columns then.
+                if !required.contains(&key.as_str().into()) && key != "found" {
+                    leaves(&schema, value, key, &mut others);
+                    others.push(key.clone());
+                }
+            }
+            others.dedup();
+            assert_eq!(others, of.sometimes(), "{of:?}");
             if of == model::Schema::Discovered {
                 leaves(&schema, &item["properties"]["found"], "found", &mut keys);
             }

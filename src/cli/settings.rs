@@ -115,6 +115,7 @@ pub(super) fn shape(global: &Global, format: Format, schema: Schema) -> Result<S
         columns.iter().flat_map(|name| name.match_indices('.').map(|(at, _)| &name[..at])).collect();
     known.extend(&columns);
     known.push("native");
+    known.extend(schema.sometimes());
     for field in &global.fields {
         // What lies below these is the vendor's or the user's.
         let open = ["native", "labels", "capabilities", "settings", "config"]

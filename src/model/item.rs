@@ -176,6 +176,18 @@ impl Schema {
         }
     }
 
+    /// Lists the keys that only some items have, for `--fields`.
+    #[must_use]
+    pub fn sometimes(self) -> Vec<&'static str> {
+        match self {
+            Self::List | Self::Auth => {
+                STATUS.iter().copied().filter(|name| name.starts_with("error.")).chain(["error"]).collect()
+            }
+            Self::Tunnel => vec!["changed"],
+            _ => Vec::new(),
+        }
+    }
+
     /// Names the field that `-o value` prints where none is asked for.
     #[must_use]
     pub fn value_field(self) -> &'static str {

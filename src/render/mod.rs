@@ -115,6 +115,8 @@ pub struct Report<'a> {
     summary: Summary,
     /// Whether each item is to be seen at once: what is followed has no end that could be waited for.
     live: bool,
+    /// The document, where it is written as rows without any column for errors.
+    rows_of: Option<Schema>,
 }
 
 impl std::fmt::Debug for Report<'_> {
@@ -130,6 +132,8 @@ impl<'a> Report<'a> {
     pub fn new(out: impl Write + 'a, schema: Schema, shape: &Shape, screen: Option<Screen>) -> Self {
         let shape = shape.clone();
         let screen = screen.filter(|_| schema == Schema::Event);
+        let is_document = shape.format.is_json() || shape.format == Format::Yaml;
+        let rows_of = Some(schema).filter(|_| !is_document && shape.fields.is_empty());
         let renderer: Box<dyn Renderer> = match shape.format {
             // A log is read as lines, as they come; a table would wait for the end.
             Format::Table | Format::Wide if schema == Schema::Log && shape.fields.is_empty() => {
@@ -153,7 +157,7 @@ impl<'a> Report<'a> {
                 check::renderer(shape)
             }
         };
-        Self { out: Box::new(out), renderer, summary: Summary::default(), live: schema.is_followed() }
+        Self { out: Box::new(out), renderer, summary: Summary::default(), live: schema.is_followed(), rows_of }
     }
 
     /// Adds an item, or counts what failed without one.
@@ -162,6 +166,7 @@ impl<'a> Report<'a> {
     /// Fails where the output can't be written.
     pub fn item(&mut self, item: Option<Item>, error: Option<Code>) -> io::Result<()> {
         self.summary.count(item.as_ref(), error.map(Code::as_str));
+        let item = item.filter(|item| !self.rows_of.is_some_and(|schema| is_blank(schema, item)));
         item.map_or(Ok(()), |item| self.renderer.item(&mut *self.out, item))?;
         if self.live { self.out.flush() } else { Ok(()) }
     }
@@ -190,6 +195,13 @@ fn field<'v>(item: &'v Item, name: &str) -> &'v Value {
         value = value.get(part).unwrap_or(&Value::Null);
     }
     value
+}
+
+/// Tells whether nothing of an item could be told but its error, and rows have no column for that: such a row would be
+/// blank, and standard error tells the error anyway.
+fn is_blank(schema: Schema, item: &Item) -> bool {
+    let has_error = !field(item, "error").is_null();
+    has_error && !schema.columns().contains(&"error.code") && field(item, schema.value_field()).is_null()
 }
 
 /// Keeps of an item the fields that were asked for, nested as they were; without any asked for, all.
