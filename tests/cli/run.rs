@@ -49,7 +49,9 @@ impl Run {
         };
         let (stdout, stderr) = (out.join().unwrap(), err.join().unwrap());
         // A process that a signal ended has no code of its own, and none is expected.
-        Self { code: status.code().unwrap_or(-1), stdout, stderr, what }
+        let run = Self { code: status.code().unwrap_or(-1), stdout, stderr, what };
+        crate::schema::audit(&run, &run.what);
+        run
     }
 
     /// Holds the exit code to what is expected, and shows all there is where it differs.

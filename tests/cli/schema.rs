@@ -1,6 +1,7 @@
 //! Whatever is printed as JSON is what `vpnctl schema` says of it, in success and in failure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::{Value, json};
@@ -42,11 +43,15 @@ struct Kind {
 struct Printed {
     kinds: BTreeMap<String, Kind>,
     schemas: Schemas,
-    /// The names of what was validated: documents with an item, and errors.
-    seen: BTreeSet<String>,
 }
 
 impl Printed {
+    /// Gives the one that all tests of this process share.
+    fn of_the_binary() -> &'static Self {
+        static PRINTED: OnceLock<Printed> = OnceLock::new();
+        PRINTED.get_or_init(Self::new)
+    }
+
     fn new() -> Self {
         let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
         compiler.enable_format_assertions();
@@ -75,7 +80,7 @@ impl Printed {
             };
             kinds.insert(name, kind);
         }
-        Self { kinds, schemas, seen: BTreeSet::new() }
+        Self { kinds, schemas }
     }
 
     #[track_caller]
@@ -90,30 +95,32 @@ impl Printed {
         }
     }
 
-    /// Holds all that a run printed to its schemas.
+    /// Holds all that a run printed to its schemas; gives the names of documents with an item, and of errors.
     #[track_caller]
-    fn hold(&mut self, run: &Run, format: &str) {
+    fn hold(&self, run: &Run, format: &str) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
         if format == "json" && !run.stdout.is_empty() {
             let document = run.json();
             let name = document["schema"].as_str().and_then(|name| name.strip_prefix("vpnctl.")?.strip_suffix("/v1"));
             let name = name.unwrap_or_else(|| panic!("no name: {run}")).to_owned();
             self.holds(&document, self.kind(&name).document, run);
             self.holds(&document, self.kind(&name).strict, run);
-            self.seen.extend((!document["items"].as_array().unwrap().is_empty()).then_some(name));
+            names.extend((!document["items"].as_array().unwrap().is_empty()).then_some(name));
         }
         if format == "ndjson" && !run.stdout.is_empty() {
-            self.seen.extend(self.hold_lines(run));
+            names.extend(self.hold_lines(run));
         }
-        for line in run.stderr.lines().filter(|line| line.starts_with('{')) {
+        for line in run.stderr.lines().filter(|line| line.starts_with("{\"type\":\"error\"")) {
             let error: Value = serde_json::from_str(line).unwrap();
             self.holds(&error, self.kind("error").document, run);
             self.holds(&error, self.kind("error").strict, run);
-            self.seen.insert("error".to_owned());
+            names.insert("error".to_owned());
         }
         // 3 is an answer and no failure; all else has its object on the last line.
         if !matches!(run.code, 0 | 3) {
             run.error();
         }
+        names
     }
 
     /// Holds lines of ndjson; gives the name of the items.
@@ -121,7 +128,8 @@ impl Printed {
     fn hold_lines(&self, run: &Run) -> Option<String> {
         let lines: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let (summary, items) = lines.split_last().unwrap();
-        assert_eq!(summary["type"], "summary", "{run}");
+        // What a signal ended that can't be caught had no time for one.
+        assert!(run.code < 0 || summary["type"] == "summary", "{run}");
         // Every document has the same summary; without an item nobody can tell which it is.
         let name = items.first().map_or("status", |item| item["type"].as_str().unwrap());
         let kind = self.kind(name);
@@ -149,6 +157,20 @@ fn close(schema: &mut Value) {
         }
         _ => {}
     }
+}
+
+/// Holds what any test makes the binary print to its schema: whatever calls itself a document of vpnctl, and every error.
+#[track_caller]
+pub(crate) fn audit(run: &Run, arguments: &str) {
+    // What is only part of a document, or a vendor's or another command's own, has no schema.
+    let partial = ["--fields", "--jq", "\"api\"", "\"with\""].iter().any(|word| arguments.contains(word));
+    let format = match arguments {
+        _ if partial => return,
+        _ if arguments.contains("\"ndjson\"") && run.stdout.starts_with("{\"type\":") => "ndjson",
+        _ if arguments.contains("\"json\"") && run.stdout.starts_with("{\"schema\":") => "json",
+        _ => return,
+    };
+    Printed::of_the_binary().hold(run, format);
 }
 
 /// What is run in one world, and how each line ends.
@@ -286,12 +308,12 @@ const UNFINISHED: Scene = &[
 /// Runs a scene in both formats side by side, each in a world of its own, and gives the names of what was printed.
 fn play(scene: Scene, set_up: impl Fn(&mut Bench) + Sync) -> BTreeSet<String> {
     let run = |format: &str| {
-        let (mut printed, mut bench) = (Printed::new(), Bench::new());
+        let (printed, mut bench, mut seen) = (Printed::of_the_binary(), Bench::new(), BTreeSet::new());
         set_up(&mut bench);
         for (line, code) in scene {
-            printed.hold(&bench.run(&format!("{line} -o {format}")).ends(*code), format);
+            seen.extend(printed.hold(&bench.run(&format!("{line} -o {format}")).ends(*code), format));
         }
-        printed.seen
+        seen
     };
     std::thread::scope(|scope| {
         let lines = scope.spawn(|| run("ndjson"));
@@ -377,7 +399,7 @@ fn the_schemas_are_schemas_and_say_whose_they_are() {
 
 #[test]
 fn a_schema_refuses_what_is_wrong_and_takes_what_is_new() {
-    let printed = Printed::new();
+    let printed = Printed::of_the_binary();
     let run = Bench::new().run("status -b freebox -o json").ends(0);
     let kind = printed.kind("status");
     let judged = |place: &str, value: Option<Value>| {
