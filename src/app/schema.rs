@@ -4,6 +4,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
+use crate::backend::registry;
 use crate::error::Report;
 use crate::model::document::{
     ActionItem, AuthItem, BackendsItem, CheckItem, ConfigItem, Document, EventItem, ListItem, LogItem, SchemaItem,
@@ -97,6 +98,9 @@ fn wrapped<I: JsonSchema>(known: &Known) -> Value {
         })
     };
     definitions["item"]["description"] = known.description.into();
+    if let Some(vendor) = definitions["item"]["properties"].get_mut("vendor") {
+        vendor["examples"] = registry::VENDORS.iter().map(|vendor| vendor.name).collect();
+    }
     definitions.insert("item_line".to_owned(), line("item", known.name));
     definitions.insert("summary_line".to_owned(), line("summary", "summary"));
     let either = json!({
@@ -141,7 +145,8 @@ fn tidy(schema: &mut Value) {
     match schema {
         Value::Array(all) => all.iter_mut().for_each(tidy),
         Value::Object(map) => {
-            map.retain(|key, value| key != "format" || value == "date-time");
+            // A key of an item may have that name; its value is a schema and no text.
+            map.retain(|key, value| key != "format" || value.as_str().is_none_or(|format| format == "date-time"));
             if let Some(words) = words(map) {
                 map.shift_remove("oneOf");
                 map.shift_remove("enum");
@@ -262,6 +267,8 @@ mod tests {
         assert!(required(&tunnel, "active") && !required(&tunnel, "changed"));
         assert_eq!(status["properties"]["ip_address"]["type"], serde_json::json!(["string", "null"]));
         assert_eq!(status["properties"]["observed_at"]["type"], "string");
+        let vendors = status["properties"]["vendor"]["examples"].as_array().map(Vec::len);
+        assert_eq!(vendors, Some(crate::backend::registry::VENDORS.len()));
         for time in ["connected_since", "last_attempt_at", "observed_at"] {
             assert_eq!(status["properties"][time]["format"], "date-time", "{time}");
         }
