@@ -7,9 +7,10 @@ use crate::app::schema::DOCUMENTS;
 
 /// What `schema --help` ends with.
 pub(super) const AFTER: &str = "\
-The schema is JSON (draft 2020-12), whatever -o says. At its root it describes the whole of -o json, without --fields
-and --jq; at #/$defs/line a line of -o ndjson; at #/$defs/item an item. `error` is the last line of standard error
-where a command fails. Later versions may add keys and words.
+The schema is JSON (draft 2020-12), whatever -o says. At its root it describes the whole of
+-o json, without --fields and --jq; at #/$defs/line a line of -o ndjson; at #/$defs/item an item.
+`error` is the last line of standard error where a command fails. Later versions may add keys
+and words.
 
 Examples:
   vpnctl schema
