@@ -7,8 +7,9 @@ use super::selection::Plan;
 use super::status::{self, Reading};
 use super::{Emit, emit, emit_failed, with_error};
 use crate::error::{Code, Error, Layer, Result};
-use crate::model::Word;
+use crate::model::document::Checked;
 use crate::model::threshold::Thresholds;
+use crate::model::{Word, item};
 use crate::render::Item;
 
 /// Says what is expected.
@@ -75,13 +76,11 @@ fn judged(item: Item, error: Option<Error>, expectation: &Expectation) -> (Item,
     let ok = expectation.holds(&item).filter(|_| error.is_none());
     // A word that this version does not know is an answer, but none to the question.
     let error = error.or_else(|| ok.is_none().then(|| unknown_word(&item)));
-    let mut item = match &error {
+    let item = match &error {
         Some(error) => with_error(item, error),
         None => item,
     };
-    item.insert("expect".to_owned(), expectation.state.as_str().into());
-    item.insert("ok".to_owned(), ok.into());
-    (item, error)
+    (item::marked(item, &Checked { expect: expectation.state, ok }), error)
 }
 
 fn unknown_word(item: &Item) -> Error {

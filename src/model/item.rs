@@ -89,7 +89,7 @@ const STATUS: &[&str] = &[
 
 impl Schema {
     /// Every document.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Status,
         Self::List,
         Self::Action,
@@ -100,6 +100,7 @@ impl Schema {
         Self::Log,
         Self::Wait,
         Self::Event,
+        Self::Check,
         Self::Tunnel,
         Self::Settings,
         Self::Trust,

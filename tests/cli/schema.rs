@@ -14,7 +14,7 @@ use crate::run::{Run, words};
 const NOWHERE: &str = "https://127.0.0.1:1";
 
 /// The verbs that print no document of their own: text, pages, a vendor's answer.
-const WITHOUT: [&str; 4] = ["api", "simulate", "completion", "man"];
+const WITHOUT: [&str; 5] = ["api", "with", "simulate", "completion", "man"];
 
 fn plain(line: &str) -> Run {
     let folder = tempfile::tempdir().unwrap();
@@ -182,6 +182,9 @@ const WELL: Scene = &[
     ("status -b everyware --live", 10),
     ("status -b everyware gw-lyon-02 --native", 0),
     ("status -A --exit-code", 3),
+    ("check -b freebox", 0),
+    ("check -A", 3),
+    ("check -b everyware gw-lyon-02 gw-turin-04", 5),
     ("status freebox/vpn0 ixon/nobody", 10),
     ("status -b everyware nobody", 6),
     ("status -b nowhere", 6),
@@ -250,6 +253,7 @@ const DOWN: Scene = &[
     ("reconnect -b freebox --id vpn0", 5),
     ("wait -A --for connected --timeout 300ms", 8),
     ("watch -b ixon --count 1", 0),
+    ("check -A", 5),
     ("tunnel list -b freebox", 5),
     ("log -b freebox", 5),
     ("settings show -b ixon", 5),
@@ -270,6 +274,7 @@ const REFUSED: Scene = &[
     ("reconnect -b everyware --id x", 4),
     ("wait -b freebox --for connected", 4),
     ("watch -b freebox -b everyware", 4),
+    ("check -A", 4),
     ("tunnel list -b freebox", 4),
     ("log -b freebox", 4),
     ("auth status -A", 4),
@@ -283,6 +288,7 @@ const FAILING: Scene = &[
     ("status -A --native", 10),
     ("wait -b freebox vpn0 --for failed", 0),
     ("watch -b everyware", 14),
+    ("check -A", 14),
     ("list -A", 10),
     ("auth status -A", 14),
     ("connect -A --yes", 10),
@@ -295,6 +301,7 @@ const UNFINISHED: Scene = &[
     ("disconnect -A --yes", 10),
     ("wait -A --for disconnected,connected", 10),
     ("watch -A --count 3", 13),
+    ("check -A", 13),
     ("log -A", 10),
     ("tunnel list -A", 10),
     ("settings show -A", 10),

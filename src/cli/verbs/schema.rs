@@ -15,7 +15,7 @@ pub(in crate::cli) fn schema(global: &Global, format: Format, documented: &Docum
         return Ok(Exit::Ok);
     }
     let shape = settings::shape(global, format, Schema::Documents)?;
-    let mut report = Report::new(ui::stdout(), Schema::Documents, &shape);
+    let mut report = Report::new(ui::stdout(), Schema::Documents, &shape, None);
     for known in DOCUMENTS {
         report.item(Some(known.item()), None)?;
     }
