@@ -121,8 +121,14 @@ fn capabilities_of_vendor(vendor: &registry::Vendor) -> Option<CapabilityMap> {
 fn vendors() -> Result<Vec<(&'static str, Open)>> {
     // Without a source there is one backend per vendor, with the built-in values.
     let config = config::load(&Sources::default(), &registry::keys())?;
-    let setup =
-        Setup { config, folder: Folder::new(None), limits: Limits::default(), recursive: false, on_loopback: true };
+    let setup = Setup {
+        config,
+        folder: Folder::new(None),
+        limits: Limits::default(),
+        recursive: false,
+        on_loopback: true,
+        observer: None,
+    };
     let open = |vendor: &registry::Vendor| {
         let mut settings = setup.config.backends[vendor.name].clone();
         let nowhere = config::Value::Text("https://localhost:1".to_owned());

@@ -32,7 +32,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::backend::{Info, Opening, VpnBackend, registry};
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
-use crate::http::Deadline;
+use crate::http::{Deadline, Observer};
 use crate::model::{Status, Target, item};
 use crate::render::Item;
 use crate::state::Folder;
@@ -58,7 +58,7 @@ pub struct Limits {
 }
 
 /// What a command works with.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Setup {
     /// The configuration.
     pub config: Config,
@@ -70,6 +70,8 @@ pub struct Setup {
     pub recursive: bool,
     /// Whether only this computer is looked at, where a network is asked for what announces itself.
     pub on_loopback: bool,
+    /// Who is told of every request.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// A backend that is open.
@@ -171,6 +173,7 @@ impl Setup {
             request_timeout: self.limits.request_timeout,
             rate: self.limits.rate,
             recursive: self.recursive,
+            observer: self.observer.clone(),
         })?;
         let jobs = jobs.unwrap_or(8).max(1);
         Ok(Open { backend, deadline, jobs, read_only: settings.is_on("read_only"), gate: Gate::default() })

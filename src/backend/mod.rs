@@ -9,6 +9,7 @@ mod settings;
 mod tunnels;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,7 +24,7 @@ pub use tunnels::{Edited, ImportFile, Imported, SecretDocument, Tunnel, TunnelCh
 
 use crate::config;
 use crate::error::{Code, Error, Layer, Result};
-use crate::http::{Deadline, Transport};
+use crate::http::{Deadline, Observer, Transport};
 use crate::model::{Capabilities, Failure, Status, Support, Target, TargetKind};
 pub use crate::model::{Found, LoginState};
 use crate::state::Store;
@@ -43,6 +44,8 @@ pub struct Opening {
     pub rate: Option<f64>,
     /// Whether targets of child accounts are listed too, where a vendor has such.
     pub recursive: bool,
+    /// Who is told of every request.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// Describes an open backend.

@@ -123,6 +123,7 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
         deadline: opening.deadline,
         refused_hint: place.refused_hint.map(str::to_owned),
         untrusted_hint: place.untrusted_hint.map(|hint| hint.replace("{backend}", &config.name)),
+        observer: opening.observer.clone(),
     })
 }
 

@@ -183,6 +183,7 @@ pub(super) fn with_config(
             limits,
             recursive: false,
             on_loopback: global.demo,
+            observer: None,
         },
         choice: Choice {
             named: global.backend.clone(),

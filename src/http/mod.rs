@@ -10,12 +10,13 @@ mod deadline;
 mod dial;
 mod failure;
 pub mod mdns;
+mod observer;
 pub mod probe;
 pub mod tls;
 pub mod ws;
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -28,6 +29,7 @@ use url::Url;
 pub use call::{Call, Reply, Safety};
 pub use deadline::Deadline;
 pub use failure::{parse_url, server_failure, unparsable};
+pub use observer::Observer;
 
 use crate::error::{Code, Error, Layer, Result};
 
@@ -63,6 +65,8 @@ pub struct Settings {
     pub refused_hint: Option<String>,
     /// What to do when its certificate is not trusted.
     pub untrusted_hint: Option<String>,
+    /// Who is told of every attempt.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// Knows a vendor's credentials and what its answers mean.
@@ -237,8 +241,18 @@ impl Transport {
             Err(_) if self.settings.deadline.has_passed() => Err(self.deadline_passed(call)),
             Err(_) => Err(failure::timed_out(&self.settings, call, attempt)),
         };
+        self.observed(call, result.as_ref().map(|reply| reply.status.as_u16()), started);
         trace(call, &url, &result, started.elapsed());
         result.map_err(|error| doubtful(call, error))
+    }
+
+    /// Tells the observer how an attempt went.
+    fn observed(&self, call: &Call, answer: Result<u16, &Error>, started: Instant) {
+        if let Some(observer) = &self.settings.observer {
+            // What failed before the answer was read to its end may have a status all the same.
+            let answer = answer.or_else(|error| error.report().http_status.ok_or(error.code()));
+            observer.attempted(&self.settings.backend, call.operation, answer, started.elapsed());
+        }
     }
 
     /// Waits for the next start that the rate allows.

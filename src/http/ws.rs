@@ -23,6 +23,8 @@ use url::Url;
 use super::{Call, Reply, Settings, Transport, dial, failure, server_failure};
 use crate::error::{Code, Error, Layer, Result};
 
+/// The status of an answer that makes a WebSocket of a connection.
+const SWITCHED: u16 = 101;
 /// The largest message that is read, in bytes; a status has about one thousand.
 const LIMIT: usize = 1 << 20;
 /// How long a last message may take to be seen before a connection is given up: whoever waits may have been away.
@@ -79,11 +81,13 @@ impl Transport {
         let Some(limit) = self.settings.deadline.limit(attempt) else {
             return Err(self.deadline_passed(call));
         };
+        let started = std::time::Instant::now();
         let opened = match timeout(limit, self.upgraded(&url)).await {
             Ok(opened) => opened,
             Err(_) if self.settings.deadline.has_passed() => Err(self.deadline_passed(call)),
             Err(_) => Err(failure::timed_out(&self.settings, call, attempt)),
         };
+        self.observed(call, opened.as_ref().map(|_| SWITCHED), started);
         match &opened {
             Ok(_) => tracing::debug!(operation = call.operation, "WebSocket {} is open", url.path()),
             Err(error) => tracing::debug!(operation = call.operation, "WebSocket {} → {error}", url.path()),
@@ -255,6 +259,7 @@ mod tests {
             deadline: Deadline::none(),
             refused_hint: Some("start it".to_owned()),
             untrusted_hint: None,
+            observer: None,
         })
     }
 

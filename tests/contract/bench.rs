@@ -80,6 +80,7 @@ impl Bench {
             request_timeout: None,
             rate: None,
             recursive: false,
+            observer: None,
         };
         change(&mut opening);
         (registry::find(self.vendor).unwrap().open)(opening)

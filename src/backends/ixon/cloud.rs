@@ -246,6 +246,7 @@ fn settings(opening: &Opening, config: &Config) -> Result<Settings> {
         deadline: opening.deadline,
         refused_hint: Some("check `cloud_url`".to_owned()),
         untrusted_hint: None,
+        observer: opening.observer.clone(),
     })
 }
 
