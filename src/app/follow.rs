@@ -10,7 +10,7 @@ use super::Open;
 use super::attempt::Pace;
 use super::selection::Job;
 use crate::backend::{Listed, Subscription, unsupported};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Layer, Result};
 use crate::model::{State, Status, Target, Word};
 
 /// How often the state is read although it is pushed: a socket may be silent without being lost.
@@ -37,6 +37,8 @@ pub struct Source {
     /// The backend.
     pub open: Arc<Open>,
     what: What,
+    /// How long one look may take; `None` is as long as its requests take.
+    pub within: Option<Duration>,
 }
 
 /// What was seen of a target.
@@ -79,7 +81,7 @@ pub fn sources(jobs: Vec<Job>) -> (Vec<Source>, Vec<(Arc<Open>, Error)>) {
             Some(target) => What::Single(target),
             None => What::Account,
         };
-        sources.push(Source { open, what });
+        sources.push(Source { open, what, within: None });
     }
     (sources, failed)
 }
@@ -91,6 +93,7 @@ type Opening = Pin<Box<dyn Future<Output = Result<Box<dyn Subscription>>> + Send
 pub struct Follower {
     source: Source,
     pace: Pace,
+    safety: Duration,
     opening: Option<Opening>,
     subscription: Option<Box<dyn Subscription>>,
     reopen: Duration,
@@ -121,6 +124,7 @@ impl Follower {
         Self {
             source,
             pace,
+            safety: SAFETY,
             opening: None,
             subscription: None,
             reopen: REOPEN,
@@ -128,6 +132,12 @@ impl Follower {
             begun: false,
             gap: false,
         }
+    }
+
+    /// Reads the state so often although it is pushed.
+    #[must_use]
+    pub fn looking_every(self, safety: Duration) -> Self {
+        Self { safety, ..self }
     }
 
     /// Gives the backend that is followed.
@@ -155,7 +165,7 @@ impl Follower {
         if self.opening.is_none() && self.reopen_at.is_some_and(|at| at <= now) {
             self.subscribe();
         }
-        let wait = if self.subscription.is_some() { SAFETY } else { self.pace.advance() };
+        let wait = if self.subscription.is_some() { self.safety } else { self.pace.advance() };
         self.look(by.map_or(now + wait, |by| by.min(now + wait))).await
     }
 
@@ -241,8 +251,26 @@ async fn opened(opening: &mut Option<Opening>) -> Result<Box<dyn Subscription>> 
     }
 }
 
-/// Reads the state of everything in a source.
+/// Reads the state of everything in a source, within its time.
 async fn look(source: &Source) -> Vec<Sight> {
+    let Some(within) = source.within else { return ask(source).await };
+    match tokio::time::timeout(within, ask(source)).await {
+        Ok(sights) => sights,
+        Err(_) => {
+            let what = format!("the state could not be read within {} s", within.as_secs_f64());
+            let error = source.open.own(Error::new(Code::TimeoutDeadline, Layer::Http, what).temporary());
+            let targets: Vec<Target> = match &source.what {
+                What::OneVpn(targets) => targets.clone(),
+                What::Single(target) => vec![target.clone()],
+                What::Account => Vec::new(),
+            };
+            let unread = |target| Sight { target, seen: Err(error.clone()) };
+            if targets.is_empty() { vec![unread(None)] } else { targets.into_iter().map(Some).map(unread).collect() }
+        }
+    }
+}
+
+async fn ask(source: &Source) -> Vec<Sight> {
     let open = &source.open;
     match &source.what {
         What::OneVpn(_) => spread(source, &open.backend.status(None).await.map_err(|error| open.own(error))),

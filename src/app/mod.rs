@@ -14,6 +14,7 @@ pub mod log;
 pub mod outcome;
 pub mod schema;
 pub mod selection;
+pub mod serve;
 pub mod settings;
 pub mod status;
 pub mod trust;

@@ -113,6 +113,7 @@ impl Command<'_> {
             Verb::Api { method, path, data } => self.api(settings, &method, &path, data.as_deref()).await,
             Verb::Backends { discover: true, .. } => self.discover(settings).await,
             Verb::Backends { matrix, .. } => self.backends(settings, matrix).await,
+            Verb::Serve { verb } => self.serve(settings, &verb).await,
             Verb::Config { verb: ConfigVerb::Validate } => self.validate(settings),
             Verb::Config { .. } => self.config_show(settings).await,
             // Answered before a runtime was needed.

@@ -23,6 +23,7 @@ pub(crate) const VERBS: &[&str] = &[
     "backends",
     "config",
     "schema",
+    "serve",
     "simulate",
     "completion",
     "man",

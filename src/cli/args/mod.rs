@@ -4,6 +4,7 @@ mod check;
 mod client;
 mod follow;
 mod schema;
+mod serve;
 mod tunnel;
 mod with;
 
@@ -22,6 +23,7 @@ pub(super) use check::Checking;
 pub(super) use client::{SettingsVerb, TrustVerb};
 pub(super) use follow::{Waiting, Watching};
 pub(super) use schema::Documented;
+pub(super) use serve::ServeVerb;
 pub(super) use tunnel::{PasswordFlags, TunnelFlags, TunnelVerb};
 pub(super) use with::With;
 
@@ -244,6 +246,11 @@ pub(in crate::cli) enum Verb {
     /// Print the JSON Schema of a document that vpnctl prints; without a name, the names.
     #[command(after_help = schema::AFTER)]
     Schema(Documented),
+    /// Answer Prometheus' scrapes, until interrupted.
+    Serve {
+        #[command(subcommand)]
+        verb: ServeVerb,
+    },
     /// Run the three vendors' APIs on loopback, until interrupted.
     #[cfg(feature = "simulate")]
     #[command(

@@ -10,6 +10,7 @@ mod config;
 mod follow;
 mod log;
 mod schema;
+mod serve;
 mod trust;
 mod tunnel;
 mod with;

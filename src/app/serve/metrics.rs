@@ -1,0 +1,257 @@
+//! `serve metrics`: the states of backends, from a cache that scrapes only look at.
+//!
+//! Each backend is read by a thread of its own, at its own pace, so that one that hangs delays neither another one nor
+//! a scrape.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prometheus::proto::MetricFamily;
+use prometheus::{Registry, TextEncoder};
+use tokio::sync::{oneshot, watch};
+
+use super::meters::Requests;
+use super::pages::{self, Page};
+use super::pause::{Pause, is_refusal, rest};
+use super::reading::{Reading, only, read};
+use super::shelf::Shelf;
+use super::{Made, Pages, alone, bound, too_slow};
+use crate::app::follow::{self, Follower};
+use crate::app::selection::{self, Selection};
+use crate::app::{Choice, Patience, Setup};
+use crate::backend::naming;
+use crate::error::{Error, Result};
+
+/// How often a backend is read where nothing else is said.
+pub const INTERVAL: Duration = Duration::from_secs(15);
+/// How often targets that a glob or labels select are looked up again where the state is pushed.
+const RESOLVE: Duration = Duration::from_secs(300);
+
+/// Finds which backends are read, and what of each; sends no request.
+///
+/// # Errors
+/// Fails with `usage` where no backend is chosen or it is not clear whose target a name is, with `backend.unknown`, or
+/// with what is wrong in the configuration where no chosen backend can be opened.
+fn chosen(setup: &Setup, choice: &Choice, selection: &Selection) -> Result<BTreeMap<String, Selection>> {
+    let own = |name: &str| {
+        let (prefix, _) = name.split_once('/')?;
+        setup.config.backends.contains_key(prefix).then(|| prefix.to_owned())
+    };
+    let bare: Vec<&String> = selection.names.iter().filter(|name| own(name).is_none()).collect();
+    let by_choice = if selection.names.is_empty() || !bare.is_empty() {
+        selection::backends(&setup.config, choice)?
+    } else {
+        Vec::new()
+    };
+    if let Some(name) = bare.iter().find(|name| by_choice.len() > 1 && (selection.by_id || !naming::is_glob(name))) {
+        return Err(Error::usage(format!("whose target is `{name}`? There are {}", by_choice.join(", ")))
+            .hint(format!("write {}/{name}", by_choice[0])));
+    }
+    let mut all: BTreeMap<String, Selection> = BTreeMap::new();
+    let nothing = Selection { names: Vec::new(), ..selection.clone() };
+    for backend in by_choice {
+        let names = bare.iter().map(|name| (*name).clone()).collect();
+        all.insert(backend, Selection { names, ..nothing.clone() });
+    }
+    for name in &selection.names {
+        if let Some(backend) = own(name) {
+            all.entry(backend).or_insert_with(|| nothing.clone()).names.push(name.clone());
+        }
+    }
+    let opens = |name: &String| setup.config.backends.get(name).map(|settings| setup.open(settings, Patience::Read));
+    let mut wrong = None;
+    for backend in all.keys() {
+        match opens(backend) {
+            Some(Err(error)) => wrong = wrong.or(Some(error.backend(backend))),
+            _ => return Ok(all),
+        }
+    }
+    wrong.map_or(Ok(all), Err)
+}
+
+/// The cache, and what fills it.
+#[derive(Debug)]
+pub struct Exporter {
+    shelves: Arc<Vec<Arc<Shelf>>>,
+    own: Registry,
+    keepers: Vec<Keeper>,
+}
+
+/// The threads that read; they end when this is dropped, or [`Self::end`] waits for that.
+#[derive(Debug)]
+pub struct Running {
+    stop: watch::Sender<bool>,
+    threads: Vec<oneshot::Receiver<()>>,
+}
+
+impl Running {
+    /// Tells the readers to end, which closes subscriptions, and waits for those that can hear it.
+    pub async fn end(self) {
+        // Where nobody listens any more, all have ended.
+        let _ = self.stop.send(true);
+        for thread in self.threads {
+            // One that has broken has ended too.
+            let _ = thread.await;
+        }
+    }
+}
+
+impl Exporter {
+    /// Makes the cache of the chosen targets; nothing is read before [`Self::start`].
+    ///
+    /// # Errors
+    /// Fails where nothing can be served: wrong flags, an unknown backend, a configuration that is wrong as a whole.
+    pub fn new(mut setup: Setup, choice: &Choice, selection: &Selection) -> Result<Self> {
+        let own = Registry::new();
+        setup.observer = Some(Requests::register(&own)?);
+        let interval = setup.limits.interval.unwrap_or(INTERVAL);
+        let chosen = chosen(&setup, choice, selection)?;
+        // Where a glob is looked for in several backends, one that has nothing of the kind is no failure.
+        let may_be_empty = chosen.len() > 1;
+        let setup = Arc::new(setup);
+        let (mut shelves, mut keepers) = (Vec::new(), Vec::new());
+        for (backend, selection) in chosen {
+            let vendor = setup.config.backends.get(&backend).map_or("", |settings| settings.vendor);
+            let shelf = Arc::new(Shelf::new(&backend, vendor)?);
+            shelves.push(Arc::clone(&shelf));
+            keepers.push(Keeper { setup: Arc::clone(&setup), backend, selection, interval, may_be_empty, shelf });
+        }
+        Ok(Self { shelves: Arc::new(shelves), own, keepers })
+    }
+
+    /// Begins to read.
+    pub fn start(&mut self) -> Running {
+        let (stop, stopped) = watch::channel(false);
+        let keep = |keeper: Keeper| {
+            let mut stopped = stopped.clone();
+            alone(&format!("read {}", keeper.backend), move || async move {
+                tokio::select! {
+                    // An error means that nobody is left to wait for.
+                    _ = stopped.changed() => {}
+                    () = keeper.keep() => {}
+                }
+            })
+        };
+        Running { stop, threads: self.keepers.drain(..).map(keep).collect() }
+    }
+
+    /// Gives the pages that show it.
+    #[must_use]
+    pub fn pages(&self) -> Pages {
+        let (shelves, own) = (Arc::clone(&self.shelves), self.own.clone());
+        let metrics = axum::routing::get(move || {
+            let text = text(&shelves, &own);
+            async move { Page::metrics(text) }
+        });
+        pages::around("vpnctl serve metrics", &[("/metrics", "the states of VPNs")]).route("/metrics", metrics)
+    }
+}
+
+/// Writes what all shelves show, and what is measured of vpnctl itself.
+fn text(shelves: &[Arc<Shelf>], own: &Registry) -> Made<String> {
+    let mut all: BTreeMap<String, MetricFamily> = BTreeMap::new();
+    for mut family in shelves.iter().flat_map(|shelf| shelf.gather()).chain(own.gather()) {
+        match all.get_mut(family.name()) {
+            // Each backend has its own; a family stands in the text once.
+            Some(kept) => kept.mut_metric().extend(family.take_metric()),
+            None => {
+                all.insert(family.name().to_owned(), family);
+            }
+        }
+    }
+    let families: Vec<MetricFamily> = all.into_values().collect();
+    TextEncoder::new().encode_to_string(&families).map_err(super::unregistered)
+}
+
+/// Keeps the shelf of one backend filled.
+#[derive(Debug)]
+struct Keeper {
+    setup: Arc<Setup>,
+    backend: String,
+    selection: Selection,
+    interval: Duration,
+    may_be_empty: bool,
+    shelf: Arc<Shelf>,
+}
+
+impl Keeper {
+    /// Reads for ever.
+    async fn keep(self) {
+        let mut pause = Pause::new(self.interval);
+        loop {
+            let reading = if self.is_pushed() {
+                match self.follow(&mut pause).await {
+                    Some(reading) => reading,
+                    None => continue,
+                }
+            } else {
+                self.without_nothing(read(&self.setup, &self.backend, &self.selection).await)
+            };
+            let wait =
+                if reading.is_ok { pause.after_success(&reading.errors) } else { pause.after_failure(&reading.errors) };
+            let refused = !reading.is_ok && reading.errors.iter().any(is_refusal);
+            self.shelf.show(reading);
+            rest(&self.setup, &self.backend, wait, refused).await;
+        }
+    }
+
+    /// Tells whether the vendor pushes states; sends no request.
+    fn is_pushed(&self) -> bool {
+        let settings = self.setup.config.backends.get(&self.backend);
+        let open = settings.and_then(|settings| self.setup.open(settings, Patience::Follow).ok());
+        open.is_some_and(|open| open.info().one_vpn && open.backend.events().is_some())
+    }
+
+    /// Shows each state that is pushed until one can't be read, which it gives; nothing where it is time to look anew
+    /// which targets there are.
+    async fn follow(&self, pause: &mut Pause) -> Option<Reading> {
+        let bound = bound(&self.setup, &self.backend);
+        let choice = only(&self.backend);
+        let plan = selection::plan(&self.setup, &choice, &self.selection, Patience::Follow);
+        let plan = match tokio::time::timeout(bound, plan).await {
+            Ok(Ok(plan)) => plan,
+            Ok(Err(error)) => return Some(self.without_nothing(Reading::failed(error.backend(&self.backend)))),
+            Err(_) => return Some(Reading::failed(too_slow(&self.backend, bound))),
+        };
+        let (sources, failed) = follow::sources(plan.jobs);
+        let failed: Vec<Error> = failed.into_iter().map(|(open, error)| open.own(error)).collect();
+        // All targets of a one VPN are one source.
+        let Some(mut source) = sources.into_iter().next() else {
+            return Some(Reading { errors: failed, ..Reading::default() });
+        };
+        source.within = Some(bound);
+        let open = Arc::clone(&source.open);
+        let mut follower = Follower::new(source, Some(self.interval)).looking_every(self.interval);
+        let changes = self.selection.filters() || self.selection.names.iter().any(|name| naming::is_glob(name));
+        let renew = changes.then(|| Instant::now() + RESOLVE);
+        loop {
+            let sights = tokio::select! {
+                sights = follower.next(None) => sights,
+                () = until(renew) => return None,
+            };
+            let reading = Reading::seen(&open, sights, &failed);
+            if !reading.is_ok {
+                return Some(reading);
+            }
+            pause.after_success(&[]);
+            self.shelf.show(reading);
+        }
+    }
+
+    /// Takes a selection that selects nothing here for none at all, where other backends are searched too.
+    fn without_nothing(&self, reading: Reading) -> Reading {
+        let empty = |error: &Error| error.code() == crate::error::Code::SelectionEmpty;
+        if self.may_be_empty && !reading.errors.is_empty() && reading.errors.iter().all(empty) {
+            return Reading { is_ok: true, ..Reading::default() };
+        }
+        reading
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

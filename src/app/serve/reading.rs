@@ -1,0 +1,88 @@
+//! One reading of a backend, as `status` reads it.
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use super::{bound, too_slow};
+use crate::app::follow::Sight;
+use crate::app::selection::{self, Selection};
+use crate::app::{Choice, Open, Patience, Setup, status, with_error};
+use crate::error::Error;
+use crate::model::item;
+use crate::render::Item;
+
+/// What a reading came to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reading {
+    /// The items of the targets, also of those that could not be read.
+    pub(super) items: Vec<Item>,
+    /// What failed.
+    pub(super) errors: Vec<Error>,
+    /// Whether anything could be read; nothing to be read is no failure.
+    pub(super) is_ok: bool,
+}
+
+impl Reading {
+    /// Makes one of what failed as a whole.
+    pub(super) fn failed(error: Error) -> Self {
+        Self { errors: vec![error], ..Self::default() }
+    }
+
+    /// Takes what a follower saw of a backend, and what of it could not be followed.
+    pub(super) fn seen(open: &Open, sights: Vec<Sight>, failed: &[Error]) -> Self {
+        // An account may be empty; a one VPN is always seen.
+        let mut reading = Self { errors: failed.to_vec(), is_ok: sights.is_empty(), ..Self::default() };
+        reading.items.extend(failed.iter().map(|error| open.failed_item(None, error)));
+        for Sight { target, seen } in sights {
+            match seen {
+                Ok(status) => {
+                    reading.is_ok = true;
+                    reading.items.push(open.item(&status, false));
+                }
+                Err(error) => {
+                    reading.items.push(open.failed_item(target.as_ref(), &error));
+                    reading.errors.push(error);
+                }
+            }
+        }
+        reading
+    }
+}
+
+/// Chooses one backend.
+pub(super) fn only(backend: &str) -> Choice {
+    Choice { named: vec![backend.to_owned()], ..Choice::default() }
+}
+
+/// Reads what is selected of a backend, once, within the time that `status` has.
+pub(super) async fn read(setup: &Setup, backend: &str, selection: &Selection) -> Reading {
+    let bound = bound(setup, backend);
+    let mut setup = setup.clone();
+    setup.limits.timeout = Some(bound);
+    let (out, mut seen) = mpsc::unbounded_channel();
+    let work = async {
+        let plan = selection::plan(&setup, &only(backend), selection, Patience::Read).await?;
+        status::run(plan, status::Reading::default(), &out).await;
+        Ok::<(), Error>(())
+    };
+    // What sends requests keeps the time by itself; this is for what does not.
+    let done = tokio::time::timeout(bound, work).await.unwrap_or_else(|_| Err(too_slow(backend, bound)));
+    drop(out);
+    let (mut reading, mut any, mut whole) = (Reading::default(), false, done.is_err());
+    while let Ok((item, error)) = seen.try_recv() {
+        any |= error.is_none();
+        // What is no target's own failure is that of all of them: an account that breaks off shows no part of itself.
+        let is_a_targets = item.as_ref().is_some_and(|item| item.get("target").is_some_and(|one| !one.is_null()));
+        whole |= error.as_ref().is_some_and(|error| !is_a_targets && error.target_name().is_none());
+        reading.items.extend(item);
+        reading.errors.extend(error);
+    }
+    if let Err(error) = done {
+        let vendor = setup.config.backends.get(backend).map_or("", |settings| settings.vendor);
+        let error = error.backend(backend);
+        reading.items.push(with_error(item::unread(backend, vendor, None, Timestamp::now()), &error));
+        reading.errors.push(error);
+    }
+    reading.is_ok = !whole && (any || reading.errors.is_empty());
+    reading
+}
