@@ -34,6 +34,8 @@ mod remembering;
 mod schema;
 mod secrets;
 #[cfg(unix)]
+mod serving;
+#[cfg(unix)]
 mod signals;
 mod situations;
 mod switching;
