@@ -274,7 +274,8 @@ fn a_dead_vendor_shows_as_such_and_hides_no_other() {
     let success = "vpnctl_last_success_timestamp_seconds";
     assert!(dead.get(success, &own) >= before.get(success, &own));
     // Each repeat of the read is a request of its own.
-    assert!(dead.sum("vpnctl_requests_total", &[("backend", "freebox"), ("code", "503")]) >= 4.0, "{}", dead.text);
+    let refused = dead.sum("vpnctl_requests_total", &[("backend", "freebox"), ("code", "503")]);
+    assert!(refused >= 4.0, "{}\n{}", dead.text, serving.told.lock().unwrap());
     let others = dead.get("vpnctl_observed_timestamp_seconds", &[("backend", "everyware")]);
     let later = serving.until("the other goes on", |metrics| {
         metrics.get("vpnctl_observed_timestamp_seconds", &[("backend", "everyware")]) > others
@@ -284,7 +285,8 @@ fn a_dead_vendor_shows_as_such_and_hides_no_other() {
     bench.context("freebox").faults.clear_all();
     let back = serving.until_up(&["freebox"]);
     assert_eq!(back.get("vpnctl_connected", &[("target", "Downloads")]), Some(1.0));
-    assert!(serving.tells("`freebox` can't be read") && serving.tells("`freebox` can be read again"));
+    serving.until("it was told", |_| serving.tells("`freebox` can be read again"));
+    assert!(serving.tells("`freebox` can't be read: "), "{}", serving.told.lock().unwrap());
 }
 
 #[test]

@@ -151,7 +151,9 @@ impl Exporter {
 /// Writes what all shelves show, and what is measured of vpnctl itself.
 fn text(shelves: &[Arc<Shelf>], own: &Registry) -> Made<String> {
     let mut all: BTreeMap<String, MetricFamily> = BTreeMap::new();
-    for mut family in shelves.iter().flat_map(|shelf| shelf.gather()).chain(own.gather()) {
+    // Requests come after what they brought: whoever sees a reading sees what it cost.
+    let shown: Vec<MetricFamily> = shelves.iter().flat_map(|shelf| shelf.gather()).collect();
+    for mut family in shown.into_iter().chain(own.gather()) {
         match all.get_mut(family.name()) {
             // Each backend has its own; a family stands in the text once.
             Some(kept) => kept.mut_metric().extend(family.take_metric()),
