@@ -152,6 +152,26 @@ fn only_the_user_interface_touches_the_standard_streams() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Where these are used: what listens is in two places, and what writes metrics too.
+const PLACES: &[(&str, &[&str])] = &[
+    ("axum::", &["src/app/serve/", "src/simulate/"]),
+    ("hyper_util::", &["src/app/serve/", "src/simulate/"]),
+    ("use prometheus::", &["src/app/serve/", "src/render/prometheus.rs"]),
+];
+
+#[test]
+fn what_listens_and_what_measures_have_their_places() {
+    let mut seen = BTreeSet::new();
+    for (path, text) in sources() {
+        let place = path.to_string_lossy().replace('\\', "/");
+        for (what, places) in PLACES.iter().filter(|(what, _)| code(&text).contains(what)) {
+            let room = places.iter().find(|room| place.starts_with(**room));
+            seen.insert((what, room.unwrap_or_else(|| panic!("{place} uses {what}"))));
+        }
+    }
+    assert_eq!(seen.len(), PLACES.iter().map(|(_, places)| places.len()).sum::<usize>(), "a place does not use it");
+}
+
 /// Names of a vendor's files, the same in each: who knows one knows all.
 #[test]
 fn every_vendor_has_the_same_rooms_a_simulator_cases_and_an_example() {

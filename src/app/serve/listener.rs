@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +18,9 @@ use super::{Pages, pages};
 use crate::error::{Code, Error, Layer, Result};
 
 /// How many connections are served at once; others wait.
-const CONNECTIONS: usize = 128;
+const CONNECTIONS: usize = 256;
 /// How long a request's head may take to come.
-const HEAD: Duration = Duration::from_secs(30);
+const HEAD: Duration = Duration::from_secs(10);
 /// How long what was asked before the end may still take to be answered.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long nothing is accepted after the system could not do so.
@@ -128,7 +128,7 @@ impl Listener {
 
 /// Gives the same address with any free port.
 fn free(place: SocketAddr) -> SocketAddr {
-    SocketAddr::new(IpAddr::from(place.ip()), 0)
+    SocketAddr::new(place.ip(), 0)
 }
 
 async fn accept(

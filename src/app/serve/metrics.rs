@@ -19,7 +19,7 @@ use super::shelf::Shelf;
 use super::{Made, Pages, alone, bound, too_slow};
 use crate::app::follow::{self, Follower};
 use crate::app::selection::{self, Selection};
-use crate::app::{Choice, Patience, Setup};
+use crate::app::{Choice, Open, Patience, Setup};
 use crate::backend::naming;
 use crate::error::{Error, Result};
 
@@ -137,7 +137,6 @@ impl Exporter {
     }
 
     /// Gives the pages that show it.
-    #[must_use]
     pub fn pages(&self) -> Pages {
         let (shelves, own) = (Arc::clone(&self.shelves), self.own.clone());
         let metrics = axum::routing::get(move || {
@@ -217,10 +216,11 @@ impl Keeper {
             Err(_) => return Some(Reading::failed(too_slow(&self.backend, bound))),
         };
         let (sources, failed) = follow::sources(plan.jobs);
-        let failed: Vec<Error> = failed.into_iter().map(|(open, error)| open.own(error)).collect();
+        let failed: Vec<(Arc<Open>, Error)> =
+            failed.into_iter().map(|(open, error)| (Arc::clone(&open), open.own(error))).collect();
         // All targets of a one VPN are one source.
         let Some(mut source) = sources.into_iter().next() else {
-            return Some(Reading { errors: failed, ..Reading::default() });
+            return Some(Reading::unfound(&failed));
         };
         source.within = Some(bound);
         let open = Arc::clone(&source.open);
@@ -232,7 +232,7 @@ impl Keeper {
                 sights = follower.next(None) => sights,
                 () = until(renew) => return None,
             };
-            let reading = Reading::seen(&open, sights, &failed);
+            let reading = Reading::unfound(&failed).and(&open, sights);
             if !reading.is_ok {
                 return Some(reading);
             }

@@ -130,7 +130,6 @@ impl Exporter {
     }
 
     /// Gives the pages.
-    #[must_use]
     pub fn pages(&self) -> Pages {
         let (prober, own) = (Arc::clone(&self.prober), self.own.clone());
         let probe = axum::routing::get(move |uri: Uri, headers: HeaderMap| {

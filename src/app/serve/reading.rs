@@ -1,5 +1,7 @@
 //! One reading of a backend, as `status` reads it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
@@ -28,11 +30,15 @@ impl Reading {
         Self { errors: vec![error], ..Self::default() }
     }
 
-    /// Takes what a follower saw of a backend, and what of it could not be followed.
-    pub(super) fn seen(open: &Open, sights: Vec<Sight>, failed: &[Error]) -> Self {
-        // An account may be empty; a one VPN is always seen.
-        let mut reading = Self { errors: failed.to_vec(), is_ok: sights.is_empty(), ..Self::default() };
-        reading.items.extend(failed.iter().map(|error| open.failed_item(None, error)));
+    /// Takes the targets that were not found.
+    pub(super) fn unfound(failed: &[(Arc<Open>, Error)]) -> Self {
+        let items = failed.iter().map(|(open, error)| open.failed_item(None, error)).collect();
+        Self { items, errors: failed.iter().map(|(_, error)| error.clone()).collect(), is_ok: false }
+    }
+
+    /// Adds what a follower saw.
+    pub(super) fn and(self, open: &Open, sights: Vec<Sight>) -> Self {
+        let mut reading = self;
         for Sight { target, seen } in sights {
             match seen {
                 Ok(status) => {
