@@ -302,6 +302,27 @@ fn a_vendor_that_hangs_delays_neither_another_one_nor_a_scrape_nor_the_end() {
 }
 
 #[test]
+fn a_command_that_does_not_give_its_secret_delays_nobody_else() {
+    let bench = Bench::new();
+    let hold = bench.write("hold", "");
+    let wait = "password = { command = [\"sh\", \"-c\", \"while test -e hold; do sleep 0.1; done\"] }";
+    let config: String = bench
+        .config()
+        .lines()
+        .map(|line| format!("{}\n", if line.starts_with("password = ") { wait } else { line }))
+        .collect();
+    assert_eq!(config.matches("while test").count(), 1, "{config}");
+    let config = bench.write("waits.toml", &config);
+    let serving = Serving::start(&bench, &format!("metrics -A --interval 20ms --config {}", config.display()));
+    let metrics = serving.until_up(&["freebox", "ixon"]);
+    assert_eq!(metrics.get("vpnctl_up", &[("backend", "everyware")]), None);
+    // Nothing is the secret that it gives in the end.
+    std::fs::remove_file(hold).unwrap();
+    serving.until("told", |metrics| metrics.get("vpnctl_up", &[("backend", "everyware")]) == Some(0.0));
+    serving.end("TERM").ends(143);
+}
+
+#[test]
 fn a_login_that_is_refused_is_asked_for_once_until_somebody_logs_in() {
     let bench = Bench::new();
     bench.fault("everyware", "refuse-login");
@@ -448,11 +469,15 @@ fn those_who_ask_at_the_same_time_share_one_reading() {
     let bench = Bench::new();
     bench.run("status -b freebox").ends(0);
     let serving = Serving::start(&bench, "probe --interval 1ms");
-    bench.fault("freebox", "slow=500");
+    bench.fault("freebox", "slow=1500");
     bench.context("freebox").log.clear();
+    let together = std::sync::Barrier::new(5);
     std::thread::scope(|scope| {
         for _ in 0..5 {
-            let probed = || serving.scrape("/probe?target=freebox/");
+            let probed = || {
+                together.wait();
+                serving.scrape("/probe?target=freebox/")
+            };
             scope.spawn(move || assert_eq!(probed().get("probe_success", &[]), Some(1.0)));
         }
     });
@@ -496,6 +521,29 @@ fn probes_ask_a_vendor_that_refused_the_login_no_more() {
     bench.context("everyware").faults.clear_all();
     bench.run("auth login -b everyware").ends(0);
     assert_eq!(serving.scrape("/probe?target=everyware/gw-lyon-02").get("probe_success", &[]), Some(1.0));
+}
+
+#[test]
+fn a_vendor_that_asks_for_patience_gets_it() {
+    let bench = Bench::new();
+    bench.run("status -b freebox").ends(0);
+    bench.context("freebox").log.clear();
+    bench.fault("freebox", "http-status=429");
+    bench.fault("freebox", "retry-after=3600");
+    let serving = Serving::start(&bench, "probe --interval 1ms");
+    for target in ["", "Downloads", "", "Downloads"] {
+        let metrics = serving.scrape(&format!("/probe?target=freebox/{target}"));
+        assert_eq!(metrics.get("vpnctl_probe_error", &[("code", "http.rate_limited")]), Some(1.0), "{}", metrics.text);
+    }
+    assert_eq!(bench.asked("freebox").len(), 1, "{:?}", bench.asked("freebox"));
+    // The cache has the same patience; the other backend tells how often it might have asked.
+    bench.fault("ixon", "ws-refused");
+    let serving = Serving::start(&bench, "metrics -b freebox -b ixon --interval 10ms");
+    let polls = [("backend", "ixon"), ("operation", "status")];
+    let often = |metrics: &Metrics| metrics.sum("vpnctl_requests_total", &polls) >= 30.0;
+    let limited = |metrics: &Metrics| metrics.get("vpnctl_up", &[("backend", "freebox")]) == Some(0.0);
+    serving.until("asked", |metrics| often(metrics) && limited(metrics));
+    assert_eq!(bench.asked("freebox").len(), 2, "{:?}", bench.asked("freebox"));
 }
 
 #[test]
