@@ -260,6 +260,24 @@ fn what_is_pushed_shows_without_waiting_for_the_interval() {
 }
 
 #[test]
+fn targets_of_one_vpn_are_followed_together() {
+    let bench = Bench::new();
+    let agents = bench.run("list -b ixon -o json").ends(0).items();
+    let serving = Serving::start(&bench, "metrics 'ixon/*' ixon/nowhere --interval 1h");
+    let own = [("backend", "ixon"), ("operation", "status")];
+    let metrics = serving.until("subscribed", |metrics| metrics.sum("vpnctl_requests_total", &own) >= 2.0);
+    assert!(agents.len() > 1);
+    assert_eq!(metrics.all("vpnctl_connected", &[]).count(), agents.len(), "{}", metrics.text);
+    assert_eq!(metrics.get("vpnctl_state", &[("target", "nowhere"), ("state", "unknown")]), Some(1.0));
+    assert_eq!(metrics.get("vpnctl_up", &[]), Some(1.0));
+    bench.run("connect -b ixon AAAAAAAAAAAA --no-wait").ends(0);
+    let up = serving.until("connected", |metrics| metrics.sum("vpnctl_connected", &[]) == 1.0);
+    let agent = agents.iter().find(|agent| agent["target"]["id"] == "AAAAAAAAAAAA").unwrap();
+    let name = agent["target"]["name"].as_str().unwrap();
+    assert_eq!(up.get("vpnctl_connected", &[("target", name)]), Some(1.0), "{}", up.text);
+}
+
+#[test]
 fn a_dead_vendor_shows_as_such_and_hides_no_other() {
     let bench = Bench::new();
     let serving = Serving::start(&bench, "metrics -b freebox -b everyware --interval 20ms");

@@ -18,7 +18,7 @@ use super::reading::{Reading, only, read};
 use super::shelf::Shelf;
 use super::{Made, Pages, alone, bound, too_slow};
 use crate::app::follow::{self, Follower};
-use crate::app::selection::{self, Selection};
+use crate::app::selection::{self, Job, Selection};
 use crate::app::{Choice, Open, Patience, Setup};
 use crate::backend::naming;
 use crate::error::{Error, Result};
@@ -181,13 +181,12 @@ impl Keeper {
     async fn keep(self) {
         let mut pause = Pause::new(self.interval);
         loop {
-            let reading = if self.is_pushed() {
-                match self.follow(&mut pause).await {
+            let reading = match self.pushing() {
+                Some(open) => match self.follow(Arc::new(open), &mut pause).await {
                     Some(reading) => reading,
                     None => continue,
-                }
-            } else {
-                self.without_nothing(read(&self.setup, &self.backend, &self.selection).await)
+                },
+                None => self.without_nothing(read(&self.setup, &self.backend, &self.selection).await),
             };
             let wait =
                 if reading.is_ok { pause.after_success(&reading.errors) } else { pause.after_failure(&reading.errors) };
@@ -197,25 +196,37 @@ impl Keeper {
         }
     }
 
-    /// Tells whether the vendor pushes states; sends no request.
-    fn is_pushed(&self) -> bool {
-        let settings = self.setup.config.backends.get(&self.backend);
-        let open = settings.and_then(|settings| self.setup.open(settings, Patience::Follow).ok());
-        open.is_some_and(|open| open.info().one_vpn && open.backend.events().is_some())
+    /// Opens the backend where its vendor pushes states; sends no request.
+    fn pushing(&self) -> Option<Open> {
+        let settings = self.setup.config.backends.get(&self.backend)?;
+        // Where it can't be opened, reading it tells why.
+        let open = self.setup.open(settings, Patience::Follow).ok()?;
+        (open.info().one_vpn && open.backend.events().is_some()).then_some(open)
+    }
+
+    /// Finds the targets that are followed.
+    async fn found(&self, bound: Duration) -> Result<Vec<Job>> {
+        let mut setup = Setup::clone(&self.setup);
+        setup.limits.timeout = Some(bound);
+        let choice = only(&self.backend);
+        let plan = selection::plan(&setup, &choice, &self.selection, Patience::Read);
+        match tokio::time::timeout(bound, plan).await {
+            Ok(plan) => plan.map(|plan| plan.jobs),
+            Err(_) => Err(too_slow(&self.backend, bound)),
+        }
     }
 
     /// Shows each state that is pushed until one can't be read, which it gives; nothing where it is time to look anew
     /// which targets there are.
-    async fn follow(&self, pause: &mut Pause) -> Option<Reading> {
+    async fn follow(&self, open: Arc<Open>, pause: &mut Pause) -> Option<Reading> {
         let bound = bound(&self.setup, &self.backend);
-        let choice = only(&self.backend);
-        let plan = selection::plan(&self.setup, &choice, &self.selection, Patience::Follow);
-        let plan = match tokio::time::timeout(bound, plan).await {
-            Ok(Ok(plan)) => plan,
-            Ok(Err(error)) => return Some(self.without_nothing(Reading::failed(error.backend(&self.backend)))),
-            Err(_) => return Some(Reading::failed(too_slow(&self.backend, bound))),
+        let mut jobs = match self.found(bound).await {
+            Ok(jobs) => jobs,
+            Err(error) => return Some(self.without_nothing(Reading::failed(error.backend(&self.backend)))),
         };
-        let (sources, failed) = follow::sources(plan.jobs);
+        // Looking targets up has an end, following them has none.
+        jobs.iter_mut().for_each(|job| job.open = Arc::clone(&open));
+        let (sources, failed) = follow::sources(jobs);
         let failed: Vec<(Arc<Open>, Error)> =
             failed.into_iter().map(|(open, error)| (Arc::clone(&open), open.own(error))).collect();
         // All targets of a one VPN are one source.
@@ -223,7 +234,6 @@ impl Keeper {
             return Some(Reading::unfound(&failed));
         };
         source.within = Some(bound);
-        let open = Arc::clone(&source.open);
         let mut follower = Follower::new(source, Some(self.interval)).looking_every(self.interval);
         let changes = self.selection.filters() || self.selection.names.iter().any(|name| naming::is_glob(name));
         let renew = changes.then(|| Instant::now() + RESOLVE);
