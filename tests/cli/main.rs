@@ -28,6 +28,8 @@ mod keys;
 mod logins;
 mod outputs;
 mod pairings;
+#[cfg(unix)]
+mod probing;
 mod processes;
 mod quirks;
 mod remembering;
