@@ -1,5 +1,8 @@
 //! From a verb to what it does.
 
+use std::cell::Cell;
+use std::time::Instant;
+
 use super::args::{Cli, ConfigVerb, Global, Verb};
 use super::settings::{self, Environment, Settings};
 use crate::app::act;
@@ -7,6 +10,7 @@ use crate::app::act;
 use crate::error::{Code, Layer};
 use crate::error::{Error, Exit};
 use crate::render::Format;
+use crate::render::jq::Filter;
 use crate::ui;
 
 /// An error, and the format in which it is told.
@@ -14,10 +18,13 @@ pub(super) type Failed = (anyhow::Error, Format);
 
 /// Runs a verb; `wanted` is the format in which it is told that there is none.
 pub(super) fn run(cli: Cli, wanted: Format) -> Result<Exit, Failed> {
+    let started = Instant::now();
     let Cli { global, verb } = cli;
     let environment = Environment::of_process();
+    let wanted = if global.jq.is_some() { Format::Json } else { wanted };
     let format = settings::format(&global, &environment, &verb).map_err(|error| (error.into(), wanted))?;
     let failed = |error: anyhow::Error| (error, format);
+    let filter = filter(&global, &verb).map_err(failed)?;
     match &verb {
         Verb::Completion { shell } => return completion(*shell).map_err(failed),
         Verb::Man => return man().map_err(failed),
@@ -27,11 +34,23 @@ pub(super) fn run(cli: Cli, wanted: Format) -> Result<Exit, Failed> {
     super::start_trace(&global, environment.get("VPNCTL_LOG"));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| failed(error.into()))?;
-    let command = Command { global: &global, environment, format };
+    let command = Command { global: &global, environment, format, filter, started };
     let ended = runtime.block_on(command.run(verb));
     // A look-up of a name that hangs in a thread must not hold the process.
     runtime.shutdown_background();
     ended.map_err(failed)
+}
+
+/// Compiles the expression of `--jq`, before anything is asked of anybody.
+fn filter(global: &Global, verb: &Verb) -> anyhow::Result<Cell<Option<Filter>>> {
+    let Some(expression) = &global.jq else { return Ok(Cell::new(None)) };
+    if !verb.prints_items() {
+        return Err(Error::usage("this command prints no JSON document, so --jq has nothing to work on")
+            .hint("leave --jq out")
+            .into());
+    }
+    let filter = Filter::start(expression, ui::stdout(), ui::stdout_is_terminal())?;
+    Ok(Cell::new(Some(filter)))
 }
 
 fn completion(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
@@ -53,6 +72,9 @@ pub(super) struct Command<'a> {
     pub(super) global: &'a Global,
     pub(super) environment: Environment,
     pub(super) format: Format,
+    /// What `--jq` makes of the document, until the document is there.
+    pub(super) filter: Cell<Option<Filter>>,
+    pub(super) started: Instant,
 }
 
 impl Command<'_> {

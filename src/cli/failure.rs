@@ -16,8 +16,9 @@ pub(super) fn wanted_format(arguments: &[OsString]) -> Format {
     for (index, word) in words.iter().enumerate() {
         let after = |prefix: &str| word.strip_prefix(prefix).map(|rest| rest.trim_start_matches('=').to_owned());
         match *word {
-            "--json" => wanted.push("json".to_owned()),
+            "--json" | "--jq" => wanted.push("json".to_owned()),
             "-o" | "--output" | "--format" => wanted.extend(words.get(index + 1).map(|next| (*next).to_owned())),
+            _ if word.starts_with("--jq=") => wanted.push("json".to_owned()),
             _ if word.starts_with("--output=") => wanted.extend(after("--output=")),
             _ if word.starts_with("--format=") => wanted.extend(after("--format=")),
             _ if word.starts_with("-o") => wanted.extend(after("-o")),

@@ -4,6 +4,7 @@ mod args;
 mod child;
 mod dispatch;
 mod failure;
+mod filtering;
 mod report;
 mod settings;
 #[cfg(feature = "simulate")]

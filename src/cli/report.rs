@@ -6,7 +6,7 @@ use std::pin::pin;
 use tokio::sync::mpsc;
 
 use super::dispatch::Command;
-use super::settings;
+use super::{filtering, settings};
 use crate::app::{Emit, Outcome};
 use crate::error::{Code, Error, Exit, Layer};
 use crate::model::Schema;
@@ -57,7 +57,15 @@ impl Command<'_> {
         F: FnOnce(Emit) -> Fut,
         Fut: Future<Output = ()>,
     {
-        let mut report = Report::new(ui::stdout(), schema, shape, ui::screen());
+        let mut filter = self.filter.take();
+        let mut report = match &filter {
+            // It writes by itself; what it is given is read by no terminal.
+            Some(filter) => {
+                let shape = Shape { pretty: false, ..shape.clone() };
+                Report::new(filter.feed(self.format == Format::Ndjson), schema, &shape, None)
+            }
+            None => Report::new(ui::stdout(), schema, shape, ui::screen()),
+        };
         let mut kept: Vec<(Item, Option<Code>)> = Vec::new();
         let mut homeless: Vec<Error> = Vec::new();
         let (sender, mut receiver) = mpsc::unbounded_channel::<(Option<Item>, Option<Error>)>();
@@ -75,7 +83,11 @@ impl Command<'_> {
             }
             Ok::<_, std::io::Error>(())
         };
-        let stopped = alongside(job(sender), write, schema.is_followed()).await?;
+        let stopped = tokio::select! {
+            biased;
+            error = filtering::failure(filter.as_mut()) => return Err(error),
+            stopped = alongside(job(sender), write, schema.is_followed()) => stopped?,
+        };
         kept.sort_by_cached_key(|(item, _)| place(item));
         for (item, code) in kept {
             report.item(Some(item), code)?;
@@ -84,10 +96,15 @@ impl Command<'_> {
         if stopped.is_none() || !self.format.is_of_check() {
             report.finish()?;
         }
+        let summary = report.summary().clone();
+        drop(report);
+        if let Some(filter) = filter {
+            self.end_of(filter, stopped).await?;
+        }
         if let Some(exit) = stopped {
             return Err(stopped_by(exit).into());
         }
-        if report.summary().total == 0 && outcome.verdict().is_none() && !self.global.quiet && shape.is_for_people() {
+        if summary.total == 0 && outcome.verdict().is_none() && !self.global.quiet && shape.is_for_people() {
             ui::tell("nothing to show");
         }
         if self.format.is_json() && outcome.total() > 1 {
@@ -96,7 +113,7 @@ impl Command<'_> {
                 tracing::warn!("{}", error.message());
             }
         }
-        Ok((self.told(&outcome), report.summary().clone()))
+        Ok((self.told(&outcome), summary))
     }
 
     /// Tells the failures of a run: each to people, one object to scripts.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::args::{Global, Targets, Verb};
 use crate::app::{Choice, Limits, Selection, Setup, selection};
@@ -66,7 +67,17 @@ pub(super) struct Settings {
 
 /// Gives the output format, from flags, then the environment, then what the verb usually has.
 pub(super) fn format(global: &Global, environment: &Environment, verb: &Verb) -> Result<Format> {
-    let Verb::Check(checking) = verb else {
+    let of_check = match verb {
+        Verb::Check(checking) => checking.format,
+        _ => None,
+    };
+    if of_check.is_some() && (global.json || global.output.is_some()) {
+        return Err(Error::usage("--format and -o are the same; both are given").hint("give one of them"));
+    }
+    if global.jq.is_some() {
+        return filtered_format(of_check.or(global.output), !global.json && verb.is_endless());
+    }
+    let Verb::Check(_) = verb else {
         let format = asked_format(global, environment)?.unwrap_or_default();
         if !format.is_of_check() {
             return Ok(format);
@@ -76,10 +87,7 @@ pub(super) fn format(global: &Global, environment: &Environment, verb: &Verb) ->
         return Err(Error::usage(format!("only `check` has verdicts to print as {name}"))
             .hint(format!("run: vpnctl check -o {name}, or choose another format with -o")));
     };
-    if checking.format.is_some() && (global.json || global.output.is_some()) {
-        return Err(Error::usage("--format and -o are the same; both are given").hint("give one of them"));
-    }
-    let asked = match checking.format {
+    let asked = match of_check {
         Some(format) => Some(format),
         None => asked_format(global, environment)?,
     };
@@ -91,6 +99,18 @@ pub(super) fn format(global: &Global, environment: &Environment, verb: &Verb) ->
             .hint("choose another one, such as: -o table, or leave --fields out"));
     }
     Ok(format)
+}
+
+/// Gives the format that `--jq` works on.
+fn filtered_format(asked: Option<Format>, endless: bool) -> Result<Format> {
+    match asked {
+        // A document that never ends is never there to be filtered; each of its lines is.
+        None if endless => Ok(Format::Ndjson),
+        None | Some(Format::Json) => Ok(Format::Json),
+        Some(Format::Ndjson) => Ok(Format::Ndjson),
+        Some(_) => Err(Error::usage("--jq works on JSON: it goes with -o json and -o ndjson only")
+            .hint("leave -o out; `-r` of jq is what --jq does by itself")),
+    }
 }
 
 fn asked_format(global: &Global, environment: &Environment) -> Result<Option<Format>> {
@@ -154,6 +174,16 @@ pub(super) fn resolve(global: &Global, environment: &Environment) -> Result<Sett
     with_config(global, environment, config, state.as_deref())
 }
 
+/// Gives the bound of the whole command, where one is given; zero is none.
+pub(super) fn timeout(global: &Global, environment: &Environment) -> Result<Option<Duration>> {
+    match (global.timeout, environment.get("VPNCTL_TIMEOUT")) {
+        (None, Some(text)) => {
+            read_duration(text).map(Some).map_err(|why| Error::usage(format!("$VPNCTL_TIMEOUT {why}")))
+        }
+        (flag, _) => Ok(flag),
+    }
+}
+
 /// Resolves everything but the configuration, which is given.
 pub(super) fn with_config(
     global: &Global,
@@ -165,10 +195,7 @@ pub(super) fn with_config(
         // So that `config show` tells which one won.
         config.default_backend = Some((name.to_owned(), Origin::Environment("VPNCTL_BACKEND".to_owned())));
     }
-    let timeout = match (global.timeout, environment.get("VPNCTL_TIMEOUT")) {
-        (None, Some(text)) => Some(read_duration(text).map_err(|why| Error::usage(format!("$VPNCTL_TIMEOUT {why}")))?),
-        (flag, _) => flag,
-    };
+    let timeout = timeout(global, environment)?;
     let limits = Limits {
         timeout,
         request_timeout: global.request_timeout.filter(|time| !time.is_zero()),

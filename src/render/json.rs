@@ -98,7 +98,7 @@ pub(super) fn compact(value: &impl Serialize) -> io::Result<String> {
     write_with(value, Escaping(CompactFormatter))
 }
 
-fn pretty(value: &impl Serialize) -> io::Result<String> {
+pub(super) fn pretty(value: &impl Serialize) -> io::Result<String> {
     write_with(value, Escaping(PrettyFormatter::new()))
 }
 

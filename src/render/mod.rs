@@ -5,6 +5,7 @@ mod cells;
 pub mod check;
 mod delimited;
 pub mod fault;
+pub mod jq;
 mod json;
 pub mod prometheus;
 pub mod sanitize;

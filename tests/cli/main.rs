@@ -23,6 +23,7 @@ mod failing;
 mod following;
 mod guards;
 mod help;
+mod jq;
 mod keyring;
 mod keys;
 mod logins;

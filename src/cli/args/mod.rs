@@ -76,6 +76,9 @@ pub(in crate::cli) struct Global {
     /// Only these fields, nested ones dotted: a,b.c.
     #[arg(long, global = true, value_name = "FIELDS", value_delimiter = ',')]
     pub(in crate::cli) fields: Vec<String>,
+    /// Print what a jq expression makes of the JSON document; see `vpnctl help formats`.
+    #[arg(long, global = true, value_name = "EXPR", allow_hyphen_values = true)]
+    pub(in crate::cli) jq: Option<String>,
     /// Leave headers out.
     #[arg(long, global = true)]
     pub(in crate::cli) no_header: bool,
@@ -271,6 +274,24 @@ impl Verb {
     /// Tells whether child accounts are asked for.
     pub(in crate::cli) fn is_recursive(&self) -> bool {
         matches!(self, Self::Status { reading, .. } | Self::List { reading, .. } if reading.recursive)
+    }
+
+    /// Tells whether it goes on until it is ended.
+    pub(in crate::cli) fn is_endless(&self) -> bool {
+        matches!(self, Self::Watch(_) | Self::Log { follow: true, .. })
+    }
+
+    /// Tells whether it prints a document, or a vendor's answer.
+    pub(in crate::cli) fn prints_items(&self) -> bool {
+        #[cfg(feature = "simulate")]
+        if matches!(self, Self::Simulate(_)) {
+            return false;
+        }
+        match self {
+            Self::Completion { .. } | Self::Man => false,
+            Self::Config { verb } => matches!(verb, ConfigVerb::Show),
+            _ => true,
+        }
     }
 }
 

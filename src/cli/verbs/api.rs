@@ -37,7 +37,7 @@ impl Command<'_> {
         let chosen = &settings.setup.config.backends[&backend];
         let open = settings.setup.open(chosen, Patience::Read).map_err(|error| error.backend(&backend))?;
         match unless_stopped(api::run(&open, method, path, body)).await {
-            Ok(answer) => ui::print_bytes(&answer)?,
+            Ok(answer) => self.print_answer(&answer).await?,
             Err(error) => {
                 ui::print_bytes(error.answer())?;
                 return Err(error.into());

@@ -61,6 +61,8 @@ impl Command<'_> {
             } else {
                 self.format
             },
+            filter: self.filter.take().into(),
+            started: self.started,
         };
         let chosen = settings::selection(self.global, Some(&targets), &settings.setup.config)?;
         if chosen.names.is_empty() && !chosen.filters() {
