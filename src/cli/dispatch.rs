@@ -5,7 +5,10 @@ use std::time::Instant;
 
 use super::args::{Cli, ConfigVerb, Global, Verb};
 use super::settings::{self, Environment, Settings};
+use super::verbs::help;
+use super::{completion, manual};
 use crate::app::act;
+use crate::config::variables;
 #[cfg(not(feature = "simulate"))]
 use crate::error::{Code, Layer};
 use crate::error::{Error, Exit};
@@ -29,9 +32,14 @@ pub(super) fn run(cli: Cli, wanted: Format) -> Result<Exit, Failed> {
         Verb::Completion { shell } => return completion(*shell).map_err(failed),
         Verb::Man => return man().map_err(failed),
         Verb::Schema(documented) => return super::verbs::schema(&global, format, documented).map_err(failed),
+        Verb::Completion { shell } => return print(&completion::script(*shell)).map_err(failed),
+        Verb::Man => {
+            return manual::page().map_err(anyhow::Error::from).and_then(|page| print(&page)).map_err(failed);
+        }
+        Verb::Help(asked) => return help::help(&asked.words, global.color).map_err(failed),
         _ => {}
     }
-    super::start_trace(&global, environment.get("VPNCTL_LOG"));
+    super::start_trace(&global, environment.get(variables::LOG));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| failed(error.into()))?;
     let command = Command { global: &global, environment, format, filter, started };
@@ -53,17 +61,8 @@ fn filter(global: &Global, verb: &Verb) -> anyhow::Result<Cell<Option<Filter>>> 
     Ok(Cell::new(Some(filter)))
 }
 
-fn completion(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut super::command_tree(), "vpnctl", &mut script);
-    ui::print(&String::from_utf8_lossy(&script))?;
-    Ok(Exit::Ok)
-}
-
-fn man() -> anyhow::Result<Exit> {
-    let mut page = Vec::new();
-    clap_mangen::Man::new(super::command_tree()).render(&mut page)?;
-    ui::print(&String::from_utf8_lossy(&page))?;
+fn print(text: &str) -> anyhow::Result<Exit> {
+    ui::print(text)?;
     Ok(Exit::Ok)
 }
 

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::error::ErrorKind;
 
+use crate::config::variables;
 use crate::error::{Error, Exit};
 use crate::render::check::nagios;
 use crate::render::{Format, fault, sanitize};
@@ -26,7 +27,7 @@ pub(super) fn wanted_format(arguments: &[OsString]) -> Format {
         }
     }
     if wanted.is_empty() {
-        wanted.extend(std::env::var("VPNCTL_OUTPUT"));
+        wanted.extend(std::env::var(variables::OUTPUT));
     }
     // A monitor that is told nothing raises the alarm, so one wish for its format is enough. Another verb has no such
     // format, and says so as it says everything else.

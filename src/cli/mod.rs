@@ -2,13 +2,17 @@
 
 mod args;
 mod child;
+mod completion;
 mod dispatch;
+mod documents;
 mod failure;
 mod filtering;
+mod manual;
 mod report;
 mod settings;
 #[cfg(feature = "simulate")]
 mod simulation;
+mod topics;
 mod verbs;
 
 use std::ffi::OsString;

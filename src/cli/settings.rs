@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{Global, Targets, Verb};
+use super::documents::fields;
 use crate::app::{Choice, Limits, Selection, Setup, selection};
 use crate::backend::registry;
 use crate::config::schema::{nearest, read_bool, read_duration};
-use crate::config::{self, Config, Origin, Sources, paths};
+use crate::config::{self, Config, Origin, Sources, paths, variables};
 use crate::error::{Error, Result};
 use crate::model::Schema;
 use crate::model::threshold::Thresholds;
@@ -35,8 +36,9 @@ impl Environment {
     /// Leaves out what `--demo` must not see: configuration, state and backends.
     #[cfg(feature = "simulate")]
     pub(super) fn for_demo(mut self) -> Self {
-        let kept =
-            |name: &str| !(name.starts_with("VPNCTL_BACKEND") || name == "VPNCTL_CONFIG" || name == "VPNCTL_STATE_DIR");
+        let kept = |name: &str| {
+            !(name.starts_with(variables::BACKEND) || name == variables::CONFIG || name == variables::STATE_DIR)
+        };
         self.variables.retain(|name, _| kept(name));
         self
     }
@@ -120,7 +122,7 @@ fn asked_format(global: &Global, environment: &Environment) -> Result<Option<For
     if let Some(format) = global.output {
         return Ok(Some(format));
     }
-    match environment.get("VPNCTL_OUTPUT") {
+    match environment.get(variables::OUTPUT) {
         Some(text) => <Format as clap::ValueEnum>::from_str(text, false).map(Some).map_err(|_| {
             Error::usage(format!("$VPNCTL_OUTPUT is no output format: `{text}`")).hint("see: vpnctl --help")
         }),
@@ -130,12 +132,7 @@ fn asked_format(global: &Global, environment: &Environment) -> Result<Option<For
 
 /// Says how a report is written; refuses fields that its items don't have.
 pub(super) fn shape(global: &Global, format: Format, schema: Schema) -> Result<Shape> {
-    let columns = schema.columns();
-    let mut known: Vec<&str> =
-        columns.iter().flat_map(|name| name.match_indices('.').map(|(at, _)| &name[..at])).collect();
-    known.extend(&columns);
-    known.push("native");
-    known.extend(schema.sometimes());
+    let known = fields(schema);
     for field in &global.fields {
         // What lies below these is the vendor's or the user's.
         let open = ["native", "labels", "capabilities", "settings", "config"]
@@ -145,7 +142,7 @@ pub(super) fn shape(global: &Global, format: Format, schema: Schema) -> Result<S
             let error = Error::usage(format!("`{}` items have no field `{field}`", schema.name()));
             return Err(match nearest(field, known.iter().copied()) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error.hint(format!("they have {}", columns.join(", "))),
+                None => error.hint(format!("they have {}", schema.columns().join(", "))),
             });
         }
     }
@@ -161,7 +158,7 @@ pub(super) fn shape(global: &Global, format: Format, schema: Schema) -> Result<S
 
 /// Gives the configuration file that was named, and the usual one.
 pub(super) fn config_paths(global: &Global, environment: &Environment) -> (Option<PathBuf>, Option<PathBuf>) {
-    let named = global.config.clone().or_else(|| environment.get("VPNCTL_CONFIG").map(PathBuf::from));
+    let named = global.config.clone().or_else(|| environment.get(variables::CONFIG).map(PathBuf::from));
     (named, paths::config_file())
 }
 
@@ -170,13 +167,13 @@ pub(super) fn resolve(global: &Global, environment: &Environment) -> Result<Sett
     let (named, usual) = config_paths(global, environment);
     let sources = Sources { named, usual, environment: environment.variables.clone() };
     let config = config::load(&sources, &registry::keys())?;
-    let state = environment.get("VPNCTL_STATE_DIR").map(PathBuf::from).or_else(paths::state_folder);
+    let state = environment.get(variables::STATE_DIR).map(PathBuf::from).or_else(paths::state_folder);
     with_config(global, environment, config, state.as_deref())
 }
 
 /// Gives the bound of the whole command, where one is given; zero is none.
 pub(super) fn timeout(global: &Global, environment: &Environment) -> Result<Option<Duration>> {
-    match (global.timeout, environment.get("VPNCTL_TIMEOUT")) {
+    match (global.timeout, environment.get(variables::TIMEOUT)) {
         (None, Some(text)) => {
             read_duration(text).map(Some).map_err(|why| Error::usage(format!("$VPNCTL_TIMEOUT {why}")))
         }
@@ -191,9 +188,9 @@ pub(super) fn with_config(
     mut config: Config,
     state: Option<&Path>,
 ) -> Result<Settings> {
-    if let Some(name) = environment.get("VPNCTL_BACKEND") {
+    if let Some(name) = environment.get(variables::BACKEND) {
         // So that `config show` tells which one won.
-        config.default_backend = Some((name.to_owned(), Origin::Environment("VPNCTL_BACKEND".to_owned())));
+        config.default_backend = Some((name.to_owned(), Origin::Environment(variables::BACKEND.to_owned())));
     }
     let timeout = timeout(global, environment)?;
     let limits = Limits {
@@ -215,10 +212,10 @@ pub(super) fn with_config(
         choice: Choice {
             named: global.backend.clone(),
             all: global.all,
-            environment: environment.get("VPNCTL_BACKEND").map(str::to_owned),
+            environment: environment.get(variables::BACKEND).map(str::to_owned),
         },
-        read_only: global.read_only || environment.is_on("VPNCTL_READ_ONLY")?,
-        no_input: global.no_input || environment.is_on("VPNCTL_NO_INPUT")?,
+        read_only: global.read_only || environment.is_on(variables::READ_ONLY)?,
+        no_input: global.no_input || environment.is_on(variables::NO_INPUT)?,
     })
 }
 

@@ -4,6 +4,7 @@ mod environment;
 mod file;
 pub mod paths;
 pub mod schema;
+pub mod variables;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

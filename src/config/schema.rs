@@ -36,19 +36,28 @@ pub struct Key {
     pub kind: Kind,
     /// The value where none is given.
     pub default: Option<&'static str>,
+    /// What it is for, in a few words.
+    pub means: &'static str,
 }
 
 impl Key {
     /// Describes a key without a default.
     #[must_use]
     pub const fn new(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, default: None }
+        Self { name, kind, default: None, means: "" }
     }
 
     /// Gives it a default.
     #[must_use]
     pub const fn or(mut self, default: &'static str) -> Self {
         self.default = Some(default);
+        self
+    }
+
+    /// Says what it is for.
+    #[must_use]
+    pub const fn means(mut self, means: &'static str) -> Self {
+        self.means = means;
         self
     }
 }
@@ -64,17 +73,17 @@ pub struct Vendor {
 
 /// The keys of every backend: contract section 7.
 pub const COMMON: &[Key] = &[
-    Key::new("url", Kind::Text),
-    Key::new("labels", Kind::Labels),
-    Key::new("jobs", Kind::Integer).or("8"),
-    Key::new("rate", Kind::Text),
-    Key::new("timeout", Kind::Duration),
-    Key::new("request_timeout", Kind::Duration),
-    Key::new("read_only", Kind::Bool),
-    Key::new("tls.ca_file", Kind::Path),
-    Key::new("tls.pin", Kind::Text),
-    Key::new("tls.insecure", Kind::Bool),
-    Key::new("tls.server_name", Kind::Text),
+    Key::new("url", Kind::Text).means("where the vendor's API is; each vendor's own place where it has one"),
+    Key::new("labels", Kind::Labels).means("labels of all its targets, to select by: { site = \"lyon\" }"),
+    Key::new("jobs", Kind::Integer).or("8").means("how many of its targets are asked at once"),
+    Key::new("rate", Kind::Text).means("how many requests may start in a second: \"10/s\""),
+    Key::new("timeout", Kind::Duration).means("bound of a whole command"),
+    Key::new("request_timeout", Kind::Duration).means("bound of one HTTP attempt"),
+    Key::new("read_only", Kind::Bool).means("refuse every change"),
+    Key::new("tls.ca_file", Kind::Path).means("trust what this CA has signed, and nothing else"),
+    Key::new("tls.pin", Kind::Text).means("trust this certificate, and no other: \"sha256:…\""),
+    Key::new("tls.insecure", Kind::Bool).means("trust anything; only where url is this computer"),
+    Key::new("tls.server_name", Kind::Text).means("the name that the certificate has to have"),
 ];
 
 impl Kind {

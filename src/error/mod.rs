@@ -1,6 +1,7 @@
 //! What can go wrong, said so that a person knows what to do and a script can branch.
 
 pub mod code;
+mod remedy;
 
 use std::time::Duration;
 

@@ -7,11 +7,12 @@ use crate::secrets::SecretRef;
 
 /// Everyware Cloud's keys besides the common ones.
 pub const KEYS: &[Key] = &[
-    Key::new("scope", Kind::Text).or("_"),
-    Key::new("username", Kind::Text),
-    Key::new("password", Kind::Secret),
-    Key::new("api_key", Kind::Secret),
-    Key::new("disconnect_path", Kind::Text),
+    Key::new("scope", Kind::Text).or("_").means("the account: that of the login, or the id or name of one below it"),
+    Key::new("username", Kind::Text).means("the user, for a login by password"),
+    Key::new("password", Kind::Secret).means("the user's password"),
+    Key::new("api_key", Kind::Secret).means("an API key, instead of user and password"),
+    Key::new("disconnect_path", Kind::Text)
+        .means("the path by which a device is disconnected, where it is another one"),
 ];
 
 /// Everyware Cloud's settings.

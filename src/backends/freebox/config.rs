@@ -7,10 +7,12 @@ use crate::secrets::SecretRef;
 
 /// The Freebox's keys besides the common ones.
 pub const KEYS: &[Key] = &[
-    Key::new("app_id", Kind::Text).or("vpnctl"),
-    Key::new("api_version", Kind::Integer),
-    Key::new("connect_address", Kind::Text),
-    Key::new("app_token", Kind::Secret),
+    Key::new("app_id", Kind::Text).or("vpnctl").means("the name under which the application was paired"),
+    Key::new("api_version", Kind::Integer)
+        .means("the major version of the API; what the box reports where it is not set"),
+    Key::new("connect_address", Kind::Text).means("connect to this address, and keep the name of url for TLS"),
+    Key::new("app_token", Kind::Secret)
+        .means("the token of the pairing; what vpnctl auth login has kept where it is not set"),
 ];
 
 /// Where a Freebox answers on its own network.

@@ -6,15 +6,15 @@ use crate::secrets::SecretRef;
 
 /// IXON's keys besides the common ones.
 pub const KEYS: &[Key] = &[
-    Key::new("cloud_url", Kind::Text).or("https://portal.ixon.cloud/api"),
-    Key::new("application_id", Kind::Text),
-    Key::new("company_id", Kind::Text),
-    Key::new("sector_id", Kind::Text),
-    Key::new("agent", Kind::Text),
-    Key::new("email", Kind::Text),
-    Key::new("password", Kind::Secret),
-    Key::new("token", Kind::Secret),
-    Key::new("legacy_headers", Kind::Bool),
+    Key::new("cloud_url", Kind::Text).or("https://portal.ixon.cloud/api").means("where the cloud's API is"),
+    Key::new("application_id", Kind::Text).means("the id of the application that asks the cloud"),
+    Key::new("company_id", Kind::Text).means("the company; all of the account where it is not set"),
+    Key::new("sector_id", Kind::Text).means("the sector of that company"),
+    Key::new("agent", Kind::Text).means("the default target"),
+    Key::new("email", Kind::Text).means("the account, for vpnctl auth login"),
+    Key::new("password", Kind::Secret).means("the account's password, for vpnctl auth login"),
+    Key::new("token", Kind::Secret).means("an access token, instead of e-mail and password"),
+    Key::new("legacy_headers", Kind::Bool).means("send the older names of the headers too"),
 ];
 
 /// Where the VPN client listens on the operator's own computer.

@@ -5,6 +5,7 @@ mod client;
 mod follow;
 mod schema;
 mod serve;
+mod help;
 mod tunnel;
 mod with;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::config::schema::{read_duration, read_rate};
+use crate::error::EXITS;
 use crate::model::Word;
 use crate::render::Format;
 use crate::trace::LogFormat;
@@ -24,6 +26,7 @@ pub(super) use client::{SettingsVerb, TrustVerb};
 pub(super) use follow::{Waiting, Watching};
 pub(super) use schema::Documented;
 pub(super) use serve::ServeVerb;
+pub(super) use help::Asked;
 pub(super) use tunnel::{PasswordFlags, TunnelFlags, TunnelVerb};
 pub(super) use with::With;
 
@@ -35,15 +38,19 @@ pub fn command_tree() -> clap::Command {
     tree
 }
 
-const AFTER: &str = "\
-Try it without any VPN:  vpnctl --demo status --all
-
-Exit codes: 0 ok, 1 error, 2 usage, 3 no, 4 auth, 5 unreachable, 6 not found, 7 failed, 8 timeout, 9 conflict,
-10 partial, 11 forbidden, 12 unsupported, 13 config, 14 vendor.";
+/// Gives what stands below the help of all.
+fn after() -> String {
+    let codes = EXITS.iter().filter(|row| row.2 != "signal").map(|row| format!("{} {}", row.1, row.2));
+    let codes = super::topics::wrapped(&format!("Exit codes: {}.", codes.collect::<Vec<_>>().join(", ")), 0);
+    let topics = super::topics::Topic::ALL.map(|topic| format!("  {:14}{}", topic.name(), topic.about())).join("\n");
+    format!(
+        "Try it without any VPN:  vpnctl --demo status --all\n\n{codes}\nMore about, with vpnctl help TOPIC:\n{topics}"
+    )
+}
 
 /// One command line for the VPN clients of Everyware Cloud, IXON and Freebox.
 #[derive(Debug, Parser)]
-#[command(name = "vpnctl", version, after_help = AFTER, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "vpnctl", version, after_help = after(), disable_help_subcommand = true, arg_required_else_help = true, max_term_width = 100)]
 pub(in crate::cli) struct Cli {
     #[command(flatten)]
     pub(in crate::cli) global: Global,
@@ -268,6 +275,8 @@ pub(in crate::cli) enum Verb {
     },
     /// Print the man page.
     Man,
+    /// Explain a command or a topic: exit-codes, errors, environment, formats, config.
+    Help(Asked),
 }
 
 impl Verb {
@@ -288,7 +297,7 @@ impl Verb {
             return false;
         }
         match self {
-            Self::Completion { .. } | Self::Man => false,
+            Self::Completion { .. } | Self::Man | Self::Help(_) => false,
             Self::Config { verb } => matches!(verb, ConfigVerb::Show),
             _ => true,
         }

@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod config;
 mod follow;
+pub(in crate::cli) mod help;
 mod log;
 mod schema;
 mod serve;

@@ -1,0 +1,67 @@
+//! Completion scripts: the command tree, with what only a completion knows.
+
+use clap::builder::PossibleValuesParser;
+use clap_complete::Shell;
+
+use super::documents::{fields, of};
+use super::topics::Topic;
+
+/// What bash needs besides to go on after a comma: the part before it is set aside while the rest is completed.
+const AFTER_A_COMMA: &str = r#"
+_vpnctl_lists() {
+    local cur="$2" before=""
+    if [[ "$3" == --fields && "$cur" == *,* ]]; then
+        before="${cur%,*},"
+        cur="${cur##*,}"
+        COMP_WORDS[COMP_CWORD]="$cur"
+    fi
+    _vpnctl "$1" "$cur" "$3"
+    COMPREPLY=( "${COMPREPLY[@]/#/$before}" )
+    if [[ "$3" == --fields && "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+        compopt -o nospace 2>/dev/null
+    fi
+}
+complete -F _vpnctl_lists -o bashdefault -o default vpnctl
+"#;
+
+/// Writes the script for a shell.
+pub(super) fn script(shell: Shell) -> String {
+    let mut tree = with_words(super::command_tree());
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut tree, "vpnctl", &mut script);
+    let mut script = String::from_utf8_lossy(&script).into_owned();
+    if shell == Shell::Bash {
+        script.push_str(AFTER_A_COMMA);
+    }
+    script
+}
+
+/// Gives each command the fields that its items have, and `help` what it explains. Parsing stays open: below some fields
+/// anything may be named.
+fn with_words(tree: clap::Command) -> clap::Command {
+    let words = tree.get_subcommands().map(|verb| verb.get_name().to_owned());
+    let mut explained: Vec<String> = words.chain(Topic::ALL.map(|topic| topic.name().to_owned())).collect();
+    explained.sort();
+    explained.dedup();
+    let global = tree.get_arguments().find(|arg| arg.get_id() == "fields").cloned();
+    let tree = tree.mut_subcommand("help", |help| {
+        help.mut_arg("words", |words| words.value_parser(PossibleValuesParser::new(explained)))
+    });
+    match global {
+        Some(global) => with_fields(tree, "", &global.global(false)),
+        None => tree,
+    }
+}
+
+fn with_fields(command: clap::Command, path: &str, arg: &clap::Arg) -> clap::Command {
+    let names: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    let command = names.iter().fold(command, |command, name| {
+        let path = if path.is_empty() { name.clone() } else { format!("{path} {name}") };
+        command.mut_subcommand(name, |below| with_fields(below, &path, arg))
+    });
+    // An argument of its own stands before the global one of the same name.
+    match of(path) {
+        Some(schema) => command.arg(arg.clone().value_parser(PossibleValuesParser::new(fields(schema)))),
+        None => command,
+    }
+}
