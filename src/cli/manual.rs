@@ -26,7 +26,19 @@ pub(super) fn page() -> std::io::Result<String> {
     files(&mut roff);
     roff.to_writer(&mut page)?;
     man.render_version_section(&mut page)?;
-    Ok(String::from_utf8_lossy(&page).into_owned())
+    Ok(in_ascii(&String::from_utf8_lossy(&page)))
+}
+
+/// Writes what is no ASCII as roff does: not every formatter is told how a page is encoded.
+fn in_ascii(page: &str) -> String {
+    let mut ascii = String::with_capacity(page.len());
+    for c in page.chars() {
+        match c {
+            c if c.is_ascii() => ascii.push(c),
+            c => ascii.push_str(&format!("\\[u{:04X}]", u32::from(c))),
+        }
+    }
+    ascii
 }
 
 /// Writes every command that does something, each under its own heading.

@@ -2,11 +2,12 @@
 
 use clap::ValueEnum as _;
 
-use super::documents::{DOCUMENTS, fields};
+use super::documents::DOCUMENTS;
 use crate::backend::registry;
 use crate::config::variables::VARIABLES;
 use crate::config::{COMMON, Key, Kind};
 use crate::error::{Code, EXITS};
+use crate::model::Schema;
 use crate::render::{Format, jq};
 
 /// How wide the text may be, in characters.
@@ -190,10 +191,16 @@ fn formats() -> Vec<Block> {
         ),
         heading("Fields of the items, as csv and tsv print them"),
     ];
-    let documents = DOCUMENTS.iter().map(|(command, schema)| {
-        let names: Vec<&str> = fields(*schema).into_iter().filter(|name| schema.columns().contains(name)).collect();
-        let word = format!("{command} ({})", schema.versioned());
-        (word, format!("{}; -o value prints {}", names.join(", "), schema.value_field()))
+    let mut documents: Vec<(Schema, Vec<&str>)> = Vec::new();
+    for (command, schema) in DOCUMENTS {
+        match documents.last_mut() {
+            Some((known, commands)) if known == schema => commands.push(command),
+            _ => documents.push((*schema, vec![command])),
+        }
+    }
+    let documents = documents.into_iter().map(|(schema, commands)| {
+        let word = format!("{} ({})", commands.join(", "), schema.versioned());
+        (word, format!("{}. -o value prints {}.", columns(schema), schema.value_field()))
     });
     blocks.push(Block::Entries(documents.collect()));
     blocks.extend([
@@ -221,6 +228,15 @@ fn formats() -> Vec<Block> {
         ),
     ]);
     blocks
+}
+
+/// Lists the columns of a schema; those of a status only once.
+fn columns(schema: Schema) -> String {
+    let columns = schema.columns();
+    match columns.strip_prefix(&*Schema::Status.columns()) {
+        Some(more) if !more.is_empty() => format!("those of status, and {}", more.join(", ")),
+        _ => columns.join(", "),
+    }
 }
 
 fn config() -> Vec<Block> {

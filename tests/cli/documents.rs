@@ -27,6 +27,7 @@ pub(crate) const VERBS: &[&str] = &[
     "simulate",
     "completion",
     "man",
+    "help",
 ];
 
 fn run(line: &str) -> Run {

@@ -14,6 +14,7 @@ mod check;
 mod check_formats;
 mod choosing;
 mod client_settings;
+mod completing;
 mod configuration;
 mod counts;
 mod demo;
@@ -44,6 +45,7 @@ mod situations;
 mod switching;
 #[cfg(unix)]
 mod terminal;
+mod topics;
 mod trust;
 mod tunnels;
 #[cfg(unix)]
