@@ -21,7 +21,11 @@ _vpnctl_lists() {
         compopt -o nospace 2>/dev/null
     fi
 }
-complete -F _vpnctl_lists -o bashdefault -o default vpnctl
+if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERSINFO[0]}" -gt 4 ]]; then
+    complete -F _vpnctl_lists -o nosort -o bashdefault -o default vpnctl
+else
+    complete -F _vpnctl_lists -o bashdefault -o default vpnctl
+fi
 "#;
 
 /// Writes the script for a shell.

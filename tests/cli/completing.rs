@@ -55,6 +55,15 @@ fn bash_offers_the_fields_of_each_verb() {
 }
 
 #[test]
+fn bash_takes_the_script_and_asks_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bash = Command::new("bash");
+    bash.args(["--norc", "--noprofile", "-s"]).current_dir(folder.path());
+    let run = Run::of(bash, &format!("{}\ncomplete -p vpnctl\n", script("bash"))).ends(0).quietly();
+    assert!(run.stdout.contains("-F _vpnctl_lists") && run.stdout.contains("-o default"), "{run}");
+}
+
+#[test]
 fn bash_goes_on_after_a_comma() {
     let script = script("bash");
     assert_eq!(offered(&script, "vpnctl status --fields state,ip"), ["state,ip_address"]);
