@@ -29,9 +29,6 @@ pub(super) fn run(cli: Cli, wanted: Format) -> Result<Exit, Failed> {
     let failed = |error: anyhow::Error| (error, format);
     let filter = filter(&global, &verb).map_err(failed)?;
     match &verb {
-        Verb::Completion { shell } => return completion(*shell).map_err(failed),
-        Verb::Man => return man().map_err(failed),
-        Verb::Schema(documented) => return super::verbs::schema(&global, format, documented).map_err(failed),
         Verb::Completion { shell } => return print(&completion::script(*shell)).map_err(failed),
         Verb::Man => {
             return manual::page().map_err(anyhow::Error::from).and_then(|page| print(&page)).map_err(failed);
@@ -91,6 +88,9 @@ impl Command<'_> {
         }
         if let Verb::Config { verb: ConfigVerb::Init { stdout } } = &verb {
             return self.init(*stdout);
+        }
+        if let Verb::Schema(documented) = &verb {
+            return self.schema(documented).await;
         }
         if let Verb::Config { verb: ConfigVerb::Path } = &verb {
             return self.path();

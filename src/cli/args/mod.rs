@@ -3,9 +3,9 @@
 mod check;
 mod client;
 mod follow;
+mod help;
 mod schema;
 mod serve;
-mod help;
 mod tunnel;
 mod with;
 
@@ -24,9 +24,9 @@ use crate::ui::Color;
 pub(super) use check::Checking;
 pub(super) use client::{SettingsVerb, TrustVerb};
 pub(super) use follow::{Waiting, Watching};
+pub(super) use help::Asked;
 pub(super) use schema::Documented;
 pub(super) use serve::ServeVerb;
-pub(super) use help::Asked;
 pub(super) use tunnel::{PasswordFlags, TunnelFlags, TunnelVerb};
 pub(super) use with::With;
 
@@ -297,7 +297,7 @@ impl Verb {
             return false;
         }
         match self {
-            Self::Completion { .. } | Self::Man | Self::Help(_) => false,
+            Self::Completion { .. } | Self::Man | Self::Help(_) | Self::With(_) | Self::Serve { .. } => false,
             Self::Config { verb } => matches!(verb, ConfigVerb::Show),
             _ => true,
         }

@@ -25,8 +25,6 @@ use crate::app::{Emit, Patience, Selection, list, status};
 use crate::error::Exit;
 use crate::model::Schema;
 
-pub(super) use schema::schema;
-
 impl Command<'_> {
     pub(in crate::cli) async fn plan(
         &self,

@@ -1,24 +1,20 @@
 //! `schema`.
 
 use crate::app::schema::{DOCUMENTS, Known};
-use crate::cli::args::{Documented, Global};
-use crate::cli::settings;
+use crate::app::{Emit, emit};
+use crate::cli::args::Documented;
+use crate::cli::dispatch::Command;
 use crate::error::Exit;
 use crate::model::Schema;
-use crate::render::{Format, Report};
-use crate::ui;
 
-/// Prints the schema of a document, or what documents there are; needs no configuration.
-pub(in crate::cli) fn schema(global: &Global, format: Format, documented: &Documented) -> anyhow::Result<Exit> {
-    if let Some(known) = documented.name.as_deref().and_then(Known::find) {
-        ui::print(&format!("{:#}\n", known.schema()))?;
-        return Ok(Exit::Ok);
+impl Command<'_> {
+    /// Prints the schema of a document, or what documents there are; needs no configuration.
+    pub(in crate::cli) async fn schema(&self, documented: &Documented) -> anyhow::Result<Exit> {
+        if let Some(known) = documented.name.as_deref().and_then(Known::find) {
+            self.print_answer(format!("{:#}\n", known.schema()).as_bytes()).await?;
+            return Ok(Exit::Ok);
+        }
+        let job = async |out: Emit| DOCUMENTS.iter().for_each(|known| emit(&out, known.item()));
+        self.report(Schema::Documents, false, job).await.map(|(exit, _)| exit)
     }
-    let shape = settings::shape(global, format, Schema::Documents)?;
-    let mut report = Report::new(ui::stdout(), Schema::Documents, &shape, None);
-    for known in DOCUMENTS {
-        report.item(Some(known.item()), None)?;
-    }
-    report.finish()?;
-    Ok(Exit::Ok)
 }
