@@ -47,25 +47,22 @@ fn with_words(tree: clap::Command) -> clap::Command {
     let mut explained: Vec<String> = words.chain(Topic::ALL.map(|topic| topic.name().to_owned())).collect();
     explained.sort();
     explained.dedup();
-    let global = tree.get_arguments().find(|arg| arg.get_id() == "fields").cloned();
     let tree = tree.mut_subcommand("help", |help| {
         help.mut_arg("words", |words| words.value_parser(PossibleValuesParser::new(explained)))
     });
-    match global {
-        Some(global) => with_fields(tree, "", &global.global(false)),
-        None => tree,
-    }
+    with_fields(tree, "")
 }
 
-fn with_fields(command: clap::Command, path: &str, arg: &clap::Arg) -> clap::Command {
+fn with_fields(command: clap::Command, path: &str) -> clap::Command {
     let names: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
     let command = names.iter().fold(command, |command, name| {
         let path = if path.is_empty() { name.clone() } else { format!("{path} {name}") };
-        command.mut_subcommand(name, |below| with_fields(below, &path, arg))
+        command.mut_subcommand(name, |below| with_fields(below, &path))
     });
-    // An argument of its own stands before the global one of the same name.
     match of(path) {
-        Some(schema) => command.arg(arg.clone().value_parser(PossibleValuesParser::new(fields(schema)))),
+        Some(schema) => {
+            command.mut_arg("fields", |arg| arg.value_parser(PossibleValuesParser::new(fields(schema))).global(false))
+        }
         None => command,
     }
 }

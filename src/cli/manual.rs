@@ -6,8 +6,7 @@ use super::topics::{Block, Topic};
 
 /// Writes the page.
 pub(super) fn page() -> std::io::Result<String> {
-    let mut tree = super::command_tree();
-    tree.build();
+    let tree = super::command_tree();
     let man = clap_mangen::Man::new(tree.clone()).manual("vpnctl");
     let mut page = Vec::new();
     man.render_title(&mut page)?;

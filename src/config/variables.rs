@@ -45,6 +45,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("XDG_CONFIG_HOME", "The folder of vpnctl/config.toml, instead of ~/.config (Linux)."),
     ("XDG_STATE_HOME", "The folder of vpnctl/ for the state, instead of ~/.local/state (Linux)."),
     ("HOME", "The folder of ~/ in paths."),
+    ("PATH", "Where `with` and `{ command = [...] }` find programs."),
     ("HOSTNAME", "The name of this computer that a pairing shows; COMPUTERNAME on Windows."),
     ("COMPUTERNAME", "As HOSTNAME, on Windows."),
 ];

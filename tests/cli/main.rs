@@ -34,6 +34,8 @@ mod pairings;
 mod probing;
 mod processes;
 mod quirks;
+#[cfg(unix)]
+mod readme;
 mod remembering;
 mod schema;
 mod secrets;

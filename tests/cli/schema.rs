@@ -14,7 +14,7 @@ use crate::run::{Run, words};
 const NOWHERE: &str = "https://127.0.0.1:1";
 
 /// The verbs that print no document of their own: text, pages, a vendor's answer.
-const WITHOUT: [&str; 6] = ["api", "with", "serve", "simulate", "completion", "man"];
+const WITHOUT: [&str; 7] = ["api", "help", "with", "serve", "simulate", "completion", "man"];
 
 fn plain(line: &str) -> Run {
     let folder = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-/// What is explained.
+// What is explained.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Asked {
     /// A command, such as `auth login`, or a topic: exit-codes, errors, environment, formats, config.

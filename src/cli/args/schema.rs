@@ -17,7 +17,7 @@ Examples:
   vpnctl schema status > status.schema.json
   echo '{\"$ref\":\"status.schema.json#/$defs/line\"}' > status-line.schema.json";
 
-/// Which document.
+// Which document.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Documented {
     /// The document: the `type` of its lines of ndjson.

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use super::Targets;
 use crate::app::serve::Place;
 
-/// What is served.
+// What is served.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ServeVerb {
     /// Show the states on /metrics, from a cache: a scrape never causes a request to a vendor.
@@ -37,7 +37,7 @@ pub(in crate::cli) enum ServeVerb {
     Probe(Probing),
 }
 
-/// Where probes are answered.
+// Where probes are answered.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Probing {
     /// Where to listen; port 0 is any free one. There is no authentication: think before it is not loopback.

@@ -9,7 +9,6 @@ use crate::ui::{self, Color};
 /// Prints the help of a command, or a topic; without words that of all.
 pub(in crate::cli) fn help(words: &[String], color: Color) -> anyhow::Result<Exit> {
     let mut command = command_tree();
-    command.build();
     for (index, word) in words.iter().enumerate() {
         let topics = if index == 0 { &Topic::ALL[..] } else { &[] };
         // What is both, as `config`, is explained; its verbs are listed by its own --help, as the topic says.
