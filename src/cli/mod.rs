@@ -18,8 +18,6 @@ mod verbs;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, FromArgMatches as _};
-
 use crate::error::{Error, Exit};
 use crate::render::{Format, fault};
 use crate::{trace, ui};
@@ -30,9 +28,14 @@ pub use args::command_tree;
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
     let format = failure::wanted_format(&arguments);
-    let parsed =
-        args::Cli::command().try_get_matches_from(&arguments).and_then(|matches| args::Cli::from_arg_matches(&matches));
-    let cli = match parsed {
+    if let [_, only] = arguments.as_slice()
+        && (only == "--version" || only == "-V")
+    {
+        // Where nobody reads, there is nobody to tell.
+        let _ = ui::print(concat!("vpnctl ", env!("CARGO_PKG_VERSION"), "\n"));
+        return ExitCode::SUCCESS;
+    }
+    let cli = match args::parse(&arguments) {
         Ok(cli) => cli,
         Err(error) => return exit_code(failure::of_parsing(&error, format, failure::asks_for("with", &arguments))),
     };

@@ -9,10 +9,11 @@ mod serve;
 mod tunnel;
 mod with;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::schema::{read_duration, read_rate};
 use crate::error::EXITS;
@@ -36,6 +37,28 @@ pub fn command_tree() -> clap::Command {
     let mut tree = Cli::command();
     tree.build();
     tree
+}
+
+/// Parses the arguments of a process.
+///
+/// Building what every verb takes is most of what a start costs, so that is done for the one verb that seems to be asked
+/// for. What does not parse so, be it a request for help, is left to the whole tree, which can say what is wrong.
+///
+/// # Errors
+/// Fails with what clap has to say.
+pub(in crate::cli) fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let words = || arguments.iter().skip(1).filter_map(|word| word.to_str());
+    let verb = words().find(|word| Verb::has_subcommand(word));
+    let alone = verb.and_then(|verb| {
+        let verbs = Verb::augment_subcommands(clap::Command::new("vpnctl"));
+        let verb = verbs.find_subcommand(verb)?.clone();
+        let tree = Global::augment_args(clap::Command::new("vpnctl")).subcommand_required(true).subcommand(verb);
+        tree.disable_help_subcommand(true).try_get_matches_from(arguments).ok()
+    });
+    match alone.map(|matches| Cli::from_arg_matches(&matches)) {
+        Some(Ok(cli)) => Ok(cli),
+        _ => Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)),
+    }
 }
 
 /// Gives what stands below the help of all.
