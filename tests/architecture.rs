@@ -156,7 +156,7 @@ fn only_the_user_interface_touches_the_standard_streams() {
 const PLACES: &[(&str, &[&str])] = &[
     ("axum::", &["src/app/serve/", "src/simulate/"]),
     ("hyper_util::", &["src/app/serve/", "src/simulate/"]),
-    ("use prometheus::", &["src/app/serve/", "src/render/prometheus.rs"]),
+    ("use prometheus::", &["src/app/serve/", "src/render/check/", "src/render/prometheus.rs"]),
 ];
 
 #[test]

@@ -6,7 +6,7 @@
 
 mod pin;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,8 @@ const LOCK_LIMIT: Duration = Duration::from_secs(20);
 pub struct Folder {
     path: Option<PathBuf>,
     told: Arc<AtomicBool>,
+    /// What was said already, and of which backend.
+    said: Arc<Mutex<BTreeSet<(String, &'static str)>>>,
     /// What could not be written, by the name of the backend; it is newer than the file.
     unwritten: Arc<Mutex<BTreeMap<String, serde_json::Value>>>,
 }
@@ -41,7 +43,7 @@ impl Folder {
     /// Names the folder; `None` remembers no longer than this lives. Nothing is made before something is written.
     #[must_use]
     pub fn new(path: Option<PathBuf>) -> Self {
-        Self { path, told: Arc::default(), unwritten: Arc::default() }
+        Self { path, told: Arc::default(), said: Arc::default(), unwritten: Arc::default() }
     }
 
     /// Gives the store of one backend.
@@ -80,6 +82,12 @@ pub struct Guard {
 }
 
 impl Store {
+    /// Tells whether something is to be said now: a command that opens a backend twice says it once.
+    #[must_use]
+    pub fn says(&self, what: &'static str) -> bool {
+        self.folder.said.lock().unwrap_or_else(PoisonError::into_inner).insert((self.name.clone(), what))
+    }
+
     /// Bounds the wait for its lock by the end of the command.
     #[must_use]
     pub fn until(self, until: Option<Instant>) -> Self {

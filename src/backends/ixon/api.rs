@@ -1,8 +1,8 @@
 //! The calls of the VPN client on this computer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,6 +22,7 @@ use crate::http::tls::is_local;
 use crate::http::ws::{Heartbeat, Socket};
 use crate::http::{Call, Protocol, Reply, Safety, Transport, Verdict};
 use crate::model::Status;
+use crate::state::Store;
 
 /// What the client is called in messages.
 pub(super) const PEER: &str = "the IXON VPN Client";
@@ -32,14 +33,12 @@ const SOCKET: &str = "StatusWebSocket";
 /// How long the WebSocket may take to open; the client is on this computer.
 const OPENING: Duration = Duration::from_secs(2);
 
-/// The backends whose outdated version was told: a command that opens one twice tells it once.
-static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-
 /// Calls the client.
 #[derive(Debug)]
 pub(super) struct Local {
     pub(super) transport: Transport,
     memory: Arc<Remembered>,
+    store: Store,
     legacy_headers: bool,
     /// Whether any answer was seen, and with it the client's version, where it tells one.
     seen: AtomicBool,
@@ -66,6 +65,7 @@ impl Local {
         Ok(Self {
             transport,
             memory,
+            store: opening.store.clone(),
             legacy_headers: config.legacy_headers,
             seen: AtomicBool::new(false),
             outdated: OnceLock::new(),
@@ -360,7 +360,7 @@ impl Local {
         let outdated = server.and_then(version::parse).and_then(version::advisory);
         if let Some(text) = &outdated
             && self.outdated.get().is_none()
-            && TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert(self.transport.settings().backend.clone())
+            && self.store.says("outdated")
         {
             tracing::warn!("{text}");
         }
