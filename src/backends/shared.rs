@@ -104,6 +104,9 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
     let pin = pin.or(kept);
     // A certificate that somebody pinned is held to, also where anything would be accepted without it.
     let insecure = insecure && pin.is_none();
+    if insecure && url.scheme() == "https" && opening.store.says("insecure") {
+        tracing::warn!("the certificate of {} is not verified (tls.insecure)", place.peer);
+    }
     Ok(Settings {
         backend: config.name.clone(),
         peer: place.peer.to_owned(),

@@ -123,7 +123,6 @@ pub(super) fn client_config(trust: &Trust, secure: bool) -> Result<ClientConfig>
     let mut config = if !secure {
         builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()
     } else if trust.insecure {
-        tracing::warn!("the server's certificate is not verified (tls.insecure)");
         verified_by(builder, Arc::new(Exception { pin: None, provider }))
     } else if let Some(pin) = trust.pin {
         verified_by(builder, Arc::new(Exception { pin: Some(pin), provider }))

@@ -215,3 +215,13 @@ fn a_demonstration_leaves_the_users_configuration_alone() {
     bench.run("--demo config path -o json").ends(2).fails("usage");
     assert!(bench.run("--demo config init --stdout").ends(0).stdout.contains("[backend.home]"));
 }
+
+#[test]
+fn a_certificate_that_is_not_verified_is_warned_about_once() {
+    let mut bench = Bench::new();
+    bench.set("VPNCTL_BACKEND_IXON_TLS_INSECURE", "true");
+    for line in ["status -b ixon", "list -b ixon", "with -b ixon 'Press 7' -- true"] {
+        let run = bench.run(line).ends(0);
+        assert_eq!(run.stderr.matches("not verified").count(), 1, "{run}");
+    }
+}
