@@ -6,7 +6,7 @@ use super::documents::DOCUMENTS;
 use crate::backend::registry;
 use crate::config::variables::VARIABLES;
 use crate::config::{COMMON, Key, Kind};
-use crate::error::{Code, EXITS};
+use crate::error::{Code, EXITS, Exit};
 use crate::model::Schema;
 use crate::render::{Format, jq};
 
@@ -135,8 +135,22 @@ fn exit_codes() -> Vec<Block> {
     vec![
         text("The numbers never change. Take one that you do not know for a failure."),
         Block::Entries(EXITS.iter().map(row).collect()),
+        text(
+            "A pipe whose reader has gone ends quietly with 0. `with` passes the code of its command through (128 and the \
+             number of the signal where one ended it), and has three of its own:",
+        ),
+        Block::Entries(vec![
+            (number(Exit::OWN), "vpnctl itself failed; the error says why.".to_owned()),
+            (number(Exit::NO_PROGRAM), "The command can't be executed.".to_owned()),
+            (number(Exit::NOTHING_TO_RUN), "The command is not found.".to_owned()),
+        ]),
+        text("`check -o nagios` ends with 0 OK, 1 WARNING, 2 CRITICAL or 3 UNKNOWN, as monitors have it."),
         text("Which error leads to which number: vpnctl help errors."),
     ]
+}
+
+fn number(exit: Exit) -> String {
+    format!("{:>3}", exit.number())
 }
 
 /// Makes a sentence of a line of a table.
