@@ -26,7 +26,11 @@ impl Expectation {
     fn holds(&self, item: &Item) -> Option<bool> {
         let state = item.get("state").and_then(serde_json::Value::as_str)?;
         let word = Word::parse(state).filter(|word| *word != Word::Unknown)?;
-        Some(word == self.state && self.thresholds.failures(item).is_empty())
+        if word != self.state || !self.thresholds.failures(item).is_empty() {
+            return Some(false);
+        }
+        // An alert that can't come would be an answer to another question.
+        self.thresholds.unknown(item).is_none().then_some(true)
     }
 }
 
@@ -74,8 +78,7 @@ pub async fn run(plan: Plan, expectation: &Expectation, each: &dyn Fn(&Item), ou
 /// Adds to a status item what is expected and whether it holds.
 fn judged(item: Item, error: Option<Error>, expectation: &Expectation) -> (Item, Option<Error>) {
     let ok = expectation.holds(&item).filter(|_| error.is_none());
-    // A word that this version does not know is an answer, but none to the question.
-    let error = error.or_else(|| ok.is_none().then(|| unknown_word(&item)));
+    let error = error.or_else(|| ok.is_none().then(|| why_not(&item, expectation)));
     let item = match &error {
         Some(error) => with_error(item, error),
         None => item,
@@ -83,15 +86,29 @@ fn judged(item: Item, error: Option<Error>, expectation: &Expectation) -> (Item,
     (item::marked(item, &Checked { expect: expectation.state, ok }), error)
 }
 
-fn unknown_word(item: &Item) -> Error {
+/// Says why a state that could be read is no answer to the question.
+fn why_not(item: &Item, expectation: &Expectation) -> Error {
     let text = |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_str).map(str::to_owned);
-    let raw = text(item.get("raw_state")).unwrap_or_default();
-    let error = Error::new(
-        Code::VendorProtocol,
-        Layer::Api,
-        format!("the state is `{raw}`, which is none that this version of vpnctl knows"),
-    )
-    .hint("see what the vendor says: vpnctl status --native -o json");
+    let known = text(item.get("state")).and_then(|state| Word::parse(&state)).is_some_and(|word| word != Word::Unknown);
+    let error = match expectation.thresholds.unknown(item).filter(|_| known) {
+        Some(metric) => Error::new(
+            Code::Unsupported,
+            Layer::Api,
+            format!(
+                "the state is {}, but the vendor tells no {} here, so it can't be held to --warn or --crit",
+                expectation.state.as_str(),
+                metric.as_str()
+            ),
+        )
+        .hint(format!("leave the range of {} out for this target", metric.as_str())),
+        // A word that this version does not know is an answer, but none to the question.
+        None => {
+            let raw = text(item.get("raw_state")).unwrap_or_default();
+            let what = format!("the state is `{raw}`, which is none that this version of vpnctl knows");
+            Error::new(Code::VendorProtocol, Layer::Api, what)
+                .hint("see what the vendor says: vpnctl status --native -o json")
+        }
+    };
     let error = match text(item.get("backend")) {
         Some(backend) => error.backend(backend),
         None => error,

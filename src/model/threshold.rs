@@ -3,10 +3,13 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+/// How far a vendor's clock may be ahead of ours, in seconds.
+const AHEAD: f64 = 5.0;
+
 /// Names a value that a threshold may be set on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metric {
-    /// Seconds since the last change: since when it is connected.
+    /// Seconds since the last change that vendors date: since it is connected.
     Age,
     /// Bytes per second that the VPN client receives.
     RxRate,
@@ -42,10 +45,12 @@ impl Metric {
     pub fn value(self, item: &Map<String, Value>) -> Option<f64> {
         let time = |name: &str| item.get(name)?.as_str()?.parse::<Timestamp>().ok();
         match self {
-            // The vendor's clock may be ahead of ours.
+            // A vendor's clock that is ahead of ours by more than a moment tells nothing.
             Self::Age => time("observed_at")
                 .zip(time("connected_since"))
-                .map(|(now, since)| now.duration_since(since).as_secs_f64().max(0.0)),
+                .map(|(now, since)| now.duration_since(since).as_secs_f64())
+                .filter(|age| *age >= -AHEAD)
+                .map(|age| age.max(0.0)),
             Self::RxRate | Self::TxRate => item.get("traffic")?.get(self.as_str())?.as_f64(),
         }
     }
@@ -67,7 +72,12 @@ impl Range {
     /// Fails, saying why, where it is none of these.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is no range: write 10, 10:, ~:10, 10:20 or @10:20");
-        let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite()).ok_or_else(wrong);
+        // Performance data takes nothing but these characters.
+        let is_plain = |text: &&str| text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-'));
+        let number = |text: &str| {
+            let number = Some(text).filter(is_plain).and_then(|text| text.parse::<f64>().ok());
+            number.filter(|number| number.is_finite()).ok_or_else(wrong)
+        };
         let (inside, bounds) = text.strip_prefix('@').map_or((false, text), |rest| (true, rest));
         let (from, to) = match bounds.split_once(':') {
             None => (0.0, number(bounds)?),
@@ -126,7 +136,7 @@ impl Threshold {
         Ok(Self { metric, range: Range::parse(range)? })
     }
 
-    /// Says what is wrong with an item; a value that is not known is no alert.
+    /// Says what is wrong with an item; a value that is not known is no alert, see [`Thresholds::unknown`].
     #[must_use]
     pub fn alert(&self, item: &Map<String, Value>) -> Option<String> {
         let value = self.metric.value(item).filter(|value| self.range.alerts(*value))?;
@@ -149,6 +159,12 @@ impl Thresholds {
     #[must_use]
     pub fn warnings(&self, item: &Map<String, Value>) -> Vec<String> {
         self.warn.iter().filter_map(|threshold| threshold.alert(item)).collect()
+    }
+
+    /// Gives the first metric that a threshold is set on and an item does not tell.
+    #[must_use]
+    pub fn unknown(&self, item: &Map<String, Value>) -> Option<Metric> {
+        self.crit.iter().chain(&self.warn).map(|one| one.metric).find(|metric| metric.value(item).is_none())
     }
 
     /// Says what of an item is a failure.
@@ -186,7 +202,7 @@ mod tests {
 
     #[test]
     fn what_is_no_range_is_refused() {
-        for text in ["", ":", "@", "x", "10:x", "20:10", "1:2:3", "NaN", "inf:", "10:~", "~", "@@1"] {
+        for text in ["", ":", "@", "x", "1e3", "+5", "-", "10:x", "20:10", "1:2:3", "NaN", "inf:", "10:~", "~", "@@1"] {
             assert!(Range::parse(text).is_err(), "{text}");
         }
         assert!(Range::parse("20:10").unwrap_err().contains("below its start"));
@@ -215,7 +231,10 @@ mod tests {
             Thresholds { warn: vec![parse("60"), parse("tx_rate=10:")], crit: vec![parse("rx_rate=@1000:")] };
         assert_eq!(thresholds.warnings(&item), ["age 100s is outside 60"]);
         assert_eq!(thresholds.failures(&item), ["rx_rate 2000 B/s is inside @1000:"]);
-        let ahead = object(json!({"observed_at": "2026-11-21T19:00:00Z", "connected_since": "2026-11-21T19:00:09Z"}));
+        let ahead = object(json!({"observed_at": "2026-11-21T19:00:00Z", "connected_since": "2026-11-21T19:00:04Z"}));
         assert_eq!(Metric::Age.value(&ahead), Some(0.0));
+        let far = object(json!({"observed_at": "2026-11-21T19:00:00Z", "connected_since": "2026-11-21T19:00:09Z"}));
+        assert_eq!(Metric::Age.value(&far), None);
+        assert_eq!(thresholds.unknown(&item), Some(Metric::TxRate));
     }
 }

@@ -50,7 +50,7 @@ pub enum Format {
     Nagios,
     /// check: JUnit XML.
     Junit,
-    /// check: TAP version 14.
+    /// check: TAP version 13.
     Tap,
     /// check: annotations, and a table in the summary of a job.
     Github,

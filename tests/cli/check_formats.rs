@@ -154,18 +154,18 @@ fn junit_skips_what_the_vendor_cannot_answer() {
     let bench = Bench::with_faults(&["freebox:api-version=1.0"]);
     let run = bench.run("check -b freebox -o junit").ends(12);
     let report = Report::deserialize_from_str(&run.stdout).unwrap();
-    assert_eq!((report.tests, report.skipped), (1, 1), "{run}");
+    assert_eq!((report.tests, report.test_suites[0].skipped), (1, 1), "{run}");
     bench.run("check -b freebox -o tap").ends(12).prints("ok 1 - freebox # SKIP ");
 }
 
-/// Holds a stream to TAP 14, and gives its test points: whether it is ok, its description and its directive.
+/// Holds a stream to TAP 13, and gives its test points: whether it is ok, its description and its directive.
 #[track_caller]
 fn points(run: &Run) -> Vec<(bool, String, Option<String>)> {
     let mut points = Vec::new();
     let mut plan = None;
     let mut inside = false;
     let mut lines = run.stdout.lines();
-    assert_eq!(lines.next(), Some("TAP version 14"), "{run}");
+    assert_eq!(lines.next(), Some("TAP version 13"), "{run}");
     for line in lines {
         assert!(plan.is_none(), "something after the plan: {run}");
         if inside || line == "  ---" {
@@ -181,7 +181,7 @@ fn points(run: &Run) -> Vec<(bool, String, Option<String>)> {
             assert_eq!(number.parse(), Ok(points.len() + 1), "{run}");
             let (text, directive) =
                 text.split_once(" # ").map_or((text, None), |(text, it)| (text, Some(it.to_owned())));
-            assert!(!text.replace("\\\\", "").replace("\\#", "").contains(['#', '\\']), "{line}");
+            assert!(!text.contains('#'), "{line}");
             points.push((ok, text.to_owned(), directive));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Case, Kept, Severity, held};
+use super::{Kept, Seen, Severity, held};
 use crate::model::Summary;
 use crate::model::threshold::Thresholds;
 use crate::render::{Item, Renderer};
@@ -13,11 +13,12 @@ const ROWS: usize = 500;
 /// Writes a command for each target that is not well, as it becomes known; the others need no annotation.
 pub(super) struct Github {
     thresholds: Thresholds,
+    seen: Seen,
 }
 
 impl Github {
     pub(super) fn new(thresholds: Thresholds) -> Self {
-        Self { thresholds }
+        Self { thresholds, seen: Seen::default() }
     }
 }
 
@@ -33,7 +34,7 @@ fn property(text: &str) -> String {
 
 impl Renderer for Github {
     fn item(&mut self, out: &mut dyn Write, item: Item) -> io::Result<()> {
-        let case = Case::of(&item, &self.thresholds);
+        let case = self.seen.case(&item, &self.thresholds);
         let command = match case.severity {
             Severity::Ok => return Ok(()),
             Severity::Warning => "warning",

@@ -90,6 +90,9 @@ impl Renderer for Junit {
         let mut report = Report::new("vpnctl check");
         report.set_time(self.begun.elapsed());
         report.add_test_suites(suites);
-        report.serialize(out).map_err(io::Error::other)
+        let document = report.to_string().map_err(io::Error::other)?;
+        // The schema that Jenkins has of JUnit knows no such count of all suites; each suite has its own.
+        let skipped = format!(" skipped=\"{}\"", cases.iter().filter(|case| case.is_unsupported()).count());
+        out.write_all(document.replacen(&skipped, "", 1).as_bytes())
     }
 }

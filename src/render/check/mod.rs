@@ -7,6 +7,8 @@ pub mod nagios;
 mod tap;
 mod text;
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::prometheus::Labels;
@@ -136,6 +138,24 @@ impl Case {
     /// Tells whether the vendor can't answer the question at all.
     fn is_unsupported(&self) -> bool {
         self.fault.as_ref().is_some_and(|fault| fault.code == Code::Unsupported.as_str())
+    }
+}
+
+/// Tells targets apart that are called the same, where each is told as it becomes known.
+#[derive(Default)]
+struct Seen {
+    names: BTreeSet<(String, String)>,
+}
+
+impl Seen {
+    /// Reads an item; where another one had its name before, its id stands behind it.
+    fn case(&mut self, item: &Item, thresholds: &Thresholds) -> Case {
+        let mut labels = Labels::of(item);
+        let is_new = self.names.insert((labels.backend.clone(), labels.target.clone()));
+        if let (false, Some(id)) = (is_new, field(item, "target.id").as_str()) {
+            labels.target = format!("{} ({})", labels.target, sanitize::line(id));
+        }
+        Case::new(item, labels, thresholds)
     }
 }
 

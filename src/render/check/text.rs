@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Case, Severity};
+use super::{Seen, Severity};
 use crate::model::Summary;
 use crate::model::threshold::Thresholds;
 use crate::render::{Item, Renderer};
@@ -10,18 +10,19 @@ use crate::render::{Item, Renderer};
 /// Writes each target as it becomes known.
 pub(super) struct Text {
     thresholds: Thresholds,
+    seen: Seen,
     color: bool,
 }
 
 impl Text {
     pub(super) fn new(thresholds: Thresholds, color: bool) -> Self {
-        Self { thresholds, color }
+        Self { thresholds, seen: Seen::default(), color }
     }
 }
 
 impl Renderer for Text {
     fn item(&mut self, out: &mut dyn Write, item: Item) -> io::Result<()> {
-        let case = Case::of(&item, &self.thresholds);
+        let case = self.seen.case(&item, &self.thresholds);
         let (word, color) = match case.severity {
             Severity::Ok => ("ok", 32),
             Severity::Warning => ("warn", 33),
