@@ -127,7 +127,13 @@ pub async fn connected(
                 );
                 return Err(poll.failed(status, error));
             }
-            State::Connecting | State::Waiting => before.in_progress = true,
+            State::Connecting | State::Waiting => {
+                if fails_anew(poll.last.as_ref(), &status) {
+                    let error = failed_attempt(open.info(), target, &status);
+                    return Err(poll.failed(status, error));
+                }
+                before.in_progress = true;
+            }
             State::Failed { .. } if before.is_new(&status) => {
                 let error = failed_attempt(open.info(), target, &status);
                 return Err(poll.failed(status, error));
@@ -140,6 +146,28 @@ pub async fn connected(
             State::Disconnecting | State::Unknown => {}
         }
         poll.last = Some(status);
+    }
+}
+
+/// Tells whether an attempt has failed between two looks at it, so that the vendor is at the next one already. An error
+/// that was there at the first look is an old one.
+#[must_use]
+pub fn fails_anew(earlier: Option<&Status>, now: &Status) -> bool {
+    let tried = |status: &Status| matches!(status.word(), Word::Connecting | Word::Waiting);
+    let told = now.last_error.is_some();
+    earlier.is_some_and(|earlier| tried(earlier) && tried(now) && told && earlier.last_error != now.last_error)
+}
+
+/// Says what a target does in the end, with the vendor's last error where it goes on after one.
+#[must_use]
+pub fn doing(last: Option<&Status>) -> String {
+    let word = last.map_or("unknown", |status| status.word().as_str());
+    match last
+        .filter(|status| !matches!(status.state, State::Connected(_)))
+        .and_then(|status| status.last_error.as_ref())
+    {
+        Some(error) => format!("its state is {word}, its last error {}", error.code),
+        None => format!("its state is {word}"),
     }
 }
 
@@ -235,13 +263,13 @@ impl<'a> Poll<'a> {
     }
 
     fn too_late(&mut self) -> (Option<Status>, Error) {
-        let now = self.last.as_ref().map_or("unknown", |status| status.word().as_str());
+        let now = doing(self.last.as_ref());
         let trouble = self.trouble.as_ref().map(|error| format!("; last: {error}")).unwrap_or_default();
         let info = self.open.info();
         let error = Error::new(
             Code::TimeoutDeadline,
             Layer::Tunnel,
-            format!("`{}` was not {} in the time given; its state is {now}{trouble}", self.target.label(), self.goal),
+            format!("`{}` was not {} in the time given; {now}{trouble}", self.target.label(), self.goal),
         )
         .temporary()
         .backend(&info.backend)
@@ -257,7 +285,7 @@ impl<'a> Poll<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::Before;
+    use super::{Before, doing, fails_anew};
     use crate::model::{LastError, Source, State, Status};
 
     fn failed(at: Option<i64>, code: &str) -> Status {
@@ -296,6 +324,23 @@ mod tests {
         assert!(!before.is_new(&failed(Some(now - 60), "resolv_failed")));
         before.at = std::time::Instant::now().checked_sub(super::SETTLING).expect("the machine runs longer");
         assert!(before.is_new(&failed(Some(now - 60), "resolv_failed")));
+    }
+
+    #[test]
+    fn an_error_that_comes_between_two_looks_at_an_attempt_is_its_end() {
+        let trying = |code: Option<&str>| Status {
+            last_error: code.and_then(|code| failed(Some(1000), code).last_error),
+            ..Status::new(State::Connecting, Source::Client)
+        };
+        assert!(fails_anew(Some(&trying(None)), &trying(Some("auth_failed"))));
+        assert!(fails_anew(Some(&trying(Some("resolv_failed"))), &trying(Some("auth_failed"))));
+        // What was there at the first look is from before; and a vendor may take an error back.
+        assert!(!fails_anew(None, &trying(Some("auth_failed"))));
+        assert!(!fails_anew(Some(&trying(Some("auth_failed"))), &trying(Some("auth_failed"))));
+        assert!(!fails_anew(Some(&trying(Some("auth_failed"))), &trying(None)));
+        assert!(!fails_anew(Some(&idle()), &trying(Some("auth_failed"))));
+        assert_eq!(doing(Some(&trying(Some("auth_failed")))), "its state is connecting, its last error auth_failed");
+        assert_eq!(doing(None), "its state is unknown");
     }
 
     #[test]

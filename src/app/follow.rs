@@ -1,10 +1,12 @@
 //! Following states: pushed where the vendor pushes, polled elsewhere and where a subscription is lost.
 
+use std::collections::BTreeMap;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
+use tokio::sync::Semaphore;
 
 use super::Open;
 use super::attempt::Pace;
@@ -39,6 +41,8 @@ pub struct Source {
     what: What,
     /// How long one look may take; `None` is as long as its requests take.
     pub within: Option<Duration>,
+    /// Turns of the targets that are asked themselves, so that a backend is asked about no more at once than it takes.
+    turns: Arc<Semaphore>,
 }
 
 /// What was seen of a target.
@@ -63,6 +67,7 @@ impl Sight {
 pub fn sources(jobs: Vec<Job>) -> (Vec<Source>, Vec<(Arc<Open>, Error)>) {
     let mut sources: Vec<Source> = Vec::new();
     let mut failed = Vec::new();
+    let mut turns: BTreeMap<String, Arc<Semaphore>> = BTreeMap::new();
     for job in jobs {
         let Job { open, target, error, .. } = job;
         if let Some(error) = error {
@@ -81,7 +86,9 @@ pub fn sources(jobs: Vec<Job>) -> (Vec<Source>, Vec<(Arc<Open>, Error)>) {
             Some(target) => What::Single(target),
             None => What::Account,
         };
-        sources.push(Source { open, what, within: None });
+        let turns = turns.entry(open.info().backend.clone()).or_insert_with(|| Arc::new(Semaphore::new(open.jobs)));
+        let turns = Arc::clone(turns);
+        sources.push(Source { open, what, within: None, turns });
     }
     (sources, failed)
 }
@@ -275,6 +282,8 @@ async fn ask(source: &Source) -> Vec<Sight> {
     match &source.what {
         What::OneVpn(_) => spread(source, &open.backend.status(None).await.map_err(|error| open.own(error))),
         What::Single(target) => {
+            // It is never closed, so there is always a turn to wait for.
+            let _turn = source.turns.acquire().await;
             let seen = open.backend.status(Some(target)).await.map_err(|error| open.own(error));
             vec![Sight { target: Some(target.clone()), seen }]
         }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::attempt::{Before, LAST_LOOK};
+use super::attempt::{Before, LAST_LOOK, doing, fails_anew};
 use super::follow::{self, Follower, Sight, Source};
 use super::selection::Plan;
 use super::{Emit, Open, Probe, emit, emit_failed, with_error};
@@ -15,7 +16,7 @@ use crate::backend::failed_attempt;
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::probe::PATIENCE;
 use crate::model::document::Waited;
-use crate::model::{Status, Target, Word, item};
+use crate::model::{State, Status, Target, Word, item};
 use crate::render::Item;
 
 /// How soon a probe that did not answer is asked again.
@@ -66,6 +67,8 @@ struct Progress {
     before: Option<Before>,
     /// Since when the state holds.
     since: Option<Instant>,
+    /// Of what it holds: the target, and since when it is connected by the vendor's clock.
+    of: (Option<String>, Option<Timestamp>),
     /// When the probes are asked again, while the state holds and they don't answer.
     probe_at: Option<Instant>,
     /// Why a probe did not answer.
@@ -166,7 +169,7 @@ impl Wait<'_> {
         match progress.judge(open, &self.waiting.states, &status) {
             Judgement::Holds if !self.answers(open, progress).await => progress.since = None,
             Judgement::Holds => {
-                let since = *progress.since.get_or_insert_with(Instant::now);
+                let since = progress.holds(&status);
                 if since.elapsed() >= self.waiting.stable {
                     progress.done = true;
                     self.enough.set(self.waiting.any);
@@ -209,20 +212,24 @@ impl Wait<'_> {
 
     fn too_late(&self, open: &Open, one: &Progress) {
         let wanted: Vec<&str> = self.waiting.states.iter().map(|word| word.as_str()).collect();
-        let now = one.last.as_ref().map_or("unknown", |status| status.word().as_str());
+        let now = doing(one.last.as_ref());
+        let is = one.last.as_ref().map_or("unknown", |status| status.word().as_str());
         let trouble = one.trouble.as_ref().map(|error| format!("; last: {error}")).unwrap_or_default();
         let (who, wanted) = (one.label(open), wanted.join(" or "));
         let what = match (&one.unanswered, self.waiting.stable) {
-            (Some(unanswered), _) => format!("{who} is {now}, but {unanswered}"),
-            (None, Duration::ZERO) => format!("{who} was not {wanted} in the time given; its state is {now}{trouble}"),
+            (Some(unanswered), _) => format!("{who} is {is}, but {unanswered}"),
+            (None, Duration::ZERO) => format!("{who} was not {wanted} in the time given; {now}{trouble}"),
             (None, _) => {
-                format!("{who} was not {wanted} for long enough in the time given; its state is {now}{trouble}")
+                format!("{who} was not {wanted} for long enough in the time given; {now}{trouble}")
             }
         };
         let error = Error::new(Code::TimeoutDeadline, Layer::Tunnel, what)
             .temporary()
             .backend(&open.info().backend)
-            .hint("give it more time with --timeout, or see what it does with: vpnctl watch");
+            .hint(match &one.trouble {
+                Some(_) => "find out why it can't be read: vpnctl status",
+                None => "give it more time with --timeout, or see what it does with: vpnctl watch",
+            });
         let error = match &one.target {
             Some(target) => error.target(target.label()),
             None => error,
@@ -250,6 +257,7 @@ impl Progress {
             target,
             before: None,
             since: None,
+            of: (None, None),
             probe_at: None,
             unanswered: None,
             last: None,
@@ -265,6 +273,23 @@ impl Progress {
         }
     }
 
+    /// Notes that the state holds, and gives since when. What was down between two looks is told by what is up now.
+    fn holds(&mut self, status: &Status) -> Instant {
+        let connected = match &status.state {
+            State::Connected(link) => link.since,
+            _ => None,
+        };
+        let of = (status.target.as_ref().map(|target| target.id.clone()), connected);
+        let other = |one: bool, known: bool| known && one;
+        let broken = other(self.of.0 != of.0, self.of.0.is_some() && of.0.is_some())
+            || other(self.of.1 != of.1, self.of.1.is_some() && of.1.is_some());
+        self.of = of;
+        if broken {
+            self.since = None;
+        }
+        *self.since.get_or_insert_with(Instant::now)
+    }
+
     /// Says what a state means: a failure that was there before the wait began is not the one that ends it.
     fn judge(&mut self, open: &Open, wanted: &[Word], status: &Status) -> Judgement {
         let word = status.word();
@@ -278,6 +303,9 @@ impl Progress {
         // Only an attempt can fail; what waits for the end of a connection waits on.
         if first || !wanted.contains(&Word::Connected) {
             return Judgement::Pending;
+        }
+        if tried && fails_anew(self.last.as_ref(), status) {
+            return Judgement::Lost(self.failure(open, status));
         }
         if tried {
             before.begin();
@@ -315,4 +343,37 @@ pub fn check(states: &[Word]) -> Result<()> {
             .hint("wait for connected, disconnected, connecting, disconnecting, waiting or failed"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::Progress;
+    use crate::model::{Link, Source, State, Status, Target, TargetKind};
+
+    #[test]
+    fn a_break_between_two_looks_begins_the_time_anew() {
+        let up = |id: &str, since: Option<i64>| Status {
+            target: Some(Target::by_id(TargetKind::Tunnel, id)),
+            ..Status::new(
+                State::Connected(Link {
+                    since: since.and_then(|at| Timestamp::from_second(at).ok()),
+                    ..Link::default()
+                }),
+                Source::Client,
+            )
+        };
+        let mut progress = Progress::of(None);
+        let begun = progress.holds(&up("a", Some(1000)));
+        assert_eq!(progress.holds(&up("a", Some(1000))), begun);
+        // A vendor that leaves it out once tells of no break.
+        assert_eq!(progress.holds(&up("a", None)), begun);
+        let again = progress.holds(&up("a", Some(1006)));
+        let mut progress = Progress::of(None);
+        let first = progress.holds(&up("a", Some(1000)));
+        let later = progress.holds(&up("a", Some(1006)));
+        let other = progress.holds(&up("b", Some(1006)));
+        assert!(begun <= again && first < later && later < other, "each break begins anew");
+    }
 }

@@ -102,7 +102,7 @@ impl Command<'_> {
             self.end_of(filter, stopped).await?;
         }
         if let Some(exit) = stopped {
-            return Err(stopped_by(exit).into());
+            return Err(if schema.tells_of_changes() { stopped_by(exit) } else { ended_by(exit) }.into());
         }
         if summary.total == 0 && outcome.verdict().is_none() && !self.global.quiet && shape.is_for_people() {
             ui::tell("nothing to show");
@@ -177,6 +177,11 @@ pub(super) fn stopped_by(exit: Exit) -> Error {
     Error::new(Code::Interrupted, Layer::Usage, "interrupted; what was asked for may go on at the vendor")
         .with_exit(exit)
         .hint("look with: vpnctl status")
+}
+
+/// Says that something was ended which changes nothing.
+fn ended_by(exit: Exit) -> Error {
+    Error::new(Code::Interrupted, Layer::Usage, "interrupted").with_exit(exit)
 }
 
 /// Sorts by backend, then name.

@@ -134,6 +134,12 @@ impl Schema {
         format!("vpnctl.{}/v1", self.name())
     }
 
+    /// Tells whether items tell of changes, which may go on where the telling is cut short.
+    #[must_use]
+    pub fn tells_of_changes(self) -> bool {
+        matches!(self, Self::Action | Self::Tunnel | Self::Settings | Self::Auth)
+    }
+
     /// Tells whether items may come without end, so that each is to be seen at once.
     #[must_use]
     pub fn is_followed(self) -> bool {
@@ -283,8 +289,13 @@ impl Summary {
                 self.failed += 1;
                 *self.by_code.entry(code.to_owned()).or_default() += 1;
             }
-            // An answer that is no has no error, but it is not ok.
-            None if item.and_then(|item| item.get("ok")) == Some(&Value::Bool(false)) => self.failed += 1,
+            // An answer that is no has no error, but it is not ok; nor is what was waited for and does not hold.
+            None if ["ok", "held"]
+                .iter()
+                .any(|key| item.and_then(|item| item.get(*key)) == Some(&Value::Bool(false))) =>
+            {
+                self.failed += 1;
+            }
             None => self.ok += 1,
         }
     }

@@ -416,3 +416,24 @@ fn a_list_asks_the_devices_where_it_is_told_to() {
         .collect();
     assert!(names.contains(&json!("gw-lyon-02")) && !names.contains(&json!("gw-lyon-03")), "{names:?}");
 }
+
+#[test]
+fn a_wait_asks_a_backend_about_no_more_targets_at_once_than_jobs_says() {
+    let bench = Bench::with_devices(12);
+    bench.run("list -b everyware").ends(0);
+    bench.fault("everyware", "device-slow=400");
+    bench.requests();
+    let names: Vec<String> = bench
+        .run("list -b everyware -o value --fields target.name")
+        .ends(0)
+        .stdout
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    bench.requests();
+    let line = format!("wait -b everyware -j 1 --for failed --timeout 1s {}", names.join(" "));
+    bench.run(&line).ends(8);
+    // Slower machines ask less often, never more.
+    let asked = bench.count("everyware", "GET /v1/_/devices/");
+    assert!((1..=4).contains(&asked), "{asked} of {}", names.len());
+}
