@@ -1,10 +1,13 @@
 //! Completion scripts: the command tree, with what only a completion knows.
 
+use clap::ValueEnum as _;
 use clap::builder::PossibleValuesParser;
 use clap_complete::Shell;
 
 use super::documents::{fields, of};
 use super::topics::Topic;
+use crate::model::Word;
+use crate::render::Format;
 
 /// What bash needs besides to go on after a comma: the part before it is set aside while the rest is completed.
 const AFTER_A_COMMA: &str = r#"
@@ -50,7 +53,22 @@ fn with_words(tree: clap::Command) -> clap::Command {
     let tree = tree.mut_subcommand("help", |help| {
         help.mut_arg("words", |words| words.value_parser(PossibleValuesParser::new(explained)))
     });
-    with_fields(tree, "")
+    with_choices(with_fields(tree, ""))
+}
+
+/// Gives arguments their words where parsing reads them in another way, and each verb the formats that it has.
+fn with_choices(command: clap::Command) -> clap::Command {
+    let names: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    let command = names.iter().fold(command, |command, name| command.mut_subcommand(name, with_choices));
+    let is_check = command.get_name() == "check";
+    command.mut_args(move |arg| match arg.get_id().as_str() {
+        "state" | "states" | "expect" => arg.value_parser(PossibleValuesParser::new(Word::ALL.map(Word::as_str))),
+        "output" if !is_check => {
+            let formats = Format::value_variants().iter().filter(|format| !format.is_of_check());
+            arg.value_parser(PossibleValuesParser::new(formats.filter_map(Format::to_possible_value)))
+        }
+        _ => arg,
+    })
 }
 
 fn with_fields(command: clap::Command, path: &str) -> clap::Command {

@@ -24,7 +24,7 @@ pub(super) fn run(cli: Cli, wanted: Format) -> Result<Exit, Failed> {
     let started = Instant::now();
     let Cli { global, verb } = cli;
     let environment = Environment::of_process();
-    let wanted = if global.jq.is_some() { Format::Json } else { wanted };
+    let wanted = if global.jq.is_some() && wanted != Format::Nagios { Format::Json } else { wanted };
     let format = settings::format(&global, &environment, &verb).map_err(|error| (error.into(), wanted))?;
     let failed = |error: anyhow::Error| (error, format);
     let filter = filter(&global, &verb).map_err(failed)?;

@@ -37,9 +37,16 @@ pub(super) fn fields(schema: Schema) -> Vec<&'static str> {
         known.extend(column.match_indices('.').map(|(at, _)| &column[..at]));
         known.push(column);
     }
-    known.push("native");
+    // Of the vendor's own document only states and what is made of them have a place.
+    if columns_hold_states(schema) {
+        known.push("native");
+    }
     known.extend(schema.sometimes());
     let mut seen = std::collections::BTreeSet::new();
     known.retain(|name| seen.insert(*name));
     known
+}
+
+fn columns_hold_states(schema: Schema) -> bool {
+    schema.columns().contains(&"raw_state")
 }

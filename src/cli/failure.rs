@@ -18,12 +18,20 @@ pub(super) fn wanted_format(arguments: &[OsString]) -> Format {
         let after = |prefix: &str| word.strip_prefix(prefix).map(|rest| rest.trim_start_matches('=').to_owned());
         match *word {
             "--json" | "--jq" => wanted.push("json".to_owned()),
-            "-o" | "--output" | "--format" => wanted.extend(words.get(index + 1).map(|next| (*next).to_owned())),
+            "--output" | "--format" => wanted.extend(words.get(index + 1).map(|next| (*next).to_owned())),
             _ if word.starts_with("--jq=") => wanted.push("json".to_owned()),
             _ if word.starts_with("--output=") => wanted.extend(after("--output=")),
             _ if word.starts_with("--format=") => wanted.extend(after("--format=")),
-            _ if word.starts_with("-o") => wanted.extend(after("-o")),
-            _ => {}
+            // Flags that take no value may stand before it in the same word: -qojson.
+            _ => {
+                let flags = word.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+                let output = flags.and_then(|rest| rest.trim_start_matches(['A', 'q', 'v', 'y']).strip_prefix('o'));
+                match output {
+                    Some("") => wanted.extend(words.get(index + 1).map(|next| (*next).to_owned())),
+                    Some(format) => wanted.push(format.trim_start_matches('=').to_owned()),
+                    None => {}
+                }
+            }
         }
     }
     if wanted.is_empty() {

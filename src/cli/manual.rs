@@ -34,6 +34,8 @@ fn in_ascii(page: &str) -> String {
     for c in page.chars() {
         match c {
             c if c.is_ascii() => ascii.push(c),
+            // A formatter that writes ASCII has no glyph for it.
+            '…' => ascii.push_str("..."),
             c => ascii.push_str(&format!("\\[u{:04X}]", u32::from(c))),
         }
     }

@@ -270,7 +270,12 @@ pub fn server_failure(peer: &str, reply: &Reply) -> Option<Error> {
         _ => Error::new(
             Code::VendorProtocol,
             Layer::Http,
-            format!("{peer} answered {} with nothing that explains it: {}", reply.status, reply.excerpt()),
+            match reply.excerpt() {
+                excerpt if excerpt.is_empty() => {
+                    format!("{peer} answered {} with nothing that explains it", reply.status)
+                }
+                excerpt => format!("{peer} answered {} with nothing that explains it: {excerpt}", reply.status),
+            },
         )
         .hint("check that `url` points at the vendor's API"),
     };

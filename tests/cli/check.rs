@@ -156,7 +156,12 @@ fn thresholds_make_warnings_and_failures_of_what_is_connected() {
     }
     assert_eq!(bench.run("check -b freebox --warn 60 -o json -q").ends(0).quietly().item()["ok"], true);
     // What is not known alerts nothing.
-    bench.run("check -b freebox vpn0 --expect disconnected --crit 60 --crit rx_rate=1:").ends(0).quietly();
+    // What the vendor does not tell can't be held to a range, and is no yes.
+    for line in ["-b freebox vpn0 --expect disconnected --crit 60", "everyware/gw-lyon-02 --warn rx_rate=1:"] {
+        bench.run(&format!("check {line} -o json")).ends(12).fails("unsupported");
+        bench.run(&format!("check {line} -o nagios")).ends(3).prints("VPN UNKNOWN - ");
+    }
+    bench.run("check -b freebox vpn0 --crit 60").ends(3);
 }
 
 #[test]

@@ -323,3 +323,24 @@ fn a_harmful_name_breaks_no_format() {
         assert!(run.stdout.chars().all(harmless), "{format}: {run}");
     }
 }
+
+#[test]
+fn whatever_is_wrong_a_monitor_is_told_so_where_it_looks() {
+    let bench = Bench::new();
+    for line in
+        ["check -o nagios --jq .", "check -qonagios --bogus", "check -Aonagios --bogus", "check -qo nagios --bogus"]
+    {
+        bench.run(line).ends(3).prints("VPN UNKNOWN - ");
+    }
+}
+
+#[test]
+fn two_targets_of_one_name_are_told_apart_as_they_come() {
+    let bench = Bench::new();
+    for format in ["text", "tap", "github"] {
+        let run = bench.run(&format!("check ixon/AAAAAAAAAAAD ixon/AAAAAAAAAAAE -o {format}"));
+        let lines: std::collections::BTreeSet<&str> = run.stdout.lines().filter(|line| line.contains("Pump")).collect();
+        assert_eq!(lines.len(), 2, "{run}");
+        assert!(lines.iter().any(|line| line.contains("Pump (AAAAAAAAAAA")), "{run}");
+    }
+}

@@ -49,6 +49,10 @@ fn bash_offers_the_fields_of_each_verb() {
     assert_eq!(offered(&script, "vpnctl tunnel list --fields act"), ["active"]);
     assert_eq!(offered(&script, "vpnctl auth status --fields exp"), ["expires_at"]);
     assert_eq!(offered(&script, "vpnctl config show --fields or"), ["origin"]);
+    assert_eq!(offered(&script, "vpnctl wait --for dis"), ["disconnecting", "disconnected"]);
+    assert_eq!(offered(&script, "vpnctl check --expect conn"), ["connected", "connecting"]);
+    assert_eq!(offered(&script, "vpnctl check -o na"), ["nagios"]);
+    assert!(offered(&script, "vpnctl status -o na").is_empty());
     // What a verb's items don't have is not offered.
     assert!(offered(&script, "vpnctl status --fields fr").is_empty());
     assert!(offered(&script, "vpnctl list --fields traffic").is_empty());

@@ -65,7 +65,7 @@ impl Api {
             url: config.url.clone(),
             peer: PEER,
             extra_roots: None,
-            refused_hint: Some("check `url`: an instance's API is https://api-INSTANCE.everyware.io/v1"),
+            refused_hint: Some("check `url`: an instance's API is https://api.INSTANCE.everyware.io/v1"),
             untrusted_hint: Some(
                 "an installation of your own may have a private CA: name it with `tls.ca_file`, or pin the certificate: vpnctl trust add -b {backend}",
             ),

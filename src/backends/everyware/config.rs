@@ -33,7 +33,7 @@ impl Config {
         let text = |key: &str| config.text(key).map(str::to_owned);
         let url = config.text("url").ok_or_else(|| {
             config.wrong("url", "is not set; Everyware Cloud has no address of its own").hint(format!(
-                "set `url` in [backend.{}], or {}=https://api-INSTANCE.everyware.io/v1",
+                "set `url` in [backend.{}], or {}=https://api.INSTANCE.everyware.io/v1",
                 config.name,
                 config.variable("url")
             ))
@@ -41,7 +41,7 @@ impl Config {
         if url.trim_end_matches('/').ends_with("/v2") {
             return Err(config
                 .wrong("url", "is that of the legacy API (/v2), which vpnctl does not speak")
-                .hint("the API that it speaks is at https://api-INSTANCE.everyware.io/v1"));
+                .hint("the API that it speaks is at https://api.INSTANCE.everyware.io/v1"));
         }
         Ok(Self {
             url: normal(url),

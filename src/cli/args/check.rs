@@ -19,7 +19,7 @@ pub(in crate::cli) struct Checking {
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub(in crate::cli) format: Option<Format>,
     /// Warn where a value is outside of a range, or inside of @RANGE: 10, 10:, ~:10, 10:20, @10:20. METRIC is age
-    /// (seconds since the last change; meant where none is written), rx_rate or tx_rate (bytes per second). Repeatable.
+    /// (seconds since it is connected; meant where none is written), rx_rate or tx_rate (bytes per second). Repeatable.
     #[arg(long, value_name = "[METRIC=]RANGE", value_parser = Threshold::parse, allow_hyphen_values = true)]
     pub(in crate::cli) warn: Vec<Threshold>,
     /// The same, and the answer is no.
