@@ -24,7 +24,7 @@ pub mod watch;
 pub mod with;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -183,6 +183,9 @@ impl Setup {
 
 /// Where items go as they become known, each with the error that it holds.
 pub type Emit = UnboundedSender<(Option<Item>, Option<Error>)>;
+
+/// What is known so far of targets whose end is still waited for: what a command tells of them that a signal ends.
+pub type Underway = Arc<Mutex<BTreeMap<String, Item>>>;
 
 /// Emits an item; where nobody reads any more, the command is ending anyway.
 pub(crate) fn emit(out: &Emit, item: Item) {

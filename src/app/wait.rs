@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -11,7 +12,7 @@ use tokio::sync::Notify;
 use super::attempt::{Before, LAST_LOOK, doing, fails_anew};
 use super::follow::{self, Follower, Sight, Source};
 use super::selection::Plan;
-use super::{Emit, Open, Probe, emit, emit_failed, with_error};
+use super::{Emit, Open, Probe, Underway, emit, emit_failed, with_error};
 use crate::backend::failed_attempt;
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::probe::PATIENCE;
@@ -35,6 +36,8 @@ pub struct Waiting {
     pub any: bool,
     /// How often a state is polled.
     pub interval: Option<Duration>,
+    /// Where what is known so far is kept.
+    pub underway: Underway,
 }
 
 /// Waits for every target of the plan, side by side, and emits each as soon as its end is known.
@@ -109,6 +112,7 @@ impl Wait<'_> {
             for sight in sights {
                 let progress = all.entry(sight.key()).or_insert_with(|| Progress::of(sight.target.clone()));
                 self.look(follower.open(), progress, sight).await;
+                self.keep(follower.open(), progress);
             }
             if self.enough.get() {
                 return self.end(follower.open(), &all);
@@ -187,6 +191,17 @@ impl Wait<'_> {
             }
         }
         progress.last = Some(status);
+    }
+
+    /// Keeps what is known of a target for as long as it is waited for.
+    fn keep(&self, open: &Open, one: &Progress) {
+        let target = one.target.as_ref().map(|target| target.id.as_str()).unwrap_or_default();
+        let key = format!("{}/{target}", open.info().backend);
+        let mut underway = self.waiting.underway.lock().unwrap_or_else(PoisonError::into_inner);
+        match &one.last {
+            Some(status) if !one.done => underway.insert(key, self.marked(open.item(status, false), false)),
+            _ => underway.remove(&key),
+        };
     }
 
     /// Asks the probes; where one does not answer, they are asked again soon, whatever the pace of the states.

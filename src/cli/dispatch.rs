@@ -7,7 +7,7 @@ use super::args::{Cli, ConfigVerb, Global, Verb};
 use super::settings::{self, Environment, Settings};
 use super::verbs::help;
 use super::{completion, manual};
-use crate::app::act;
+use crate::app::{Underway, act};
 use crate::config::variables;
 #[cfg(not(feature = "simulate"))]
 use crate::error::{Code, Layer};
@@ -39,7 +39,7 @@ pub(super) fn run(cli: Cli, wanted: Format) -> Result<Exit, Failed> {
     super::start_trace(&global, environment.get(variables::LOG));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| failed(error.into()))?;
-    let command = Command { global: &global, environment, format, filter, started };
+    let command = Command { global: &global, environment, format, filter, started, underway: Underway::default() };
     let ended = runtime.block_on(command.run(verb));
     // A look-up of a name that hangs in a thread must not hold the process.
     runtime.shutdown_background();
@@ -71,6 +71,8 @@ pub(super) struct Command<'a> {
     /// What `--jq` makes of the document, until the document is there.
     pub(super) filter: Cell<Option<Filter>>,
     pub(super) started: Instant,
+    /// What is told of targets whose end is still waited for where a signal comes.
+    pub(super) underway: Underway,
 }
 
 impl Command<'_> {

@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::PoisonError;
 
 use tokio::sync::mpsc;
 
 use super::dispatch::Command;
 use super::{filtering, settings};
-use crate::app::{Emit, Outcome};
+use crate::app::{Emit, Outcome, with_error};
 use crate::error::{Code, Error, Exit, Layer};
 use crate::model::Schema;
 use crate::render::{Format, Item, Report, Shape, fault, sanitize};
@@ -92,6 +93,9 @@ impl Command<'_> {
         for (item, code) in kept {
             report.item(Some(item), code)?;
         }
+        if let Some(exit) = stopped {
+            self.tell_underway(&mut report, &ended_by(exit))?;
+        }
         // A verdict on less than all that was asked is none.
         if stopped.is_none() || !self.format.is_of_check() {
             report.finish()?;
@@ -114,6 +118,15 @@ impl Command<'_> {
             }
         }
         Ok((self.told(&outcome), summary))
+    }
+
+    /// Tells what is known so far of targets whose end is still waited for.
+    fn tell_underway(&self, report: &mut Report<'_>, error: &Error) -> std::io::Result<()> {
+        let left = std::mem::take(&mut *self.underway.lock().unwrap_or_else(PoisonError::into_inner));
+        for item in left.into_values() {
+            report.item(Some(with_error(item, error)), Some(error.code()))?;
+        }
+        Ok(())
     }
 
     /// Tells the failures of a run: each to people, one object to scripts.

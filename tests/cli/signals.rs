@@ -60,3 +60,24 @@ fn an_error_object_tells_of_a_signal_too() {
     bench.context("freebox").faults.clear_all();
     bench.run("disconnect -b freebox").ends(0).quietly();
 }
+
+#[test]
+fn a_wait_that_is_interrupted_tells_what_it_has_seen() {
+    let bench = Bench::new();
+    bench.run("status -b freebox").ends(0);
+    bench.context("freebox").log.clear();
+    let child = bench.start("wait -b freebox vpn0 vpn1 --for failed -o json --interval 20ms");
+    let started = Instant::now();
+    while bench.count("freebox", "GET") < 3 {
+        assert!(started.elapsed() < Duration::from_secs(30), "it never looks: {:?}", bench.asked("freebox"));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    send("INT", &child);
+    let run = Run::end_of(child, "INT".to_owned()).ends(130);
+    run.fails("interrupted");
+    let items = run.items();
+    let states: Vec<&str> = items.iter().filter_map(|item| item["state"].as_str()).collect();
+    assert_eq!(states, ["disconnected", "connected"], "{run}");
+    assert!(items.iter().all(|item| item["held"] == false && item["error"]["code"] == "interrupted"), "{run}");
+    assert_eq!(run.json()["summary"]["failed"], 2, "{run}");
+}

@@ -1,5 +1,7 @@
 //! `wait` and `watch`.
 
+use std::sync::Arc;
+
 use crate::app::{Emit, Outcome, Patience, wait, watch};
 use crate::cli::args::{Waiting, Watching};
 use crate::cli::dispatch::Command;
@@ -17,6 +19,7 @@ impl Command<'_> {
             probes: flags.probe.clone(),
             any: flags.any,
             interval: settings.setup.limits.interval,
+            underway: Arc::clone(&self.underway),
         };
         let (plan, _) = self.plan(settings, Some(&flags.targets), Patience::Wait).await?;
         let job = async |out: Emit| wait::run(plan, &waiting, &out).await;
