@@ -210,3 +210,14 @@ fn filters_that_scripts_use_are_there() {
         assert_eq!(run.stdout, format!("{printed}\n"), "{expression}");
     }
 }
+
+#[test]
+fn a_row_of_csv_takes_no_array_and_what_is_often_used_is_there() {
+    let bench = Bench::new();
+    let run = bench
+        .run("backends --jq '[.items[].vendor]|[IN(\"ixon\"),IN(.[];\"ixon\")],(map({v:.})|INDEX(.v)|keys)'")
+        .ends(0);
+    assert_eq!(run.stdout, "[false,true]\n[\"everyware\",\"freebox\",\"ixon\"]\n");
+    bench.run("backends --jq '[[.items]]|@csv'").ends(2).tells("has no place in a row of CSV").without_output();
+    assert_eq!(bench.run("backends --jq '[\"a\\\"b\",1,null]|@csv'").ends(0).stdout, "\"a\"\"b\",1,\n");
+}

@@ -49,8 +49,8 @@ const NATIVE_LEFT_OUT: &[&str] = &["halt", "tobytes", "fromjson"];
 
 /// What `vpnctl help formats` says of filters that users of jq may miss.
 pub const MISSING: &str = "regular expressions (test, match, capture, scan, sub, gsub, split/2), strftime and its \
-                           family, most of the mathematics, input, inputs, debug, stderr, halt, import, include; $ENV \
-                           and env are empty";
+                           family, most of the mathematics, streams (tostream, fromstream), builtins, $__loc__, ?//, \
+                           input, inputs, debug, stderr, halt, import, include; $ENV and env are empty";
 
 /// Filters that are written in the language itself.
 const OWN: &str = r#"
@@ -58,9 +58,15 @@ def env: {};
 def toarray: if isarray then . else [.] end;
 def leaf_paths: paths(scalars);
 def ascii: [.] | implode;
-def @csv: [.[] | if isstring then "\"" + (split("\"") | join("\"\"")) + "\"" elif . == null then "" else tostring end]
-  | join(",");
-def @tsv: [.[] | if isstring then escape_tsv elif . == null then "" else tostring end] | join("\t");
+def IN(s): any(s == .; .);
+def IN(src; s): any(src == s; .);
+def INDEX(s; f): reduce s as $row ({}; .[$row | f | tostring] = $row);
+def INDEX(f): INDEX(.[]; f);
+def csv_cell: if isstring then "\"" + (split("\"") | join("\"\"")) + "\"" elif . == null then ""
+  elif type == "array" or type == "object" then error("\(type) has no place in a row of CSV") else tostring end;
+def @csv: [.[] | csv_cell] | join(",");
+def @tsv: [.[] | if isstring then escape_tsv elif type == "array" or type == "object" then csv_cell elif . == null then ""
+  else tostring end] | join("\t");
 "#;
 
 /// Gives the definitions.

@@ -316,5 +316,5 @@ fn wrong(expression: &str, part: &str, why: &str) -> Error {
     let at = offset.filter(|at| !part.is_empty() && *at <= expression.len()).unwrap_or(expression.len());
     let character = expression.get(..at).map_or(0, |before| before.chars().count()) + 1;
     Error::usage(format!("the expression of --jq is wrong at character {character}: {why}"))
-        .hint("the filters that there are: vpnctl help formats")
+        .hint("which filters there are not: vpnctl help formats")
 }
