@@ -227,11 +227,15 @@ impl Follower {
         if !matches!(self.source.what, What::OneVpn(_)) || self.source.open.backend.events().is_none() {
             return;
         }
-        let open = Arc::clone(&self.source.open);
+        let (open, within) = (Arc::clone(&self.source.open), self.source.within);
         self.opening = Some(Box::pin(async move {
-            match open.backend.events() {
-                Some(events) => events.subscribe().await,
-                None => Err(unsupported(&*open.backend, "watch")),
+            let Some(events) = open.backend.events() else { return Err(unsupported(&*open.backend, "watch")) };
+            match within {
+                None => events.subscribe().await,
+                Some(within) => crate::http::within(within, events.subscribe()).await.unwrap_or_else(|| {
+                    let what = format!("nothing was pushed within {} s", within.as_secs_f64());
+                    Err(Error::new(Code::TimeoutDeadline, Layer::Http, what).temporary())
+                }),
             }
         }));
     }
@@ -261,9 +265,9 @@ async fn opened(opening: &mut Option<Opening>) -> Result<Box<dyn Subscription>> 
 /// Reads the state of everything in a source, within its time.
 async fn look(source: &Source) -> Vec<Sight> {
     let Some(within) = source.within else { return ask(source).await };
-    match tokio::time::timeout(within, ask(source)).await {
-        Ok(sights) => sights,
-        Err(_) => {
+    match crate::http::within(within, ask(source)).await {
+        Some(sights) => sights,
+        None => {
             let what = format!("the state could not be read within {} s", within.as_secs_f64());
             let error = source.open.own(Error::new(Code::TimeoutDeadline, Layer::Http, what).temporary());
             let targets: Vec<Target> = match &source.what {

@@ -27,7 +27,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 pub use call::{Call, Reply, Safety};
-pub use deadline::Deadline;
+pub use deadline::{Deadline, within};
 pub use failure::{parse_url, server_failure, unparsable};
 pub use observer::Observer;
 
@@ -163,7 +163,7 @@ impl Transport {
                 return Err(self.told(error));
             }
             let wait = waits.next().map(|wait| error.wait().unwrap_or(wait));
-            let Some(wait) = wait.filter(|wait| self.settings.deadline.left().is_none_or(|left| left > *wait)) else {
+            let Some(wait) = wait.filter(|wait| self.deadline().left().is_none_or(|left| left > *wait)) else {
                 // Four tries are all, also where this was the login that another call waits for.
                 return Err(self.told(error.later()));
             };
@@ -171,6 +171,11 @@ impl Transport {
             tokio::time::sleep(wait).await;
             earlier = Some(error);
         }
+    }
+
+    /// Gives when requests have to be done.
+    fn deadline(&self) -> Deadline {
+        self.settings.deadline.or_bound()
     }
 
     /// Adds what only the transport knows: the backend.
@@ -222,7 +227,8 @@ impl Transport {
         let url = self.address(call)?;
         self.take_turn().await;
         let attempt = call.timeout.unwrap_or(self.settings.request_timeout);
-        let Some(limit) = self.settings.deadline.limit(attempt) else {
+        let deadline = self.deadline();
+        let Some(limit) = deadline.limit(attempt) else {
             return Err(self.deadline_passed(call));
         };
         let mut request = client.request(call.method.clone(), url.clone()).headers(headers);
@@ -238,7 +244,7 @@ impl Transport {
         };
         let result = match tokio::time::timeout(limit, work).await {
             Ok(result) => result,
-            Err(_) if self.settings.deadline.has_passed() => Err(self.deadline_passed(call)),
+            Err(_) if deadline.has_passed() => Err(self.deadline_passed(call)),
             Err(_) => Err(failure::timed_out(&self.settings, call, attempt)),
         };
         self.observed(call, result.as_ref().map(|reply| reply.status.as_u16()), started);

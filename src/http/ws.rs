@@ -78,13 +78,14 @@ impl Transport {
         let url = self.address(call)?;
         self.take_turn().await;
         let attempt = call.timeout.unwrap_or(self.settings.request_timeout);
-        let Some(limit) = self.settings.deadline.limit(attempt) else {
+        let deadline = self.deadline();
+        let Some(limit) = deadline.limit(attempt) else {
             return Err(self.deadline_passed(call));
         };
         let started = std::time::Instant::now();
         let opened = match timeout(limit, self.upgraded(&url)).await {
             Ok(opened) => opened,
-            Err(_) if self.settings.deadline.has_passed() => Err(self.deadline_passed(call)),
+            Err(_) if deadline.has_passed() => Err(self.deadline_passed(call)),
             Err(_) => Err(failure::timed_out(&self.settings, call, attempt)),
         };
         self.observed(call, opened.as_ref().map(|_| SWITCHED), started);

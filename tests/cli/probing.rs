@@ -189,3 +189,43 @@ fn a_signal_lets_what_was_asked_be_answered() {
         assert_eq!(Metrics::of(&answer.body).get("probe_success", &[]), Some(1.0), "{signal}: {answer:?}");
     }
 }
+
+/// Writes a configuration in which reading a backend has this time.
+fn bounded(bench: &Bench, backend: &str, timeout: &str) -> String {
+    let section = format!("[backend.{backend}]\n");
+    let config = bench.config();
+    assert!(config.contains(&section), "{config}");
+    let config = config.replace(&section, &format!("{section}timeout = \"{timeout}\"\n"));
+    format!("--config {}", bench.write("bounded.toml", &config).display())
+}
+
+#[test]
+fn a_vendor_that_pushes_gets_the_patience_that_it_asks_for() {
+    let bench = Bench::new();
+    bench.fault("ixon", "http-status=429@/status");
+    bench.fault("ixon", "retry-after=90");
+    let serving = Serving::start(&bench, "metrics -b ixon -b freebox --interval 10ms");
+    let down = serving.until("told", |metrics| metrics.get("vpnctl_up", &[("backend", "ixon")]) == Some(0.0));
+    let limited = [("backend", "ixon"), ("operation", "status"), ("code", "429")];
+    assert_eq!(down.get("vpnctl_requests_total", &limited), Some(1.0), "{}", down.text);
+    serving.until("the reason is told", |_| serving.tells("asks for fewer requests (429)"));
+    // The other backend tells how often it might have been asked.
+    let polls = [("backend", "freebox")];
+    let before = down.sum("vpnctl_requests_total", &polls);
+    let later = serving.until("asked", |metrics| metrics.sum("vpnctl_requests_total", &polls) >= before + 30.0);
+    assert_eq!(later.get("vpnctl_requests_total", &limited), Some(1.0), "{}", later.text);
+}
+
+#[test]
+fn a_request_that_the_bound_of_a_reading_ends_is_counted() {
+    let bench = Bench::new();
+    for vendor in ["freebox", "ixon"] {
+        bench.fault(vendor, "silent");
+        let config = bounded(&bench, vendor, "200ms");
+        let serving = Serving::start(&bench, &format!("metrics -b {vendor} --interval 1h {config}"));
+        let down = serving.until("down", |metrics| metrics.get("vpnctl_up", &[]) == Some(0.0));
+        let ended = down.sum("vpnctl_requests_total", &[("backend", vendor), ("code", "timeout.deadline")]);
+        assert!(ended >= 1.0, "{}", down.text);
+        serving.until("told", |_| serving.tells("could not be read within 0.2 s"));
+    }
+}

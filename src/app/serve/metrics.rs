@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 use super::meters::Requests;
 use super::pages::{self, Page};
 use super::pause::{Pause, is_refusal, rest};
-use super::reading::{Reading, only, read};
+use super::reading::{Reading, in_time, only, read};
 use super::shelf::Shelf;
 use super::{Made, Pages, alone, bound, too_slow};
 use crate::app::follow::{self, Follower};
@@ -22,6 +22,7 @@ use crate::app::selection::{self, Job, Selection};
 use crate::app::{Choice, Open, Patience, Setup};
 use crate::backend::naming;
 use crate::error::{Error, Result};
+use crate::http;
 
 /// How often a backend is read where nothing else is said.
 pub const INTERVAL: Duration = Duration::from_secs(15);
@@ -210,9 +211,9 @@ impl Keeper {
         setup.limits.timeout = Some(bound);
         let choice = only(&self.backend);
         let plan = selection::plan(&setup, &choice, &self.selection, Patience::Read);
-        match tokio::time::timeout(bound, plan).await {
-            Ok(plan) => plan.map(|plan| plan.jobs),
-            Err(_) => Err(too_slow(&self.backend, bound)),
+        match http::within(bound, plan).await {
+            Some(plan) => plan.map(|plan| plan.jobs),
+            None => Err(too_slow(&self.backend, bound)),
         }
     }
 
@@ -242,7 +243,8 @@ impl Keeper {
                 sights = follower.next(None) => sights,
                 () = until(renew) => return None,
             };
-            let reading = Reading::unfound(&failed).and(&open, sights);
+            let mut reading = Reading::unfound(&failed).and(&open, sights);
+            reading.errors = reading.errors.into_iter().map(|one| in_time(one, &self.backend, bound)).collect();
             if !reading.is_ok {
                 return Some(reading);
             }

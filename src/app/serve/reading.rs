@@ -1,6 +1,7 @@
 //! One reading of a backend, as `status` reads it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -9,7 +10,8 @@ use super::{bound, too_slow};
 use crate::app::follow::Sight;
 use crate::app::selection::{self, Selection};
 use crate::app::{Choice, Open, Patience, Setup, status, with_error};
-use crate::error::Error;
+use crate::error::{Code, Error};
+use crate::http;
 use crate::model::item;
 use crate::render::Item;
 
@@ -55,6 +57,18 @@ impl Reading {
     }
 }
 
+/// Tells of a reading's bound what a request's error tells of that of a command.
+pub(super) fn in_time(error: Error, backend: &str, bound: Duration) -> Error {
+    if error.code() != Code::TimeoutDeadline {
+        return error;
+    }
+    let slow = too_slow(backend, bound);
+    match error.target_name() {
+        Some(target) => slow.target(target),
+        None => slow,
+    }
+}
+
 /// Chooses one backend.
 pub(super) fn only(backend: &str) -> Choice {
     Choice { named: vec![backend.to_owned()], ..Choice::default() }
@@ -72,7 +86,7 @@ pub(super) async fn read(setup: &Setup, backend: &str, selection: &Selection) ->
         Ok::<(), Error>(())
     };
     // What sends requests keeps the time by itself; this is for what does not.
-    let done = tokio::time::timeout(bound, work).await.unwrap_or_else(|_| Err(too_slow(backend, bound)));
+    let done = http::within(bound, work).await.unwrap_or_else(|| Err(too_slow(backend, bound)));
     drop(out);
     let (mut reading, mut any, mut whole) = (Reading::default(), false, done.is_err());
     while let Ok((item, error)) = seen.try_recv() {
@@ -81,11 +95,11 @@ pub(super) async fn read(setup: &Setup, backend: &str, selection: &Selection) ->
         let is_a_targets = item.as_ref().is_some_and(|item| item.get("target").is_some_and(|one| !one.is_null()));
         whole |= error.as_ref().is_some_and(|error| !is_a_targets && error.target_name().is_none());
         reading.items.extend(item);
-        reading.errors.extend(error);
+        reading.errors.extend(error.map(|error| in_time(error, backend, bound)));
     }
     if let Err(error) = done {
         let vendor = setup.config.backends.get(backend).map_or("", |settings| settings.vendor);
-        let error = error.backend(backend);
+        let error = in_time(error.backend(backend), backend, bound);
         reading.items.push(with_error(item::unread(backend, vendor, None, Timestamp::now()), &error));
         reading.errors.push(error);
     }
