@@ -190,7 +190,15 @@ impl Remembered {
     /// Gives a target the name that an earlier list gave it.
     pub(super) fn named(&self, mut status: Status) -> Status {
         if let Some(target) = &mut status.target {
-            target.name = self.agent(&target.id).and_then(|agent| agent.name);
+            let name = || self.agent(&target.id).and_then(|agent| agent.name);
+            target.name = name().or_else(|| {
+                // A process that goes on for long learns what others have listed meanwhile.
+                let told = self.owned(self.store.read());
+                let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+                (memory.agents, memory.agents_at) = (told.agents, told.agents_at);
+                drop(memory);
+                name()
+            });
         }
         status
     }
