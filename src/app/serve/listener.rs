@@ -7,6 +7,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::Request;
+use axum::middleware::{self, Next};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -20,9 +22,11 @@ use crate::error::{Code, Error, Layer, Result};
 /// How many connections are served at once; others wait.
 const CONNECTIONS: usize = 256;
 /// How long a request's head may take to come.
-const HEAD: Duration = Duration::from_secs(10);
+const HEAD: Duration = Duration::from_secs(2);
 /// How long what was asked before the end may still take to be answered.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long the last bytes of an answer may take to go once nothing else is asked on its connection.
+const FLUSH: Duration = Duration::from_millis(200);
 /// How long nothing is accepted after the system could not do so.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -146,6 +150,18 @@ async fn connection(stream: TcpStream, pages: Pages, mut stopped: watch::Receive
     let _ = stream.set_nodelay(true);
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    // How many requests are being answered.
+    let open = watch::Sender::new(0_usize);
+    let (mut answered, counting) = (open.subscribe(), Arc::new(open));
+    let pages = pages.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let counting = Arc::clone(&counting);
+        async move {
+            counting.send_modify(|open| *open += 1);
+            let response = next.run(request).await;
+            counting.send_modify(|open| *open -= 1);
+            response
+        }
+    }));
     let mut served = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(pages)));
     let done = tokio::select! {
         done = served.as_mut() => Some(done),
@@ -153,8 +169,16 @@ async fn connection(stream: TcpStream, pages: Pages, mut stopped: watch::Receive
     };
     if done.is_none() {
         served.as_mut().graceful_shutdown();
-        // A connection that breaks is the client's affair: there is nobody here to tell.
-        let _ = served.await;
+        // A connection that breaks is the client's affair: there is nobody here to tell. One on which nothing is asked,
+        // or only a part of a head came, holds nobody.
+        tokio::select! {
+            _ = served.as_mut() => {}
+            () = async {
+                // An error means that nothing can be asked any more.
+                let _ = answered.wait_for(|open| *open == 0).await;
+                tokio::time::sleep(FLUSH).await;
+            } => {}
+        }
     }
 }
 

@@ -73,7 +73,10 @@ pub(super) fn guarded(pages: Router, on_loopback: bool) -> Router {
 }
 
 async fn guard(on_loopback: bool, request: Request, next: Next) -> Response {
-    let mut response = if on_loopback && !is_for_this_computer(&request) {
+    let mut response = if request.headers().get_all(header::HOST).iter().count() > 1 {
+        // RFC 9112, section 3.2: whose is meant is anybody's guess.
+        (StatusCode::BAD_REQUEST, "a request names one host, and this one names several\n").into_response()
+    } else if on_loopback && !is_for_this_computer(&request) {
         let what = "this endpoint answers to localhost and loopback addresses only; to be asked by another name, \
                     listen on another address: --listen ADDR:PORT\n";
         (StatusCode::MISDIRECTED_REQUEST, what).into_response()
