@@ -69,6 +69,10 @@ pub(super) struct Settings {
 
 /// Gives the output format, from flags, then the environment, then what the verb usually has.
 pub(super) fn format(global: &Global, environment: &Environment, verb: &Verb) -> Result<Format> {
+    // What it serves has one format, and a variable for all commands is not meant for a server.
+    if matches!(verb, Verb::Serve { .. }) && global.jq.is_none() && global.output.is_none() && !global.json {
+        return Ok(Format::default());
+    }
     let of_check = match verb {
         Verb::Check(checking) => checking.format,
         _ => None,

@@ -229,3 +229,66 @@ fn a_request_that_the_bound_of_a_reading_ends_is_counted() {
         serving.until("told", |_| serving.tells("could not be read within 0.2 s"));
     }
 }
+
+#[test]
+fn what_was_read_is_in_doubt_once_its_vendor_hangs() {
+    let bench = Bench::new();
+    bench.run("status -b freebox").ends(0);
+    let config = bounded(&bench, "freebox", "1h");
+    let serving = Serving::start(&bench, &format!("metrics -b freebox --interval 20ms --request-timeout 1h {config}"));
+    serving.until_up(&["freebox"]);
+    bench.fault("freebox", "silent");
+    let down = serving.until("in doubt", |metrics| metrics.get("vpnctl_up", &[]) == Some(0.0));
+    assert_eq!(down.all("vpnctl_connected", &[]).count(), 0, "{}", down.text);
+    assert_eq!(down.get("vpnctl_state", &[("target", "Downloads"), ("state", "unknown")]), Some(1.0), "{}", down.text);
+}
+
+#[test]
+fn nobody_joins_a_reading_that_hangs_for_ever() {
+    let bench = Bench::new();
+    bench.run("status -b freebox").ends(0);
+    let config = bounded(&bench, "freebox", "1h");
+    let serving = Serving::start(&bench, &format!("probe --interval 1ms --jobs 1 --request-timeout 1h {config}"));
+    bench.fault("freebox", "silent");
+    let probe = || serving.scrape("/probe?target=freebox/&timeout=500ms");
+    let hangs = probe();
+    assert_eq!(hangs.get("vpnctl_probe_error", &[("code", "timeout.deadline")]), Some(1.0), "{}", hangs.text);
+    bench.context("freebox").faults.clear_all();
+    let begun = Instant::now();
+    while probe().get("probe_success", &[]) != Some(1.0) {
+        assert!(begun.elapsed() < NEVER, "it is never read again");
+    }
+}
+
+#[test]
+fn a_connection_on_which_nothing_is_asked_holds_nobody_at_the_end() {
+    use std::io::{Read as _, Write as _};
+    let bench = Bench::new();
+    bench.run("status -b freebox").ends(0);
+    bench.fault("freebox", "slow=1200");
+    let serving = Serving::start(&bench, "probe");
+    let before = bench.context("freebox").log.connections();
+    let address = serving.address.clone();
+    let asking = std::thread::spawn(move || {
+        let answer = ask(&address, &get(&address, "/probe?target=freebox/"));
+        (answer, Instant::now())
+    });
+    let begun = Instant::now();
+    while bench.context("freebox").log.connections() == before {
+        assert!(begun.elapsed() < NEVER, "it never asks");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let mut half = std::net::TcpStream::connect(&serving.address).unwrap();
+    half.write_all(b"GET /m").unwrap();
+    // What is answered later was accepted later.
+    assert_eq!(serving.get("/healthz").status, 200);
+    let ended = std::thread::spawn(move || {
+        // It may be reset, which is an end too.
+        let _ = half.read_to_end(&mut Vec::new());
+        Instant::now()
+    });
+    serving.end("TERM").ends(143);
+    let (answer, answered) = asking.join().unwrap();
+    assert_eq!(Metrics::of(&answer.body).get("probe_success", &[]), Some(1.0), "{answer:?}");
+    assert!(ended.join().unwrap() < answered, "the half of a request was waited for");
+}

@@ -363,16 +363,15 @@ fn what_cannot_be_served_is_told_at_once() {
     let bench = Bench::new();
     bench.run("serve").ends(2).without_output();
     bench.run("serve metrics --listen 127.0.0.1:0").ends(2).tells("which backend?");
-    bench.run("serve metrics -b nowhere --listen 127.0.0.1:0 -o json").ends(6).fails("backend.unknown");
+    bench.run("serve metrics -b nowhere --listen 127.0.0.1:0").ends(6).tells("there is no backend `nowhere`");
     bench.run("serve metrics -A gw-lyon-02 --listen 127.0.0.1:0").ends(2).tells("write everyware/gw-lyon-02");
     bench.run("serve metrics -A --listen example.com:80").ends(2).tells("is no place to listen");
-    bench.run("serve probe -b nowhere --listen 127.0.0.1:0 -o json").ends(6).fails("backend.unknown");
+    bench.run("serve probe -b nowhere --listen 127.0.0.1:0").ends(6).tells("there is no backend `nowhere`");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let place = taken.local_addr().unwrap();
     for verb in ["metrics -A", "probe"] {
-        let run = bench.run(&format!("serve {verb} --listen {place} -o json")).ends(9).without_output();
-        let error = run.fails("conflict.busy");
-        assert!(error["hint"].as_str().unwrap().contains("--listen 127.0.0.1:0"), "{error}");
+        let run = bench.run(&format!("serve {verb} --listen {place}")).ends(9).without_output();
+        run.tells("another program listens on").tells("--listen 127.0.0.1:0");
     }
     assert_eq!(bench.requests(), 0);
 }
@@ -388,6 +387,8 @@ fn only_who_means_this_computer_is_answered() {
     for host in ["evil.example", &format!("evil.example:{port}"), "10.1.2.3", ""] {
         assert_eq!(serving.send(&get(host, "/metrics")).status, 421, "{host}");
     }
+    let twice = get(&serving.address, "/metrics").replace("Connection:", "Host: localhost\r\nConnection:");
+    assert_eq!(serving.send(&twice).status, 400);
     let absolute =
         format!("GET http://evil.example/metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", serving.address);
     assert_eq!(serving.send(&absolute).status, 421);
@@ -405,7 +406,58 @@ fn the_time_for_the_command_ends_it() {
     let bench = Bench::new();
     let run = bench.run("serve metrics -b freebox --listen 127.0.0.1:0 --timeout 300ms").ends(8).without_output();
     run.tells("listening on http://127.0.0.1:").tells("--timeout");
-    let run = bench.run("serve probe --listen 127.0.0.1:0 --timeout 50ms -q -o json").ends(8).without_output();
-    run.fails("timeout.deadline");
-    assert_eq!(run.stderr.lines().count(), 1, "{run}");
+    let run = bench.run("serve probe --listen 127.0.0.1:0 --timeout 50ms -q").ends(8).without_output();
+    // Where it listens is told with -q too: where the system chose the port, nothing else tells it.
+    run.tells("listening on http://127.0.0.1:").tells("--timeout");
+    let run = bench.run("serve probe --listen 127.0.0.1:0 --timeout 50ms --log-format json").ends(8).without_output();
+    let told: serde_json::Value = serde_json::from_str(run.stderr.lines().next().unwrap()).unwrap();
+    assert!(told["url"].as_str().unwrap().ends_with("/probe") && told["level"] == "INFO", "{told}");
+}
+
+#[test]
+fn flags_that_mean_nothing_are_refused_and_variables_for_commands_are_not_meant() {
+    let bench = Bench::new();
+    for flag in ["-o json", "-o table", "--json", "--fields state"] {
+        for verb in ["metrics -A", "probe"] {
+            bench.run(&format!("serve {verb} --listen 127.0.0.1:0 {flag}")).ends(2).without_output();
+        }
+    }
+    for flag in ["-l site=x", "--state connected"] {
+        bench.run(&format!("serve probe --listen 127.0.0.1:0 {flag}")).ends(2).tells("each probe names its target");
+    }
+    assert_eq!(bench.requests(), 0);
+    let mut command = bench.command("serve metrics -b freebox --listen 127.0.0.1:0 --timeout 300ms");
+    command.env("VPNCTL_OUTPUT", "github").env("VPNCTL_TIMEOUT", "1ms");
+    Run::of(command, "").ends(8).tells("listening on").tells("the time given with --timeout is over");
+}
+
+#[test]
+fn a_selection_of_nothing_ends_and_a_misspelt_target_is_told() {
+    let bench = Bench::new();
+    for selection in ["-A -l site=nowhere", "-A 'nowhere*'", "'freebox/nowhere*'"] {
+        let run = bench.run(&format!("serve metrics {selection} --listen 127.0.0.1:0")).ends(6).without_output();
+        run.tells("see what there is: vpnctl list");
+    }
+    let serving = Serving::start(&bench, "metrics everyware/gw-lyon-02 everyware/gw-lion-03 --interval 20ms");
+    serving.until_up(&["everyware"]);
+    serving.until("told", |_| serving.tells("gw-lion-03"));
+    let own = [("backend", "everyware")];
+    let before = serving.scrape("/metrics").sum("vpnctl_requests_total", &own);
+    serving.until("read again", |metrics| metrics.sum("vpnctl_requests_total", &own) >= before + 10.0);
+    assert_eq!(serving.told.lock().unwrap().matches("can be read, but").count(), 1);
+}
+
+#[test]
+fn a_name_that_others_learn_is_shown() {
+    let bench = Bench::new();
+    let serving = Serving::start(&bench, "metrics -b ixon --interval 50ms");
+    serving.until_up(&["ixon"]);
+    let mut connect = bench.command("connect -b ixon --id AAAAAAAAAAAA --no-wait");
+    connect.env("VPNCTL_STATE_DIR", bench.write("elsewhere", "").with_file_name("other-state"));
+    Run::of(connect, "").ends(0);
+    serving.until("id", |metrics| metrics.get("vpnctl_connected", &[("target", "AAAAAAAAAAAA")]) == Some(1.0));
+    let agents = bench.run("list -b ixon -o json").ends(0).items();
+    let agent = agents.iter().find(|agent| agent["target"]["id"] == "AAAAAAAAAAAA").unwrap();
+    let name = agent["target"]["name"].as_str().unwrap();
+    serving.until("name", |metrics| metrics.get("vpnctl_connected", &[("target", name)]) == Some(1.0));
 }

@@ -4,6 +4,7 @@
 //! a scrape.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use super::pages::{self, Page};
 use super::pause::{Pause, is_refusal, rest};
 use super::reading::{Reading, in_time, only, read};
 use super::shelf::Shelf;
-use super::{Made, Pages, alone, bound, too_slow};
+use super::{Made, Pages, alone, bound, doubt, too_slow};
 use crate::app::follow::{self, Follower};
 use crate::app::selection::{self, Job, Selection};
 use crate::app::{Choice, Open, Patience, Setup};
@@ -84,9 +85,27 @@ pub struct Exporter {
 pub struct Running {
     stop: watch::Sender<bool>,
     threads: Vec<oneshot::Receiver<()>>,
+    /// For each backend, why nothing was selected there at first; none where something was, or may have been.
+    empty: Vec<oneshot::Receiver<Error>>,
 }
 
 impl Running {
+    /// Waits until it is known that nothing was selected in any backend, and tells why; waits for ever where something
+    /// was, or where one could not be read.
+    pub async fn selects_nothing(&mut self) -> Error {
+        let mut why = None;
+        for backend in &mut self.empty {
+            match backend.await {
+                Ok(error) => why = Some(error),
+                Err(_) => return std::future::pending().await,
+            }
+        }
+        match why {
+            Some(error) => error,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Tells the readers to end, which closes subscriptions, and waits for those that can hear it.
     pub async fn end(self) {
         // Where nobody listens any more, all have ended.
@@ -124,17 +143,21 @@ impl Exporter {
     /// Begins to read.
     pub fn start(&mut self) -> Running {
         let (stop, stopped) = watch::channel(false);
+        let mut empty = Vec::new();
         let keep = |keeper: Keeper| {
             let mut stopped = stopped.clone();
+            let (first, told) = oneshot::channel();
+            empty.push(told);
             alone(&format!("read {}", keeper.backend), move || async move {
                 tokio::select! {
                     // An error means that nobody is left to wait for.
                     _ = stopped.changed() => {}
-                    () = keeper.keep() => {}
+                    () = keeper.keep(first) => {}
                 }
             })
         };
-        Running { stop, threads: self.keepers.drain(..).map(keep).collect() }
+        let threads = self.keepers.drain(..).map(keep).collect();
+        Running { stop, threads, empty }
     }
 
     /// Gives the pages that show it.
@@ -178,22 +201,47 @@ struct Keeper {
 }
 
 impl Keeper {
-    /// Reads for ever.
-    async fn keep(self) {
-        let mut pause = Pause::new(self.interval);
+    /// Reads for ever; tells `first` where nothing is selected at first, and drops it where something is.
+    async fn keep(self, first: oneshot::Sender<Error>) {
+        let (mut pause, mut first) = (Pause::new(self.interval), Some(first));
         loop {
             let reading = match self.pushing() {
-                Some(open) => match self.follow(Arc::new(open), &mut pause).await {
+                Some(open) => match self.follow(Arc::new(open), &mut pause, &mut first).await {
                     Some(reading) => reading,
                     None => continue,
                 },
-                None => self.without_nothing(read(&self.setup, &self.backend, &self.selection).await),
+                None => self.doubting(read(&self.setup, &self.backend, &self.selection)).await,
             };
+            if let (Some(first), Some(error)) = (first.take(), reading.nothing()) {
+                // Where nobody waits for it, it is ending.
+                let _ = first.send(error.clone());
+            }
+            let reading = self.without_nothing(reading);
             let wait =
                 if reading.is_ok { pause.after_success(&reading.errors) } else { pause.after_failure(&reading.errors) };
             let refused = !reading.is_ok && reading.errors.iter().any(is_refusal);
             self.shelf.show(reading);
-            rest(&self.setup, &self.backend, wait, refused).await;
+            if rest(&self.setup, &self.backend, wait, refused).await {
+                pause.begin();
+            }
+        }
+    }
+
+    /// Tells how old what is shown may become while it is read anew.
+    fn doubt(&self) -> Duration {
+        let vendor = self.setup.config.backends.get(&self.backend).map_or("", |settings| settings.vendor);
+        doubt(vendor).max(self.interval)
+    }
+
+    /// Waits for a reading, and shows what is there as unknown where it takes long.
+    async fn doubting(&self, reading: impl Future<Output = Reading>) -> Reading {
+        let (mut reading, doubt) = (pin!(reading), self.doubt());
+        match tokio::time::timeout(doubt, reading.as_mut()).await {
+            Ok(reading) => reading,
+            Err(_) => {
+                self.shelf.show(Reading::failed(too_slow(&self.backend, doubt)));
+                reading.await
+            }
         }
     }
 
@@ -219,11 +267,17 @@ impl Keeper {
 
     /// Shows each state that is pushed until one can't be read, which it gives; nothing where it is time to look anew
     /// which targets there are.
-    async fn follow(&self, open: Arc<Open>, pause: &mut Pause) -> Option<Reading> {
-        let bound = bound(&self.setup, &self.backend);
+    async fn follow(
+        &self,
+        open: Arc<Open>,
+        pause: &mut Pause,
+        first: &mut Option<oneshot::Sender<Error>>,
+    ) -> Option<Reading> {
+        // What takes longer would leave what is shown in doubt.
+        let bound = bound(&self.setup, &self.backend).min(self.doubt());
         let mut jobs = match self.found(bound).await {
             Ok(jobs) => jobs,
-            Err(error) => return Some(self.without_nothing(Reading::failed(error.backend(&self.backend)))),
+            Err(error) => return Some(Reading::failed(error.backend(&self.backend))),
         };
         // Looking targets up has an end, following them has none.
         jobs.iter_mut().for_each(|job| job.open = Arc::clone(&open));
@@ -248,6 +302,7 @@ impl Keeper {
             if !reading.is_ok {
                 return Some(reading);
             }
+            *first = None;
             pause.after_success(&[]);
             self.shelf.show(reading);
         }
@@ -255,8 +310,7 @@ impl Keeper {
 
     /// Takes a selection that selects nothing here for none at all, where other backends are searched too.
     fn without_nothing(&self, reading: Reading) -> Reading {
-        let empty = |error: &Error| error.code() == crate::error::Code::SelectionEmpty;
-        if self.may_be_empty && !reading.errors.is_empty() && reading.errors.iter().all(empty) {
+        if self.may_be_empty && reading.nothing().is_some() {
             return Reading { is_ok: true, ..Reading::default() };
         }
         reading

@@ -24,6 +24,16 @@ const READ: Duration = Duration::from_secs(30);
 /// The same where devices are asked.
 const READ_DEVICES: Duration = Duration::from_secs(90);
 
+/// How old what is shown may become while it is read anew, at least.
+const DOUBT: Duration = Duration::from_secs(10);
+/// The same where devices are asked, some of which may be slow.
+const DOUBT_DEVICES: Duration = Duration::from_secs(30);
+
+/// Tells after which time at the least a reading that goes on leaves what was read before in doubt.
+fn doubt(vendor: &str) -> Duration {
+    if registry::find(vendor).is_some_and(|vendor| vendor.asks_devices) { DOUBT_DEVICES } else { DOUBT }
+}
+
 /// Tells how long one reading of a backend may take.
 fn bound(setup: &Setup, backend: &str) -> Duration {
     let Some(settings) = setup.config.backends.get(backend) else { return READ };

@@ -9,7 +9,9 @@ use crate::error::{Code, Error};
 /// The longest wait after failures, each of which doubles it.
 const LONGEST: Duration = Duration::from_secs(300);
 /// How long a login that was refused is not asked for again by itself: refusals lock a user.
-pub(super) const REFUSED: Duration = Duration::from_secs(600);
+const REFUSED: Duration = Duration::from_secs(3600);
+/// The longest such wait; each refusal doubles it.
+const REFUSED_LONGEST: Duration = Duration::from_secs(86_400);
 /// How often somebody may look whether the login was mended.
 pub(super) const LOOK: Duration = Duration::from_secs(2);
 /// The longest `Retry-After` that is believed.
@@ -20,24 +22,42 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 pub(super) struct Pause {
     interval: Duration,
     failures: u32,
+    refusals: u32,
+}
+
+/// Gives how long a login that was refused so often in a row is not asked for again.
+pub(super) fn refused(refusals: u32) -> Duration {
+    doubled(REFUSED, refusals.saturating_sub(1)).min(REFUSED_LONGEST)
+}
+
+/// Doubles a time so often.
+pub(super) fn doubled(time: Duration, times: u32) -> Duration {
+    time.saturating_mul(1 << times.min(16))
 }
 
 impl Pause {
     pub(super) fn new(interval: Duration) -> Self {
-        Self { interval, failures: 0 }
+        Self { interval, failures: 0, refusals: 0 }
     }
 
     /// Gives the wait after a reading that went well; single targets of it may have failed.
     pub(super) fn after_success(&mut self, failed: &[Error]) -> Duration {
-        self.failures = 0;
+        self.begin();
         self.interval.max(asked(failed))
+    }
+
+    /// Forgets the failures, after which everything may be different.
+    pub(super) fn begin(&mut self) {
+        (self.failures, self.refusals) = (0, 0);
     }
 
     /// Gives the wait after one that failed.
     pub(super) fn after_failure(&mut self, failed: &[Error]) -> Duration {
-        let doubled = self.interval.saturating_mul(1 << self.failures.min(16));
+        let doubled = doubled(self.interval, self.failures);
         self.failures = self.failures.saturating_add(1);
-        let refused = if failed.iter().any(is_refusal) { REFUSED } else { Duration::ZERO };
+        let is_refused = failed.iter().any(is_refusal);
+        self.refusals = if is_refused { self.refusals.saturating_add(1) } else { self.refusals };
+        let refused = if is_refused { refused(self.refusals) } else { Duration::ZERO };
         doubled.min(LONGEST.max(self.interval)).max(asked(failed)).max(refused)
     }
 }
@@ -62,23 +82,28 @@ pub(super) fn mark(setup: &Setup, backend: &str) -> u64 {
     hasher.finish()
 }
 
-/// Waits, and no longer than until somebody has logged in, where a refusal is the reason.
-pub(super) async fn rest(setup: &Setup, backend: &str, wait: Duration, refused: bool) {
+/// Waits, and no longer than until somebody has logged in, where a refusal is the reason; gives whether that was so.
+pub(super) async fn rest(setup: &Setup, backend: &str, wait: Duration, refused: bool) -> bool {
     let end = Instant::now() + wait;
     if !refused {
-        return tokio::time::sleep_until(end.into()).await;
+        tokio::time::sleep_until(end.into()).await;
+        return false;
     }
     let before = mark(setup, backend);
-    while Instant::now() < end && mark(setup, backend) == before {
+    while Instant::now() < end {
         tokio::time::sleep(LOOK.min(end.saturating_duration_since(Instant::now()))).await;
+        if mark(setup, backend) != before {
+            return true;
+        }
     }
+    false
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::{Pause, REFUSED};
+    use super::Pause;
     use crate::error::{Code, Error, Layer};
 
     fn seconds(wait: Duration) -> u64 {
@@ -112,8 +137,10 @@ mod tests {
         let limited = Error::new(Code::HttpRateLimited, Layer::Http, "x").retry_after(Some(Duration::from_secs(77)));
         assert_eq!(seconds(pause.after_success(std::slice::from_ref(&limited))), 77);
         assert_eq!(seconds(pause.after_failure(&[limited])), 77);
-        for code in [Code::AuthRejected, Code::AuthMfaRequired, Code::AuthDenied] {
-            assert!(pause.after_failure(&[Error::new(code, Layer::Auth, "x")]) >= REFUSED);
-        }
+        let refusals = [Code::AuthRejected, Code::AuthMfaRequired, Code::AuthDenied].into_iter().cycle().take(7);
+        let waits = refusals.map(|code| seconds(pause.after_failure(&[Error::new(code, Layer::Auth, "x")])) / 3600);
+        assert_eq!(waits.collect::<Vec<_>>(), [1, 2, 4, 8, 16, 24, 24]);
+        pause.begin();
+        assert_eq!(seconds(pause.after_failure(&[Error::new(Code::AuthRejected, Layer::Auth, "x")])), 3600);
     }
 }

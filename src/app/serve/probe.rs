@@ -11,12 +11,13 @@ use axum::http::{HeaderMap, Uri};
 use jiff::Timestamp;
 use prometheus::{Gauge, IntGauge, Registry};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::AbortHandle;
 
 use super::meters::{Requests, gauge};
 use super::pages::{self, Page};
-use super::pause::{REFUSED, asked, is_refusal, mark};
+use super::pause::{asked, doubled, is_refusal, mark, refused};
 use super::reading::{Reading, read};
-use super::{Made, Pages, alone, bound, too_slow, unregistered};
+use super::{Made, Pages, alone, bound, doubt, too_slow, unregistered};
 use crate::app::selection::{self, Selection};
 use crate::app::{Choice, Patience, Setup, with_error};
 use crate::config::schema::read_duration;
@@ -26,6 +27,8 @@ use crate::render::prometheus::{States, text_of};
 
 /// How long an answer is told again where nothing else is said.
 pub const INTERVAL: Duration = Duration::from_secs(5);
+/// The longest that an answer is told again after failures, each of which doubles that.
+const LONGEST: Duration = Duration::from_secs(60);
 /// How much of a scrape's time is left for the answer to arrive.
 const MARGIN: Duration = Duration::from_millis(500);
 /// The header with which Prometheus tells how long it waits, in seconds.
@@ -40,6 +43,8 @@ type Key = (String, String, bool);
 #[derive(Debug, Clone)]
 struct Flight {
     answer: watch::Receiver<Option<Arc<Answer>>>,
+    begun: Instant,
+    reader: AbortHandle,
 }
 
 /// What a reading came to, and when.
@@ -48,6 +53,8 @@ struct Answer {
     reading: Reading,
     took: Duration,
     at: Instant,
+    /// How long it is told again.
+    life: Duration,
     /// Whether the vendor was not asked for it.
     is_old: bool,
 }
@@ -67,6 +74,31 @@ struct Lane {
     /// How many readings may go side by side.
     turns: Semaphore,
     held: Mutex<Option<Held>>,
+    /// How many readings in a row have failed, and how many were refused.
+    failures: Mutex<(u32, u32)>,
+    /// After how long a reading that goes on is not waited for by those who ask then.
+    doubt: Duration,
+}
+
+impl Lane {
+    /// Counts a reading; gives how many have failed in a row, and how many were refused.
+    fn count(&self, reading: &Reading) -> (u32, u32) {
+        // A name that does not exist tells nothing of the vendor.
+        let is_failure = |error: &Error| error.is_temporary() || error.wait().is_some() || is_refusal(error);
+        let mut counted = self.failures();
+        let (failures, refusals) = *counted;
+        *counted = if reading.errors.iter().any(is_failure) {
+            let is_refused = reading.errors.iter().any(is_refusal);
+            (failures.saturating_add(1), refusals.saturating_add(u32::from(is_refused)))
+        } else {
+            (0, 0)
+        };
+        *counted
+    }
+
+    fn failures(&self) -> MutexGuard<'_, (u32, u32)> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What a request asks for.
@@ -109,6 +141,7 @@ impl Exporter {
         let backends: Vec<String> =
             if is_chosen { usual.clone()? } else { setup.config.backends.keys().cloned().collect() };
         let usual = usual.ok().and_then(|mut usual| if usual.len() == 1 { usual.pop() } else { None });
+        let interval = setup.limits.interval.unwrap_or(INTERVAL);
         let (mut lanes, mut wrong) = (BTreeMap::new(), None);
         for backend in backends {
             let Some(settings) = setup.config.backends.get(&backend) else { continue };
@@ -119,12 +152,17 @@ impl Exporter {
                     JOBS
                 }
             };
-            lanes.insert(backend, Lane { turns: Semaphore::new(jobs), held: Mutex::default() });
+            let lane = Lane {
+                turns: Semaphore::new(jobs),
+                held: Mutex::default(),
+                failures: Mutex::default(),
+                doubt: doubt(settings.vendor).max(interval),
+            };
+            lanes.insert(backend, lane);
         }
         if let Some(error) = wrong.filter(|_| lanes.len() == 1) {
             return Err(error);
         }
-        let interval = setup.limits.interval.unwrap_or(INTERVAL);
         let prober = Prober { setup, usual, interval, lanes, flights: Mutex::default() };
         Ok(Self { prober: Arc::new(prober), own })
     }
@@ -228,22 +266,27 @@ impl Prober {
         // An answer is kept as long as it is told again, so that nothing grows with what is asked for. One that will
         // never come, for its reader has broken, is none.
         flights.retain(|_, flight| match &*flight.answer.borrow() {
-            Some(answer) => answer.at.elapsed() < prober.interval,
+            Some(answer) => answer.at.elapsed() < answer.life,
             None => flight.answer.has_changed().is_ok(),
         });
         if let Some(flight) = flights.get(key) {
             let had_ended = flight.answer.borrow().is_some();
-            return (flight.clone(), had_ended);
+            let doubt = prober.lanes.get(&key.0).map_or(prober.interval, |lane| lane.doubt);
+            if had_ended || flight.begun.elapsed() < doubt {
+                return (flight.clone(), had_ended);
+            }
+            // It hangs, and the vendor may be back meanwhile; its turn is for the new one.
+            flight.reader.abort();
         }
         let (done, answer) = watch::channel(None);
-        let flight = Flight { answer };
-        flights.insert(key.clone(), flight.clone());
-        let (prober, key) = (Arc::clone(prober), key.clone());
-        tokio::spawn(async move {
-            let answer = prober.read(&key).await;
+        let (reader, owned) = (Arc::clone(prober), key.clone());
+        let task = tokio::spawn(async move {
+            let answer = reader.read(&owned).await;
             // Whoever asked may have gone.
             let _ = done.send(Some(Arc::new(answer)));
         });
+        let flight = Flight { answer, begun: Instant::now(), reader: task.abort_handle() };
+        flights.insert(key.clone(), flight.clone());
         (flight, false)
     }
 
@@ -251,7 +294,8 @@ impl Prober {
     async fn read(&self, key: &Key) -> Answer {
         let begun = Instant::now();
         let (backend, name, by_id) = key;
-        let answer = |reading, is_old| Answer { reading, took: begun.elapsed(), at: Instant::now(), is_old };
+        let life = self.interval;
+        let answer = |reading, is_old| Answer { reading, took: begun.elapsed(), at: Instant::now(), life, is_old };
         let Some(lane) = self.lanes.get(backend) else { return answer(Reading::default(), true) };
         // It is never closed.
         let _turn = lane.turns.acquire().await;
@@ -268,8 +312,8 @@ impl Prober {
             Ok(Ok(reading)) => reading,
             _ => self.unread(key, too_slow(backend, limit)),
         };
-        self.hold(backend, lane, &reading.errors);
-        answer(reading, false)
+        let life = self.hold(backend, lane, &reading);
+        Answer { life, ..answer(reading, false) }
     }
 
     /// Gives why a backend is left alone, where it still is.
@@ -279,26 +323,36 @@ impl Prober {
             held.until <= Instant::now() || held.mark.is_some_and(|before| before != mark(&self.setup, backend))
         };
         if held.as_ref().is_some_and(is_over) {
-            *held = None;
+            let ended = held.take();
+            if ended.is_some_and(|held| held.until > Instant::now()) {
+                // Somebody has logged in; what was refused before tells nothing any more.
+                *lane.failures() = (0, 0);
+            }
         }
         held.as_ref().map(|held| held.error.clone())
     }
 
-    /// Leaves a backend alone that refused the login, or asked to be left alone.
-    fn hold(&self, backend: &str, lane: &Lane, errors: &[Error]) {
+    /// Leaves a backend alone that refused the login, or asked to be left alone; gives how long the answer is told
+    /// again, which is longer with each failure.
+    fn hold(&self, backend: &str, lane: &Lane, reading: &Reading) -> Duration {
+        let errors = &reading.errors;
         let refusal = errors.iter().find(|error| is_refusal(error));
         let limited = errors.iter().find(|error| error.wait().is_some());
         let until = |wait| Instant::now() + wait;
+        let (failures, refusals) = lane.count(reading);
         let held = match (refusal, limited) {
-            (Some(error), _) => {
-                Some(Held { until: until(REFUSED), mark: Some(mark(&self.setup, backend)), error: error.clone() })
-            }
+            (Some(error), _) => Some(Held {
+                until: until(refused(refusals)),
+                mark: Some(mark(&self.setup, backend)),
+                error: error.clone(),
+            }),
             (None, Some(error)) => Some(Held { until: until(asked(errors)), mark: None, error: error.clone() }),
             (None, None) => None,
         };
         if held.is_some() {
             *lane.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
         }
+        life(self.interval, failures)
     }
 
     /// Tells of a target that was not read.
@@ -347,4 +401,42 @@ fn shown(reading: &Reading, took: Duration, is_cached: bool, expect: Option<&[Wo
     }
     States::register(&registry).map_err(unregistered)?.set(&reading.items);
     text_of(&registry).map_err(unregistered)
+}
+
+/// Gives how long an answer is told again after so many failures in a row.
+fn life(interval: Duration, failures: u32) -> Duration {
+    doubled(interval, failures.saturating_sub(1)).min(LONGEST.max(interval))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use tokio::sync::Semaphore;
+
+    use super::{Lane, Reading, life};
+    use crate::error::{Code, Error, Layer};
+
+    #[test]
+    fn failures_are_told_again_longer_and_a_success_ends_that() {
+        let lane = Lane {
+            turns: Semaphore::new(1),
+            held: Mutex::default(),
+            failures: Mutex::default(),
+            doubt: Duration::ZERO,
+        };
+        let interval = Duration::from_secs(5);
+        let lives = |error: &Error, times: usize| -> Vec<u64> {
+            let failed = || Reading::failed(error.clone());
+            (0..times).map(|_| life(interval, lane.count(&failed()).0).as_secs()).collect()
+        };
+        let down = Error::new(Code::HttpServerError, Layer::Http, "x").temporary();
+        assert_eq!(lives(&down, 6), [5, 10, 20, 40, 60, 60]);
+        assert_eq!(life(interval, lane.count(&Reading::default()).0), interval);
+        assert_eq!(lives(&down, 2), [5, 10]);
+        // A name that does not exist tells nothing of the vendor.
+        assert_eq!(lives(&Error::new(Code::TargetNotFound, Layer::Usage, "x"), 2), [5, 5]);
+        assert_eq!(life(Duration::from_secs(3600), 9), Duration::from_secs(3600));
+    }
 }

@@ -32,6 +32,12 @@ impl Reading {
         Self { errors: vec![error], ..Self::default() }
     }
 
+    /// Gives why nothing at all was selected, where that is so.
+    pub(super) fn nothing(&self) -> Option<&Error> {
+        let is_empty = self.errors.iter().all(|error| error.code() == Code::SelectionEmpty);
+        self.errors.first().filter(|_| is_empty)
+    }
+
     /// Takes the targets that were not found.
     pub(super) fn unfound(failed: &[(Arc<Open>, Error)]) -> Self {
         let items = failed.iter().map(|(open, error)| open.failed_item(None, error)).collect();

@@ -1,5 +1,6 @@
 //! What is shown of one backend: its last reading, whole, and when that was.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -24,8 +25,18 @@ pub(super) struct Shelf {
     up: IntGaugeVec,
     success: IntGaugeVec,
     observed: IntGaugeVec,
-    /// The targets that were read last, and why nothing could be read since.
-    shown: Mutex<(Vec<Value>, Option<Code>)>,
+    shown: Mutex<Shown>,
+}
+
+/// What was shown.
+#[derive(Default)]
+struct Shown {
+    /// The targets that were read last.
+    targets: Vec<Value>,
+    /// Why nothing could be read since.
+    failure: Option<Code>,
+    /// What was told of targets that are not there.
+    missing: BTreeSet<String>,
 }
 
 impl std::fmt::Debug for Shelf {
@@ -64,17 +75,20 @@ impl Shelf {
         let own = [self.backend.as_str()];
         let Reading { mut items, errors, is_ok } = reading;
         if is_ok {
-            shown.0 = items.iter().filter_map(|item| item.get("target").cloned()).collect();
+            shown.targets = items.iter().filter_map(|item| item.get("target").cloned()).collect();
             self.success.with_label_values(&own).set(now.as_second());
-        } else if !shown.0.is_empty() {
-            items = shown.0.iter().map(|target| self.unread(target, now)).collect();
+        } else if !shown.targets.is_empty() {
+            items = shown.targets.iter().map(|target| self.unread(target, now)).collect();
         }
         self.states.set(&items);
         self.up.with_label_values(&own).set(i64::from(is_ok));
         self.observed.with_label_values(&own).set(now.as_second());
         let failure = errors.first().filter(|_| !is_ok);
-        self.tell(shown.1, failure);
-        shown.1 = failure.map(Error::code);
+        self.tell(shown.failure, failure);
+        shown.failure = failure.map(Error::code);
+        if is_ok {
+            self.tell_missing(&mut shown.missing, &errors);
+        }
     }
 
     /// Gathers what is shown, never half of two readings.
@@ -83,7 +97,7 @@ impl Shelf {
         self.registry.gather()
     }
 
-    fn shown(&self) -> MutexGuard<'_, (Vec<Value>, Option<Code>)> {
+    fn shown(&self) -> MutexGuard<'_, Shown> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -91,6 +105,17 @@ impl Shelf {
         let mut unread = item::unread(&self.backend, self.vendor, None, now);
         unread.insert("target".to_owned(), target.clone());
         unread
+    }
+
+    /// Tells once of each target that is not there beside those that are: it may be misspelt.
+    fn tell_missing(&self, told: &mut BTreeSet<String>, errors: &[Error]) {
+        let is_missing = |error: &&Error| matches!(error.code(), Code::TargetNotFound | Code::UsageAmbiguous);
+        for error in errors.iter().filter(is_missing) {
+            if told.insert(error.message().to_owned()) {
+                let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+                tracing::warn!("`{}` can be read, but: {error}{hint}", self.backend);
+            }
+        }
     }
 
     /// Tells in the log when a backend can no longer be read, and when it can again; not each time.
