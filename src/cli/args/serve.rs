@@ -12,8 +12,8 @@ pub(in crate::cli) enum ServeVerb {
     ///
     /// Each backend is read by itself every --interval (15s where it is not given, after the last reading has ended),
     /// and at once where the vendor pushes. After failures the wait doubles up to 5 min; Retry-After is honoured; a login
-    /// that was refused is asked for again after 10 min, or as soon as somebody logs in. What can't be read is shown as
-    /// state="unknown", without vpnctl_connected. As with every verb, -b or -A choose the backends, else it is the default
+    /// that was refused is asked for again after an hour, doubling to a day, or as soon as somebody logs in. What can't be
+    /// read, or is being read for long, is shown as state="unknown", without vpnctl_connected. As with every verb, -b or -A choose the backends, else it is the default
     /// one.
     #[command(
         after_help = "Examples:\n  vpnctl serve metrics -A\n  vpnctl serve metrics -b home --listen 127.0.0.1:0\n  curl http://127.0.0.1:19570/metrics"
