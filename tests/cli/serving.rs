@@ -417,7 +417,7 @@ fn the_time_for_the_command_ends_it() {
 #[test]
 fn flags_that_mean_nothing_are_refused_and_variables_for_commands_are_not_meant() {
     let bench = Bench::new();
-    for flag in ["-o json", "-o table", "--json", "--fields state"] {
+    for flag in ["-o csv", "-o table", "--fields state"] {
         for verb in ["metrics -A", "probe"] {
             bench.run(&format!("serve {verb} --listen 127.0.0.1:0 {flag}")).ends(2).without_output();
         }
@@ -425,6 +425,7 @@ fn flags_that_mean_nothing_are_refused_and_variables_for_commands_are_not_meant(
     for flag in ["-l site=x", "--state connected"] {
         bench.run(&format!("serve probe --listen 127.0.0.1:0 {flag}")).ends(2).tells("each probe names its target");
     }
+    bench.run("serve probe --listen nowhere -o json").ends(2).fails("usage");
     assert_eq!(bench.requests(), 0);
     let mut command = bench.command("serve metrics -b freebox --listen 127.0.0.1:0 --timeout 300ms");
     command.env("VPNCTL_OUTPUT", "github").env("VPNCTL_TIMEOUT", "1ms");

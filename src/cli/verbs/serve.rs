@@ -79,7 +79,12 @@ impl Command<'_> {
         let global = self.global;
         let probes = matches!(verb, ServeVerb::Probe(_));
         let refused = [
-            (global.output.is_some() || global.json, "-o", "what it serves has the format of Prometheus"),
+            // JSON is how its own failures are told.
+            (
+                global.output.is_some_and(|format| !format.is_json()),
+                "-o",
+                "what it serves has the format of Prometheus",
+            ),
             (!global.fields.is_empty(), "--fields", "what it serves has the format of Prometheus"),
             (probes && !global.selector.is_empty(), "-l", "each probe names its target"),
             (probes && global.state.is_some(), "--state", "each probe names its target, and what it expects"),
