@@ -51,6 +51,8 @@ pub struct Visit {
     changed: Cell<Option<bool>>,
     /// How long what was sent may take to show; nothing once the attempt has come to an end that the vendor shows.
     doubt: Cell<Duration>,
+    /// Whether it was seen connected: then what reads disconnected later has gone down, and is not still coming.
+    seen: Cell<bool>,
     /// What was connected, where a name that was remembered turned out to mean another target.
     told: RefCell<Option<Target>>,
 }
@@ -63,6 +65,9 @@ pub struct Left {
     ours: Vec<Target>,
     wanted: Wanted,
     doubt: Duration,
+    /// Whether a device was told to connect and never showed it: it may come up long after, so it is told to disconnect
+    /// though it reads disconnected.
+    recall: bool,
 }
 
 /// Picks the one target that is meant.
@@ -107,7 +112,7 @@ impl Visit {
         let own = format!("{}/", open.info().backend);
         let asked = asked.map(|name| name.strip_prefix(&own).unwrap_or(name).to_owned());
         let (changed, doubt, told) = (Cell::default(), Cell::new(SHOWS_WITHIN), RefCell::default());
-        Ok(Self { open, act, asked, target, before, wanted, changed, doubt, told })
+        Ok(Self { open, act, asked, target, before, wanted, changed, doubt, seen: Cell::default(), told })
     }
 
     /// Names the backend.
@@ -126,6 +131,7 @@ impl Visit {
                 self.changed.set(Some(done.changed));
                 if done.status.word() == Word::Connected {
                     self.doubt.set(Duration::ZERO);
+                    self.seen.set(true);
                 }
                 let status = self.with_address(done.changed, done.status).await;
                 let told = status.target.clone().unwrap_or_else(|| self.target.clone());
@@ -221,11 +227,17 @@ impl Visit {
     /// Gives what is left to do, and lets go of the connection to the vendor meanwhile.
     #[must_use]
     pub fn leave(self) -> Left {
-        let doubt = if self.open.gate.was_passed() { self.doubt.get() } else { Duration::ZERO };
+        let sent = self.open.gate.was_passed();
+        let recall = sent && !self.open.info().one_vpn && !self.seen.get();
+        let doubt = match self.doubt.get() {
+            // It is told to disconnect in any case; only what is still on its way there has to arrive first.
+            doubt if sent && (!recall || doubt == COMES_WITHIN) => doubt,
+            _ => Duration::ZERO,
+        };
         let backend = self.open.info().backend.clone();
         let mut ours = vec![self.target];
         ours.extend(self.told.into_inner());
-        Left { backend, act: self.act, ours, wanted: self.wanted, doubt }
+        Left { backend, act: self.act, ours, wanted: self.wanted, doubt, recall }
     }
 }
 
@@ -312,6 +324,7 @@ impl Left {
         let act = Act { wait: true, ..self.act };
         match &self.wanted {
             Wanted::Nothing if now.engaged => act::take_down(open, act, target, &now).await.map(|_| ()),
+            Wanted::Nothing if self.recall => recalled(open, target).await,
             Wanted::Nothing => Ok(()),
             Wanted::Kept { up } if on && !up => Ok(()),
             Wanted::Kept { up } => act::connect(open, Act { wait: *up, ..act }, target, now).await.map(|_| ()),
@@ -350,6 +363,9 @@ impl Left {
     fn failed(&self, open: &Open, undone: Box<Undone>) -> Error {
         let Undone { status, error, .. } = *undone;
         let left = match status {
+            _ if self.recall && !status.as_ref().is_some_and(|status| status.engaged) => {
+                format!("`{}` may still come up", self.label())
+            }
             Some(Status { target: Some(target), state, .. }) => {
                 format!("`{}` is {} now", target.label(), state.word().as_str())
             }
@@ -391,6 +407,13 @@ impl Left {
             }
         }
     }
+}
+
+/// Tells a device to disconnect that was told to connect and shows nothing of it. That it reads disconnected afterwards
+/// proves nothing, as it did before: only the answer counts.
+async fn recalled(open: &Open, target: &Target) -> Result<(), Box<Undone>> {
+    let sent = open.gate.pass(open.backend.disconnect(target)).await;
+    sent.map(|_| ()).map_err(|error| error.target(target.label()).into())
 }
 
 #[cfg(test)]

@@ -286,6 +286,26 @@ fn the_deadline_bounds_connecting_and_what_was_begun_is_taken_back() {
 }
 
 #[test]
+fn a_device_that_comes_up_late_is_told_to_disconnect_though_it_reads_so() {
+    let bench = Bench::with_faults(&["everyware:connect-late=100000"]);
+    for flags in ["--timeout 700ms", "--no-wait"] {
+        bench.context("everyware").log.clear();
+        let run = bench.run(&format!("with everyware/gw-lyon-03 {flags} -- sh -c ': > ran'"));
+        run.ends(125).without_output();
+        let asked = bench.asked("everyware");
+        let told: Vec<&str> =
+            asked.iter().filter_map(|line| line.rsplit_once("/vpn/_").map(|(_, verb)| verb)).collect();
+        assert_eq!(told, ["connect", "disconnect"], "{flags}: {asked:?}");
+        assert!(!bench.path("ran").exists());
+    }
+    // What was refused was never begun, so nothing is taken back.
+    bench.fault("everyware", "device-fails=no");
+    bench.context("everyware").log.clear();
+    bench.run("with everyware/gw-lyon-03 -- true").ends(125);
+    assert_eq!(writes(&bench, "everyware"), 1, "{:?}", bench.asked("everyware"));
+}
+
+#[test]
 fn the_deadline_does_not_bound_the_command_and_bringing_back_has_its_own() {
     let bench = idle();
     bench.run("with -b freebox vpn0 --timeout 1500ms -- sleep 1.7").ends(0).quietly();

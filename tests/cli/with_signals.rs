@@ -27,6 +27,18 @@ fn a_signal_while_it_connects_takes_back_what_was_begun() {
 }
 
 #[test]
+fn a_signal_while_a_device_comes_up_tells_it_to_disconnect() {
+    let bench = Bench::with_faults(&["everyware:connect-late=100000"]);
+    let child = start(&bench, "with everyware/gw-lyon-03 -- sh -c ': > ran'");
+    let asked = |end: &str| bench.asked("everyware").iter().filter(|line| line.ends_with(end)).count();
+    until("it waits", || asked("/vpn/_connect") == 1 && asked("/vpn") > 1);
+    send("INT", &child);
+    end(child).ends(130);
+    assert_eq!((asked("/vpn/_connect"), asked("/vpn/_disconnect")), (1, 1));
+    assert!(!bench.path("ran").exists());
+}
+
+#[test]
 fn a_signal_after_a_switch_brings_back_what_was_displaced() {
     let bench = Bench::new();
     bench.fault("freebox", "stays-going-up");

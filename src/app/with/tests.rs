@@ -100,7 +100,7 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 /// Restores once, and gives what was told to the vendor.
 fn restored(wanted: Wanted, doubt: Duration, states: impl IntoIterator<Item = Status>) -> Vec<String> {
     let (open, told) = open(states);
-    let left = Left { backend: "home".to_owned(), act: act(), ours: vec![target("a")], wanted, doubt };
+    let left = Left { backend: "home".to_owned(), act: act(), ours: vec![target("a")], wanted, doubt, recall: false };
     run(left.once(&open)).map_err(|undone| undone.error).unwrap();
     told.lock().unwrap().clone()
 }
