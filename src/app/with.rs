@@ -145,7 +145,7 @@ impl Visit {
     /// Notes what came of an attempt that failed, and gives its error with what the vendor knows of it.
     async fn missed(&self, Undone { status, changed, error }: Undone) -> Error {
         self.changed.set(Some(changed || error.outcome_is_unknown()));
-        let lost = error.outcome_is_unknown() || error.code() == Code::TimeoutUnknownOutcome;
+        let lost = is_in_doubt(&error);
         // An end that the vendor shows is one; that the time is over tells nothing.
         let shown = status.is_some_and(|status| status.engaged) || attempt::was_tried(&error);
         self.doubt.set(match (lost, shown && error.code() != Code::TimeoutDeadline) {
@@ -291,9 +291,12 @@ impl Left {
         let end = open.deadline.at().unwrap_or_else(|| Instant::now() + TRIED_FOR);
         let mut pause = FIRST_PAUSE;
         loop {
-            let Err(undone) = self.once(&open).await else { return Ok(()) };
+            let Err(undone) = self.once(&open, end).await else { return Ok(()) };
             let wait = undone.error.wait().map_or(pause, |asked| asked.max(pause));
-            let is_final = !undone.error.is_temporary() || undone.error.code() == Code::TimeoutDeadline;
+            let is_final = !undone.error.is_temporary()
+                || undone.error.code() == Code::TimeoutDeadline
+                // To begin again would send it again.
+                || is_in_doubt(&undone.error);
             if is_final || Instant::now() + wait >= end {
                 return Err(self.failed(&open, undone));
             }
@@ -308,8 +311,9 @@ impl Left {
         }
     }
 
-    /// Reads the state, then does what it still takes. A write of unknown outcome is not repeated but by way of this.
-    async fn once(&self, open: &Open) -> Result<(), Box<Undone>> {
+    /// Reads the state, then does what it still takes. After a write of unknown outcome only the state is read, until
+    /// `end`.
+    async fn once(&self, open: &Open, end: Instant) -> Result<(), Box<Undone>> {
         let Some(target) = self.ours.last() else { return Ok(()) };
         let now = self.read(open, target).await?;
         if let Some(other) = self.stranger(open, &now) {
@@ -323,17 +327,79 @@ impl Left {
         let on = now.engaged && now.word() != Word::Disconnecting;
         let act = Act { wait: true, ..self.act };
         match &self.wanted {
-            Wanted::Nothing if now.engaged => act::take_down(open, act, target, &now).await.map(|_| ()),
+            Wanted::Nothing if now.engaged => self.down(open, act, target, &now, end).await.map(|_| ()),
             Wanted::Nothing if self.recall => recalled(open, target).await,
             Wanted::Nothing => Ok(()),
             Wanted::Kept { up } if on && !up => Ok(()),
-            Wanted::Kept { up } => act::connect(open, Act { wait: *up, ..act }, target, now).await.map(|_| ()),
+            Wanted::Kept { up } => self.up(open, Act { wait: *up, ..act }, target, now, end).await,
             Wanted::Other { target: other, up } if on && now.is_of(other) && !up => Ok(()),
             Wanted::Other { target: other, up } => {
-                let act = Act { wait: *up, switch: true, how: How::default(), ..act };
-                act::connect(open, act, other, now).await.map(|_| ())
+                let act = Act { switch: true, how: How::default(), ..act };
+                let now = match &now.target {
+                    Some(has) if now.engaged && has.id != other.id => {
+                        // What can't be connected anyway is no reason to give up what is up.
+                        open.backend.prepare(other, act.how).await?;
+                        self.down(open, act, has, &now, end).await?
+                    }
+                    _ => now,
+                };
+                self.up(open, Act { wait: *up, ..act }, other, now, end).await
             }
         }
+    }
+
+    async fn down(
+        &self,
+        open: &Open,
+        act: Act,
+        target: &Target,
+        now: &Status,
+        end: Instant,
+    ) -> Result<Status, Box<Undone>> {
+        let is_down = |status: &Status| !status.engaged || (open.info().one_vpn && !status.is_of(target));
+        match act::take_down(open, act, target, now).await {
+            Err(undone) if is_in_doubt(&undone.error) => {
+                self.comes_true(open, target, undone, end, is_down).await.map(|status| status.for_target(target))
+            }
+            done => done.map(|done| done.status),
+        }
+    }
+
+    async fn up(&self, open: &Open, act: Act, target: &Target, now: Status, end: Instant) -> Result<(), Box<Undone>> {
+        let is_up = |status: &Status| {
+            let own = !open.info().one_vpn || status.is_of(target);
+            let begun = !act.wait && status.engaged && status.word() != Word::Disconnecting;
+            own && (begun || status.word() == Word::Connected)
+        };
+        match act::connect(open, act, target, now).await {
+            Err(undone) if is_in_doubt(&undone.error) => {
+                self.comes_true(open, target, undone, end, is_up).await.map(|_| ())
+            }
+            done => done.map(|_| ()),
+        }
+    }
+
+    /// Reads the state after a write of unknown outcome, which is never sent twice, until it shows what was to come.
+    async fn comes_true(
+        &self,
+        open: &Open,
+        target: &Target,
+        mut undone: Box<Undone>,
+        end: Instant,
+        is_true: impl Fn(&Status) -> bool,
+    ) -> Result<Status, Box<Undone>> {
+        let mut pace = Pace::new(self.act.interval);
+        // The last look comes as late as it can still be answered.
+        let last = end.checked_sub(attempt::LAST_LOOK).unwrap_or(end);
+        while Instant::now() < last {
+            tokio::time::sleep(pace.advance().min(last.saturating_duration_since(Instant::now()))).await;
+            match attempt::read(open, target).await {
+                Ok(status) if is_true(&status) => return Ok(status),
+                Ok(status) => undone.status = Some(status),
+                Err(error) => tracing::debug!("the state could not be read, and is asked again: {error}"),
+            }
+        }
+        Err(undone)
     }
 
     /// Reads the state. Where a connect was sent and nothing shows of it, it may still come: so it is looked again.
@@ -414,6 +480,11 @@ impl Left {
 async fn recalled(open: &Open, target: &Target) -> Result<(), Box<Undone>> {
     let sent = open.gate.pass(open.backend.disconnect(target)).await;
     sent.map(|_| ()).map_err(|error| error.target(target.label()).into())
+}
+
+/// Tells whether a write was sent that may have been done all the same.
+fn is_in_doubt(error: &Error) -> bool {
+    error.outcome_is_unknown() || error.code() == Code::TimeoutUnknownOutcome
 }
 
 #[cfg(test)]

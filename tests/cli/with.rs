@@ -382,6 +382,34 @@ fn where_bringing_back_fails_it_is_told_what_is_left_and_how_to_repair_it() {
 }
 
 #[test]
+fn a_write_of_unknown_outcome_is_not_repeated_while_bringing_back() {
+    for (vendor, target, fault) in [
+        ("freebox", "Office PPTP", "http-status=503@config/vpn0"),
+        ("everyware", "gw-lyon-03", "http-status=503@_disconnect"),
+    ] {
+        let bench = idle();
+        let child =
+            running(&bench, &format!("'{vendor}/{target}' --timeout 3s -o json"), &format!("{UNTIL_GO} exit 0"));
+        bench.fault(vendor, fault);
+        bench.write("go", "");
+        let error = end(child).ends(125).without_output().fails("timeout.unknown_outcome");
+        assert!(error["hint"].as_str().unwrap().starts_with("run: vpnctl disconnect "), "{error}");
+        assert_eq!(writes(&bench, vendor), 2, "{:?}", bench.asked(vendor));
+    }
+}
+
+#[test]
+fn what_was_refused_for_a_moment_is_tried_again() {
+    let bench = Bench::new();
+    let child = running(&bench, "-b freebox vpn0 --switch", &format!("{UNTIL_GO} exit 0"));
+    bench.fault("freebox", "activation=busy*2");
+    bench.write("go", "");
+    end(child).ends(0).tells("tried again");
+    assert_eq!(switched(&bench)[2..], ["vpn0 off", "vpn1 on", "vpn1 on", "vpn1 on"]);
+    assert_eq!(now(&bench, "freebox"), ("connected".to_owned(), Some("vpn1".to_owned())));
+}
+
+#[test]
 fn a_vendor_that_is_away_for_a_moment_is_asked_again() {
     let bench = idle();
     let child = running(&bench, "-b freebox vpn0", &format!("{UNTIL_GO} exit 0"));

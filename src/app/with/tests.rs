@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Left, Visit, Wanted};
 use crate::app::act::{Act, Verb};
@@ -16,11 +16,20 @@ struct Shows {
     info: Info,
     states: Mutex<VecDeque<Result<Status>>>,
     told: Arc<Mutex<Vec<String>>>,
+    /// Whether the answers to all that it is told are lost.
+    loses: bool,
 }
 
 impl Shows {
     fn note(&self, what: &str, target: &Target) {
         self.told.lock().unwrap().push(format!("{what} {}", target.id));
+    }
+
+    fn answer(&self, status: Status) -> Result<Status> {
+        match self.loses {
+            true => Err(Error::new(Code::HttpServerError, Layer::Http, "x").temporary().unknown_outcome()),
+            false => Ok(status),
+        }
     }
 }
 
@@ -41,12 +50,12 @@ impl VpnBackend for Shows {
 
     async fn connect(&self, target: &Target, _how: How) -> Result<Status> {
         self.note("on", target);
-        Ok(of(target.clone(), State::Connecting))
+        self.answer(of(target.clone(), State::Connecting))
     }
 
     async fn disconnect(&self, target: &Target) -> Result<Status> {
         self.note("off", target);
-        Ok(of(target.clone(), State::Disconnecting))
+        self.answer(of(target.clone(), State::Disconnecting))
     }
 
     fn why_not(&self, _capability: &str) -> &'static str {
@@ -71,6 +80,10 @@ fn idle() -> Status {
 }
 
 fn open(states: impl IntoIterator<Item = Status>) -> (Open, Arc<Mutex<Vec<String>>>) {
+    opened(states, false)
+}
+
+fn opened(states: impl IntoIterator<Item = Status>, loses: bool) -> (Open, Arc<Mutex<Vec<String>>>) {
     let told = Arc::default();
     let info = Info {
         backend: "home".to_owned(),
@@ -83,7 +96,7 @@ fn open(states: impl IntoIterator<Item = Status>) -> (Open, Arc<Mutex<Vec<String
         silence_limit: None,
     };
     let states = Mutex::new(states.into_iter().map(Ok).collect());
-    let backend = Box::new(Shows { info, states, told: Arc::clone(&told) });
+    let backend = Box::new(Shows { info, states, told: Arc::clone(&told), loses });
     let open = Open { backend, deadline: Deadline::none(), jobs: 1, read_only: false, gate: Gate::default() };
     (open, told)
 }
@@ -97,11 +110,15 @@ fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
+fn soon() -> Instant {
+    Instant::now() + Duration::from_millis(500)
+}
+
 /// Restores once, and gives what was told to the vendor.
 fn restored(wanted: Wanted, doubt: Duration, states: impl IntoIterator<Item = Status>) -> Vec<String> {
     let (open, told) = open(states);
     let left = Left { backend: "home".to_owned(), act: act(), ours: vec![target("a")], wanted, doubt, recall: false };
-    run(left.once(&open)).map_err(|undone| undone.error).unwrap();
+    run(left.once(&open, soon())).map_err(|undone| undone.error).unwrap();
     told.lock().unwrap().clone()
 }
 
@@ -138,6 +155,31 @@ fn what_is_wanted_is_reached_from_whatever_is_there() {
     ] {
         let case = format!("{wanted:?} from {states:?}");
         assert_eq!(restored(wanted, Duration::ZERO, states), told, "{case}");
+    }
+}
+
+#[test]
+fn a_write_whose_answer_is_lost_is_sent_once_and_then_only_looked_for() {
+    let other = || Wanted::Other { target: target("x"), up: true };
+    let restored = |wanted: Wanted, states: Vec<Status>| {
+        let (open, told) = opened(states, true);
+        let (doubt, ours) = (Duration::ZERO, vec![target("a")]);
+        let left = Left { backend: "home".to_owned(), act: act(), ours, wanted, doubt, recall: false };
+        let done = run(left.once(&open, soon())).map_err(|undone| undone.error.code());
+        (done, told.lock().unwrap().join(", "))
+    };
+    for (wanted, states, told) in [
+        (Wanted::Nothing, vec![up("a"), up("a"), up("a"), idle()], "off a"),
+        (Wanted::Kept { up: true }, vec![idle(), idle(), idle(), up("a")], "on a"),
+        // The second step is another write.
+        (other(), vec![up("a"), up("a"), up("a"), idle(), idle(), up("x")], "off a, on x"),
+    ] {
+        assert_eq!(restored(wanted, states), (Ok(()), told.to_owned()));
+    }
+    for (wanted, state, told) in
+        [(Wanted::Nothing, up("a"), "off a"), (Wanted::Kept { up: false }, idle(), "on a"), (other(), up("a"), "off a")]
+    {
+        assert_eq!(restored(wanted, vec![state]), (Err(Code::TimeoutUnknownOutcome), told.to_owned()));
     }
 }
 
