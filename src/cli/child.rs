@@ -3,6 +3,9 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::time::Duration;
+#[cfg(not(unix))]
+use std::time::Instant;
 
 use tokio::process::{Child, Command};
 
@@ -96,12 +99,21 @@ pub(super) struct Caught {
 impl Caught {
     /// Gives the code of a command that it ends.
     pub(super) fn exit(self) -> Exit {
-        Exit::Passed(u8::try_from(128 + self.number).unwrap_or(u8::MAX))
+        match self.number {
+            INTERRUPT => Exit::Interrupted,
+            TERMINATE => Exit::Terminated,
+            number => Exit::Passed(u8::try_from(128 + number).unwrap_or(u8::MAX)),
+        }
     }
 
     /// Tells whether somebody asks vpnctl to end by it. Who hangs up sends that more than once, and means no hurry.
     pub(super) fn is_urgent(self) -> bool {
         matches!(self.number, INTERRUPT | QUIT | TERMINATE)
+    }
+
+    /// Tells whether it asks a command to end. What sends it to a whole group may send it to vpnctl by itself too.
+    pub(super) fn ends(self) -> bool {
+        matches!(self.number, HANG_UP | INTERRUPT | QUIT | TERMINATE)
     }
 
     /// Tells whether a terminal sends it to everything in its foreground.
@@ -111,7 +123,11 @@ impl Caught {
     }
 }
 
-#[cfg(unix)]
+/// Within which time two equal signals are one: `timeout` for one signals its command, and then its command's group.
+const TWIN_WITHIN: Duration = Duration::from_millis(500);
+/// How long such a twin is waited for before a signal is passed on.
+pub(super) const TWIN_COMES: Duration = Duration::from_millis(100);
+
 const HANG_UP: i32 = 1;
 const INTERRUPT: i32 = 2;
 const QUIT: i32 = 3;
@@ -124,6 +140,7 @@ pub(super) use unix::Signals;
 mod unix {
     use std::future::poll_fn;
     use std::task::Poll;
+    use std::time::Instant;
 
     use futures_util::FutureExt as _;
     use rustix::process::{Pid, Signal as Number};
@@ -132,32 +149,37 @@ mod unix {
 
     use super::{Caught, HANG_UP};
 
-    /// The signals that end a process which does not catch them, and that may be meant for a command below it.
+    /// Signals that end a process which does not catch them.
     #[derive(Debug)]
     pub(in crate::cli) struct Signals {
         caught: Vec<(i32, Signal)>,
+        pub(super) last: Option<(Caught, Instant)>,
     }
 
     impl Signals {
-        /// Begins to catch them.
+        /// Begins to catch all that may be meant for a command below.
         pub(in crate::cli) fn listen() -> Self {
-            let kinds = [
-                SignalKind::interrupt(),
-                SignalKind::terminate(),
-                SignalKind::quit(),
-                SignalKind::hangup(),
-                SignalKind::user_defined1(),
-                SignalKind::user_defined2(),
-            ];
             // Under `nohup` the end of the terminal is to be nothing, also to the command below.
-            let kinds = kinds.into_iter().filter(|kind| kind.as_raw_value() != HANG_UP || !hang_up_is_ignored());
+            let hang_up = (hang_up_is_ignored() != Some(true)).then(SignalKind::hangup);
+            let others = [SignalKind::quit(), SignalKind::user_defined1(), SignalKind::user_defined2()];
+            Self::of([SignalKind::interrupt(), SignalKind::terminate()].into_iter().chain(others).chain(hang_up))
+        }
+
+        /// Begins to catch those that end a command in order.
+        pub(in crate::cli) fn listen_for_the_end() -> Self {
+            // Where the system does not show what is ignored, `nohup` is not broken.
+            let hang_up = (hang_up_is_ignored() == Some(false)).then(SignalKind::hangup);
+            Self::of([SignalKind::interrupt(), SignalKind::terminate()].into_iter().chain(hang_up))
+        }
+
+        fn of(kinds: impl Iterator<Item = SignalKind>) -> Self {
             let caught = kinds.filter_map(|kind| Some((kind.as_raw_value(), signal(kind).ok()?))).collect();
-            Self { caught }
+            Self { caught, last: None }
         }
 
         /// Waits for one.
         pub(in crate::cli) async fn next(&mut self) -> Caught {
-            poll_fn(|context| {
+            let caught = poll_fn(|context| {
                 for (number, signal) in &mut self.caught {
                     if let Poll::Ready(Some(())) = signal.poll_recv(context) {
                         return Poll::Ready(Caught { number: *number });
@@ -165,7 +187,9 @@ mod unix {
                 }
                 Poll::Pending
             })
-            .await
+            .await;
+            self.last = Some((caught, Instant::now()));
+            caught
         }
 
         /// Gives one that has come already.
@@ -199,32 +223,57 @@ mod unix {
     }
 
     /// Tells whether vpnctl was started so that it ignores the end of its terminal, where the system shows that.
-    fn hang_up_is_ignored() -> bool {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-        let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-        mask & (1 << (HANG_UP - 1)) != 0
+    fn hang_up_is_ignored() -> Option<bool> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+        let mask = u64::from_str_radix(ignored.trim(), 16).ok()?;
+        Some(mask & (1 << (HANG_UP - 1)) != 0)
+    }
+}
+
+impl Signals {
+    /// Waits for one that is not the twin of the last one.
+    pub(super) async fn another(&mut self) -> Caught {
+        loop {
+            let last = self.last;
+            let caught = self.next().await;
+            if !last.is_some_and(|(one, at)| one == caught && at.elapsed() < TWIN_WITHIN) {
+                return caught;
+            }
+            // A third one is measured by the first.
+            self.last = last;
+        }
     }
 }
 
 /// Ctrl-C, which the system sends to every process of the console.
 #[cfg(not(unix))]
 #[derive(Debug)]
-pub(super) struct Signals;
+pub(super) struct Signals {
+    last: Option<(Caught, Instant)>,
+}
 
 #[cfg(not(unix))]
 impl Signals {
     /// Begins to catch them.
     pub(super) fn listen() -> Self {
-        Self
+        Self { last: None }
+    }
+
+    /// Begins to catch them.
+    pub(super) fn listen_for_the_end() -> Self {
+        Self { last: None }
     }
 
     /// Waits for one.
     pub(super) async fn next(&mut self) -> Caught {
         match tokio::signal::ctrl_c().await {
-            Ok(()) => Caught { number: INTERRUPT },
+            Ok(()) => {}
             Err(_) => std::future::pending().await,
         }
+        let caught = Caught { number: INTERRUPT };
+        self.last = Some((caught, Instant::now()));
+        caught
     }
 
     /// Gives none that has come already: each wait begins anew here.

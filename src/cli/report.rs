@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use tokio::sync::mpsc;
 
 use super::dispatch::Command;
-use super::{filtering, settings};
+use super::{child, filtering, settings};
 use crate::app::{Emit, Outcome, with_error};
 use crate::error::{Code, Error, Exit, Layer};
 use crate::model::Schema;
@@ -214,40 +214,18 @@ pub(super) async fn interrupted() -> Exit {
     Signals::listen().next().await
 }
 
-/// The signals that end a command, caught from the moment that this is made.
+/// The signals that end a command in order, caught from the moment that this is made.
 #[derive(Debug)]
-pub(super) struct Signals {
-    #[cfg(unix)]
-    caught: Option<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)>,
-}
+pub(super) struct Signals(child::Signals);
 
 impl Signals {
     /// Begins to catch them.
     pub(super) fn listen() -> Self {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            let both = signal(SignalKind::interrupt()).ok().zip(signal(SignalKind::terminate()).ok());
-            Self { caught: both }
-        }
-        #[cfg(not(unix))]
-        Self {}
+        Self(child::Signals::listen_for_the_end())
     }
 
     /// Waits for one; where none can be caught, the system's own way of ending is left.
     pub(super) async fn next(&mut self) -> Exit {
-        #[cfg(unix)]
-        match &mut self.caught {
-            Some((interrupt, terminate)) => tokio::select! {
-                _ = interrupt.recv() => Exit::Interrupted,
-                _ = terminate.recv() => Exit::Terminated,
-            },
-            None => std::future::pending().await,
-        }
-        #[cfg(not(unix))]
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => Exit::Interrupted,
-            Err(_) => std::future::pending().await,
-        }
+        self.0.next().await.exit()
     }
 }

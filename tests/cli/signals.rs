@@ -13,6 +13,14 @@ pub(crate) fn send(signal: &str, child: &Child) {
     assert!(sent.success());
 }
 
+/// The signals that end a command, with its codes. That of a terminal's end is caught where it can be seen that it is not
+/// ignored.
+const ENDS: &[(&str, i32)] = if cfg!(target_os = "linux") {
+    &[("INT", 130), ("TERM", 143), ("HUP", 129)]
+} else {
+    &[("INT", 130), ("TERM", 143)]
+};
+
 /// Starts a command that waits, and gives it once its write was sent and its wait has begun.
 fn waiting(bench: &Bench, line: &str) -> Child {
     let child = bench.start(line);
@@ -31,7 +39,7 @@ fn waiting(bench: &Bench, line: &str) -> Child {
 
 #[test]
 fn a_wait_ends_by_a_signal_with_its_code() {
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+    for (signal, code) in ENDS.iter().copied() {
         let bench = Bench::new();
         bench.run("disconnect -b freebox").ends(0);
         bench.context("freebox").log.clear();
@@ -80,4 +88,22 @@ fn a_wait_that_is_interrupted_tells_what_it_has_seen() {
     assert_eq!(states, ["disconnected", "connected"], "{run}");
     assert!(items.iter().all(|item| item["held"] == false && item["error"]["code"] == "interrupted"), "{run}");
     assert_eq!(run.json()["summary"]["failed"], 2, "{run}");
+}
+
+#[test]
+fn what_is_followed_ends_by_a_signal_with_its_document() {
+    for (signal, code) in ENDS.iter().copied() {
+        for line in ["watch -b freebox -o json", "wait -b freebox vpn0 --for connected -o json"] {
+            let bench = Bench::new();
+            let child = bench.start(line);
+            let started = Instant::now();
+            while bench.count("freebox", "GET") < 4 {
+                assert!(started.elapsed() < Duration::from_secs(30), "{line} never asks");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            send(signal, &child);
+            let run = Run::end_of(child, line.to_owned()).ends(code);
+            run.fails("interrupted");
+        }
+    }
 }

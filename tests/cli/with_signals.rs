@@ -148,7 +148,8 @@ fn a_second_signal_gives_up_and_tells_what_is_left() {
         bench.write("go", "");
         until("it is being brought back", || bench.count("freebox", "GET") > 0);
         send("INT", &child);
-        std::thread::sleep(Duration::from_millis(200));
+        // Sooner it would be the same one.
+        std::thread::sleep(Duration::from_millis(700));
         send("INT", &child);
         let run = end(child).ends(code).tells("interrupt again to give up").tells("may still be connected");
         run.tells("hint: run: vpnctl disconnect \"freebox/Office PPTP\"");
@@ -166,4 +167,50 @@ fn one_signal_does_not_stop_what_is_being_brought_back() {
     send("TERM", &child);
     end(child).ends(0).tells("interrupt again to give up");
     assert_eq!(now(&bench, "freebox").0, "disconnected");
+}
+
+/// Sends a signal to a process, and to its whole group, as `timeout` does.
+fn send_twice(signal: &str, child: &std::process::Child) {
+    // Each has to be seen by itself, so the second one comes a moment later.
+    let line = format!("kill -s {signal} {id}; sleep 0.02; kill -s {signal} -- -{id}", id = child.id());
+    assert!(std::process::Command::new("sh").args(["-c", &line]).status().unwrap().success());
+}
+
+#[test]
+fn what_the_whole_group_gets_is_not_passed_on_too() {
+    let bench = idle();
+    let script = "trap ': > got; echo got' TERM; : > began; while [ ! -e go ]; do sleep 0.02; done; exit 7";
+    let child = running(&bench, "-b freebox vpn0", script);
+    send_twice("TERM", &child);
+    until("the command got it", || bench.path("got").exists());
+    // For as long as it would be held.
+    std::thread::sleep(Duration::from_millis(300));
+    bench.write("go", "");
+    // The shell tells what became of its own commands, which are in the group too.
+    let run = end(child).ends(7);
+    assert_eq!(run.stdout, "got\n");
+    assert_eq!(switched(&bench), ["vpn0 on", "vpn0 off"]);
+}
+
+#[test]
+fn two_equal_signals_at_once_are_one() {
+    let bench = Bench::new();
+    // While it connects.
+    bench.fault("freebox", "slow=600@config/vpn0");
+    let child = start(&bench, "with -b freebox vpn0 --switch -- true");
+    until("it has switched off what was on", || switched(&bench).len() == 1);
+    send_twice("TERM", &child);
+    let run = end(child).ends(143);
+    assert!(!run.stderr.contains("before what was there was brought back"), "{run}");
+    assert_eq!(now(&bench, "freebox"), ("connected".to_owned(), Some("vpn1".to_owned())));
+    bench.context("freebox").faults.clear_all();
+    // While what was there is brought back.
+    let child = running(&bench, "-b freebox vpn0 --switch", &format!("{UNTIL_GO} exit 0"));
+    bench.fault("freebox", "http-status=503*6");
+    bench.context("freebox").log.clear();
+    bench.write("go", "");
+    until("it is being brought back", || bench.count("freebox", "GET") > 0);
+    send_twice("TERM", &child);
+    end(child).ends(0).tells("interrupt again to give up");
+    assert_eq!(now(&bench, "freebox"), ("connected".to_owned(), Some("vpn1".to_owned())));
 }

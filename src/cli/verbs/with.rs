@@ -1,6 +1,7 @@
 //! `with`: what runs while a target is connected, and the signals that come meanwhile.
 
 use std::pin::pin;
+use std::time::Instant;
 
 use crate::app::act::{self, Act};
 use crate::app::with::{self, Left, Visit};
@@ -103,7 +104,7 @@ async fn connected(visit: &Visit, signals: &mut Signals) -> Result<Status, Misse
             biased;
             _ = &mut connecting => break,
             _closed = &mut closing => break,
-            again = signals.next() => if again.is_urgent() { return Err(Missed::GivenUp(again)) },
+            again = signals.another() => if again.is_urgent() { return Err(Missed::GivenUp(again)) },
         }
     }
     Err(Missed::Failed(stopped(caught, "the command was not run")))
@@ -117,11 +118,21 @@ async fn run(with: &With, backend: &str, status: &Status, left: &Left, signals: 
         ("VPNCTL_IP_ADDRESS", with::address(status)),
     ];
     let mut child = child::start(&with.command, &variables)?;
+    // What may have gone to the whole group, so that the command has got it by itself: a twin of it tells.
+    let mut held: Vec<(Caught, Instant)> = Vec::new();
     let ended = loop {
         tokio::select! {
             biased;
             ended = child.wait() => break ended,
-            caught = signals.next() => signals.forward(caught, &child),
+            caught = signals.next() => match held.iter().position(|(one, _)| *one == caught) {
+                Some(twin) => drop(held.remove(twin)),
+                None if caught.ends() => held.push((caught, Instant::now() + child::TWIN_COMES)),
+                None => signals.forward(caught, &child),
+            },
+            () = at(held.first().map(|(_, due)| *due)) => {
+                let (caught, _) = held.remove(0);
+                signals.forward(caught, &child);
+            }
         }
     };
     // What was typed to end the command has done so.
@@ -129,6 +140,13 @@ async fn run(with: &With, backend: &str, status: &Status, left: &Left, signals: 
     ended.map(child::code).map_err(|error| {
         Error::new(Code::Internal, Layer::Usage, format!("how the command ended is not known: {error}"))
     })
+}
+
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Brings back what was there before; a second signal gives up.
@@ -139,7 +157,7 @@ async fn restored(left: &Left, settings: &Settings, signals: &mut Signals) -> Re
         let caught = tokio::select! {
             biased;
             done = &mut restoring => return done,
-            caught = signals.next() => caught,
+            caught = signals.another() => caught,
         };
         if caught.is_urgent() && std::mem::replace(&mut told, true) {
             return Err(left.given_up().with_exit(caught.exit()));
