@@ -3,29 +3,26 @@
 //! What is brought back is decided from two states alone: the one that was read before anything was changed, and the one
 //! that is read when it is over. So it doesn't matter what ended it, nor what became of a write whose answer was lost.
 
+mod restore;
+
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::Open;
 use super::act::{self, Act, Undone};
-use super::attempt::{self, Pace};
+use super::attempt;
 use super::selection::{Job, Plan};
-use super::{Open, Patience, Setup};
-use crate::backend::{How, naming};
+use crate::backend::naming;
 use crate::error::{Code, Error, Layer, Result};
 use crate::model::{State, Status, Target, Word};
+
+pub use restore::Unrestored;
 
 /// How long a connect that was answered may take to show, where nothing else tells what became of it.
 const SHOWS_WITHIN: Duration = Duration::from_millis(2500);
 /// How long one may take whose answer was lost: it may still be on its way.
 const COMES_WITHIN: Duration = Duration::from_secs(10);
-/// The first pause before a restoring that failed is tried again; each is twice as long as the one before.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// The longest of these pauses.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// For how long it is tried where no time was set.
-const TRIED_FOR: Duration = Duration::from_secs(60);
-
 /// What has to be there again in the end.
 #[derive(Debug, Clone)]
 enum Wanted {
@@ -79,6 +76,16 @@ pub fn only(plan: Plan) -> Result<Job> {
         return Err(error.backend(backend));
     }
     let mut jobs = plan.jobs;
+    // What can't be looked at might be meant too, so none of the others is.
+    let mut failed = jobs.iter().filter_map(|job| Some((job, job.error.clone()?)));
+    if let Some((job, error)) = failed.next() {
+        let error = error.backend(&job.open.info().backend);
+        let hint = error.hint_text().map(str::to_owned);
+        return Err(failed.fold(error, |error, (job, other)| {
+            let other = format!("{}: {}", job.open.info().backend, other.message());
+            error.explained(&other, hint.clone().unwrap_or_default())
+        }));
+    }
     if let [_, _, ..] = jobs.as_slice() {
         let label = |job: &Job| match &job.target {
             Some(target) => naming::argument(&job.open.info().backend, target),
@@ -89,12 +96,7 @@ pub fn only(plan: Plan) -> Result<Job> {
         return Err(Error::usage(format!("`with` connects one target, and {} are meant: {all}", jobs.len()))
             .hint("name one of them"));
     }
-    let job = jobs.pop().ok_or_else(|| Error::usage("no target is named"))?;
-    let backend = job.open.info().backend.clone();
-    match job.error {
-        Some(error) => Err(error.backend(backend)),
-        None => Ok(job),
-    }
+    jobs.pop().ok_or_else(|| Error::usage("no target is named"))
 }
 
 impl Visit {
@@ -186,12 +188,16 @@ impl Visit {
 
     async fn told_of(&self, error: Error) -> Error {
         let argument = naming::argument(self.backend(), &self.target);
+        let look = if self.open.info().one_vpn { format!("-b {}", self.backend()) } else { argument.clone() };
         let error = match error.code() {
             Code::ConflictActive => error.instead(format!(
                 "add --switch to disconnect it for as long as the command runs: vpnctl with --switch {argument} -- CMD"
             )),
-            Code::TimeoutDeadline | Code::TimeoutUnknownOutcome => {
+            Code::TimeoutDeadline if !error.outcome_is_unknown() => {
                 error.instead("the command was not run; give it more time with --timeout")
+            }
+            _ if is_in_doubt(&error) => {
+                error.instead(format!("the command was not run; look with `vpnctl status {look}`, and try again"))
             }
             _ => error,
         };
@@ -277,209 +283,6 @@ fn wanted(open: &Open, act: Act, target: &Target, before: &Status) -> Result<Wan
         .target(target.label())
         .hint(format!("disconnect it first: vpnctl disconnect -b {}", open.info().backend))),
     }
-}
-
-impl Left {
-    /// Brings back what was there, within a time of its own.
-    ///
-    /// # Errors
-    /// Fails with what the vendor said; what is left and how to repair it is told.
-    pub async fn restore(&self, setup: &Setup) -> Result<()> {
-        let settings = setup.config.backends.get(&self.backend);
-        let settings = settings.ok_or_else(|| Error::config(format!("there is no backend `{}`", self.backend)))?;
-        let open = setup.open(settings, Patience::Wait)?;
-        let end = open.deadline.at().unwrap_or_else(|| Instant::now() + TRIED_FOR);
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let Err(undone) = self.once(&open, end).await else { return Ok(()) };
-            let wait = undone.error.wait().map_or(pause, |asked| asked.max(pause));
-            let is_final = !undone.error.is_temporary()
-                || undone.error.code() == Code::TimeoutDeadline
-                // To begin again would send it again.
-                || is_in_doubt(&undone.error);
-            if is_final || Instant::now() + wait >= end {
-                return Err(self.failed(&open, undone));
-            }
-            if pause == FIRST_PAUSE {
-                tracing::warn!(
-                    "what was there before could not be brought back yet, and is tried again: {}",
-                    undone.error
-                );
-            }
-            tokio::time::sleep(wait).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-    }
-
-    /// Reads the state, then does what it still takes. After a write of unknown outcome only the state is read, until
-    /// `end`.
-    async fn once(&self, open: &Open, end: Instant) -> Result<(), Box<Undone>> {
-        let Some(target) = self.ours.last() else { return Ok(()) };
-        let now = self.read(open, target).await?;
-        if let Some(other) = self.stranger(open, &now) {
-            tracing::warn!(
-                "`{}` is {} now, and was not connected by this command, so it is left alone",
-                other.label(),
-                now.word().as_str()
-            );
-            return Ok(());
-        }
-        let on = now.engaged && now.word() != Word::Disconnecting;
-        let act = Act { wait: true, ..self.act };
-        match &self.wanted {
-            Wanted::Nothing if now.engaged => self.down(open, act, target, &now, end).await.map(|_| ()),
-            Wanted::Nothing if self.recall => recalled(open, target).await,
-            Wanted::Nothing => Ok(()),
-            Wanted::Kept { up } if on && !up => Ok(()),
-            Wanted::Kept { up } => self.up(open, Act { wait: *up, ..act }, target, now, end).await,
-            Wanted::Other { target: other, up } if on && now.is_of(other) && !up => Ok(()),
-            Wanted::Other { target: other, up } => {
-                let act = Act { switch: true, how: How::default(), ..act };
-                let now = match &now.target {
-                    Some(has) if now.engaged && has.id != other.id => {
-                        // What can't be connected anyway is no reason to give up what is up.
-                        open.backend.prepare(other, act.how).await?;
-                        self.down(open, act, has, &now, end).await?
-                    }
-                    _ => now,
-                };
-                self.up(open, Act { wait: *up, ..act }, other, now, end).await
-            }
-        }
-    }
-
-    async fn down(
-        &self,
-        open: &Open,
-        act: Act,
-        target: &Target,
-        now: &Status,
-        end: Instant,
-    ) -> Result<Status, Box<Undone>> {
-        let is_down = |status: &Status| !status.engaged || (open.info().one_vpn && !status.is_of(target));
-        match act::take_down(open, act, target, now).await {
-            Err(undone) if is_in_doubt(&undone.error) => {
-                self.comes_true(open, target, undone, end, is_down).await.map(|status| status.for_target(target))
-            }
-            done => done.map(|done| done.status),
-        }
-    }
-
-    async fn up(&self, open: &Open, act: Act, target: &Target, now: Status, end: Instant) -> Result<(), Box<Undone>> {
-        let is_up = |status: &Status| {
-            let own = !open.info().one_vpn || status.is_of(target);
-            let begun = !act.wait && status.engaged && status.word() != Word::Disconnecting;
-            own && (begun || status.word() == Word::Connected)
-        };
-        match act::connect(open, act, target, now).await {
-            Err(undone) if is_in_doubt(&undone.error) => {
-                self.comes_true(open, target, undone, end, is_up).await.map(|_| ())
-            }
-            done => done.map(|_| ()),
-        }
-    }
-
-    /// Reads the state after a write of unknown outcome, which is never sent twice, until it shows what was to come.
-    async fn comes_true(
-        &self,
-        open: &Open,
-        target: &Target,
-        mut undone: Box<Undone>,
-        end: Instant,
-        is_true: impl Fn(&Status) -> bool,
-    ) -> Result<Status, Box<Undone>> {
-        let mut pace = Pace::new(self.act.interval);
-        // The last look comes as late as it can still be answered.
-        let last = end.checked_sub(attempt::LAST_LOOK).unwrap_or(end);
-        while Instant::now() < last {
-            tokio::time::sleep(pace.advance().min(last.saturating_duration_since(Instant::now()))).await;
-            match attempt::read(open, target).await {
-                Ok(status) if is_true(&status) => return Ok(status),
-                Ok(status) => undone.status = Some(status),
-                Err(error) => tracing::debug!("the state could not be read, and is asked again: {error}"),
-            }
-        }
-        Err(undone)
-    }
-
-    /// Reads the state. Where a connect was sent and nothing shows of it, it may still come: so it is looked again.
-    async fn read(&self, open: &Open, target: &Target) -> Result<Status> {
-        let mut now = attempt::read(open, target).await?;
-        // Most of the time is kept for what has to be done then.
-        let left = open.deadline.left().map(|left| left / 4);
-        let end = Instant::now() + left.map_or(self.doubt, |left| left.min(self.doubt));
-        let mut pace = Pace::new(self.act.interval);
-        while !now.engaged && Instant::now() < end {
-            tokio::time::sleep(pace.advance().min(end.saturating_duration_since(Instant::now()))).await;
-            now = attempt::read(open, target).await?;
-        }
-        Ok(now)
-    }
-
-    /// Gives what has the one VPN where that is neither ours nor what has to be there.
-    fn stranger<'a>(&self, open: &Open, now: &'a Status) -> Option<&'a Target> {
-        if !open.info().one_vpn || !now.engaged || now.word() == Word::Disconnecting {
-            return None;
-        }
-        let has = now.target.as_ref()?;
-        let wanted = matches!(&self.wanted, Wanted::Other { target, .. } if target.id == has.id);
-        (!wanted && self.ours.iter().all(|ours| ours.id != has.id)).then_some(has)
-    }
-
-    fn failed(&self, open: &Open, undone: Box<Undone>) -> Error {
-        let Undone { status, error, .. } = *undone;
-        let left = match status {
-            _ if self.recall && !status.as_ref().is_some_and(|status| status.engaged) => {
-                format!("`{}` may still come up", self.label())
-            }
-            Some(Status { target: Some(target), state, .. }) => {
-                format!("`{}` is {} now", target.label(), state.word().as_str())
-            }
-            _ => "what is left there is not known".to_owned(),
-        };
-        let error = error.explained(&left, self.repair()).context("what was there before was not brought back");
-        open.own(error).target(self.label())
-    }
-
-    /// Makes the error for somebody who did not want to wait for it.
-    #[must_use]
-    pub fn given_up(&self) -> Error {
-        let what = match &self.wanted {
-            Wanted::Nothing => format!("`{}` may still be connected", self.label()),
-            Wanted::Kept { .. } => format!("`{}` was on before and may be down", self.label()),
-            Wanted::Other { target, .. } => format!("`{}` was connected before and may be down", target.label()),
-        };
-        let message = format!("interrupted before what was there was brought back: {what}");
-        Error::new(Code::Interrupted, Layer::Usage, message)
-            .backend(&self.backend)
-            .target(self.label())
-            .hint(self.repair())
-    }
-
-    /// Gives what names the target on the command line, inside its backend.
-    #[must_use]
-    pub fn label(&self) -> &str {
-        self.ours.last().map_or("?", Target::label)
-    }
-
-    /// Says what to type to do it by hand.
-    fn repair(&self) -> String {
-        let ours = self.ours.last().map(|target| naming::argument(&self.backend, target)).unwrap_or_default();
-        match &self.wanted {
-            Wanted::Nothing => format!("run: vpnctl disconnect {ours}"),
-            Wanted::Kept { .. } => format!("run: vpnctl connect {ours}"),
-            Wanted::Other { target, .. } => {
-                format!("run: vpnctl connect --switch {}", naming::argument(&self.backend, target))
-            }
-        }
-    }
-}
-
-/// Tells a device to disconnect that was told to connect and shows nothing of it. That it reads disconnected afterwards
-/// proves nothing, as it did before: only the answer counts.
-async fn recalled(open: &Open, target: &Target) -> Result<(), Box<Undone>> {
-    let sent = open.gate.pass(open.backend.disconnect(target)).await;
-    sent.map(|_| ()).map_err(|error| error.target(target.label()).into())
 }
 
 /// Tells whether a write was sent that may have been done all the same.

@@ -264,7 +264,9 @@ fn a_connect_whose_answer_is_lost_is_not_repeated_and_what_it_displaced_comes_ba
     let bench = Bench::new();
     bench.fault("freebox", "slow=1500@config/vpn0");
     let line = "with -b freebox vpn0 --switch --request-timeout 400ms --timeout 5s -o json -- sh -c ': > ran'";
-    bench.run(line).ends(125).without_output().fails("timeout.unknown_outcome");
+    let error = bench.run(line).ends(125).without_output().fails("timeout.unknown_outcome");
+    // More time would not have brought the answer.
+    assert_eq!(error["hint"], "the command was not run; look with `vpnctl status -b freebox`, and try again");
     let on = switched(&bench).iter().filter(|line| *line == "vpn0 on").count();
     assert!(on <= 1, "{:?}", switched(&bench));
     assert_eq!(now(&bench, "freebox"), ("connected".to_owned(), Some("vpn1".to_owned())));
@@ -303,6 +305,37 @@ fn a_device_that_comes_up_late_is_told_to_disconnect_though_it_reads_so() {
     bench.context("everyware").log.clear();
     bench.run("with everyware/gw-lyon-03 -- true").ends(125);
     assert_eq!(writes(&bench, "everyware"), 1, "{:?}", bench.asked("everyware"));
+}
+
+#[test]
+fn where_the_first_step_and_bringing_back_fail_the_line_that_repairs_it_is_last() {
+    let bench = Bench::new();
+    bench.run("list -b freebox").ends(0);
+    bench.context("freebox").log.clear();
+    bench.fault("freebox", "slow=1500@config/vpn1");
+    let child = start(&bench, "with -b freebox vpn0 --switch --request-timeout 400ms --timeout 2s -- true");
+    until("the state was read", || bench.asked("freebox").iter().any(|line| line.ends_with("/status")));
+    bench.fault("freebox", "http-status=503");
+    let run = end(child).ends(125).without_output().tells("whether `Downloads` will disconnect is not known");
+    let lines: Vec<&str> = run.stderr.lines().collect();
+    assert_eq!(lines.last(), Some(&"hint: run: vpnctl connect --switch freebox/Downloads"), "{run}");
+    assert_eq!(run.stderr.matches("not brought back").count(), 1, "{run}");
+    assert_eq!(run.stderr.matches("hint: ").count(), 1, "{run}");
+    assert!(!run.stderr.contains("--timeout"), "{run}");
+}
+
+#[test]
+fn a_backend_that_cannot_be_looked_at_is_told_and_not_taken_for_a_second_target() {
+    let bench = idle();
+    bench.fault("ixon", "http-status=500");
+    for name in ["vpn0", "nope"] {
+        let run = bench.run(&format!("with -A {name} -o json -- true")).ends(125).without_output();
+        let message = run.error()["message"].as_str().unwrap().to_owned();
+        assert!(!message.contains("are meant"), "{run}");
+        assert_eq!(run.error()["backend"], if name == "nope" { "everyware" } else { "ixon" }, "{run}");
+        assert_eq!(message.contains("ixon: "), name == "nope", "{run}");
+    }
+    assert_eq!(writes(&bench, "freebox"), 0);
 }
 
 #[test]

@@ -218,3 +218,23 @@ fn a_write_that_may_have_been_done_has_changed_something_and_a_refused_one_has_n
         assert_eq!(visit.doubt.get() == super::COMES_WITHIN, changed);
     }
 }
+
+#[test]
+fn a_cause_that_was_told_is_not_told_again_and_the_repair_comes_last() {
+    let left = || Left {
+        backend: "home".to_owned(),
+        act: act(),
+        ours: vec![target("a")],
+        wanted: Wanted::Other { target: target("x"), up: true },
+        doubt: Duration::ZERO,
+        recall: false,
+    };
+    let cause = || Error::new(Code::HttpServerError, Layer::Http, "it answered 503");
+    let first = |text: &str| Error::new(Code::TimeoutUnknownOutcome, Layer::Http, text).hint("more time");
+    for (text, told) in [("not known: it answered 503", 1), ("something else", 1)] {
+        let error = left().failed(cause().into()).after(first(text));
+        assert_eq!(error.message().matches("it answered 503").count(), told, "{error}");
+        assert_eq!(error.hint_text(), Some("run: vpnctl connect --switch home/x"));
+        assert_eq!(error.code(), Code::TimeoutUnknownOutcome);
+    }
+}

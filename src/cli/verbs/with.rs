@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Instant;
 
 use crate::app::act::{self, Act};
-use crate::app::with::{self, Left, Visit};
+use crate::app::with::{self, Left, Unrestored, Visit};
 use crate::app::{Patience, selection};
 use crate::backend::How;
 use crate::cli::args::{Targets, With};
@@ -34,12 +34,15 @@ impl Command<'_> {
         }
         let status = match connected(&visit, &mut signals).await {
             Ok(status) => status,
-            Err(Missed::GivenUp(caught)) => return Err(visit.leave().given_up().with_exit(caught.exit()).into()),
+            Err(Missed::GivenUp(caught)) => {
+                return Err(Error::from(visit.leave().given_up().with_exit(caught.exit())).into());
+            }
             Err(Missed::Failed(error)) => {
-                if visit.has_changed() {
-                    tell_undone(restored(&visit.leave(), settings, &mut signals).await);
+                if !visit.has_changed() {
+                    return Err(error.into());
                 }
-                return Err(error.into());
+                let restored = restored(&visit.leave(), settings, &mut signals).await;
+                return Err(after(error, restored).into());
             }
         };
         let backend = visit.backend().to_owned();
@@ -48,13 +51,10 @@ impl Command<'_> {
         let restored = restored(&left, settings, &mut signals).await;
         match (ended, restored) {
             (Ok(code), Ok(())) => Ok(Exit::Passed(code)),
-            (Ok(0), Err(error)) => Err(error.into()),
+            (Ok(0), Err(left)) => Err(Error::from(left).into()),
             // What went wrong first is what the process ends with.
-            (Ok(code), Err(error)) => Err(error.with_exit(Exit::Passed(code)).into()),
-            (Err(error), restored) => {
-                tell_undone(restored);
-                Err(error.into())
-            }
+            (Ok(code), Err(left)) => Err(Error::from(left.with_exit(Exit::Passed(code))).into()),
+            (Err(error), restored) => Err(after(error, restored).into()),
         }
     }
 
@@ -150,7 +150,7 @@ async fn at(due: Option<Instant>) {
 }
 
 /// Brings back what was there before; a second signal gives up.
-async fn restored(left: &Left, settings: &Settings, signals: &mut Signals) -> Result<()> {
+async fn restored(left: &Left, settings: &Settings, signals: &mut Signals) -> Result<(), Unrestored> {
     let mut restoring = pin!(left.restore(&settings.setup));
     let mut told = false;
     loop {
@@ -168,11 +168,11 @@ async fn restored(left: &Left, settings: &Settings, signals: &mut Signals) -> Re
     }
 }
 
-/// Tells that something was not brought back, where the error that is told last is another one.
-fn tell_undone(restored: Result<()>) {
-    if let Err(error) = restored {
-        let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
-        tracing::error!("{error}{hint}");
+/// Gives the error that came first, and with it what was not brought back.
+fn after(error: Error, restored: Result<(), Unrestored>) -> Error {
+    match restored {
+        Ok(()) => error,
+        Err(left) => left.after(error),
     }
 }
 
