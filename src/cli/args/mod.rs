@@ -208,7 +208,7 @@ pub(in crate::cli) enum Verb {
     Watch(Watching),
     /// Tell whether every target is in the expected state: 0 yes, 3 no.
     #[command(
-        after_help = "Examples:\n  vpnctl check -b home\n  vpnctl check -A --expect disconnected -o json\n  vpnctl check plant/gw-7 -o nagios --warn age=300: --crit rx_rate=1:\n  vpnctl check -b plant -o junit > vpn.xml"
+        after_help = "Examples:\n  vpnctl check -b home\n  vpnctl check -A --expect disconnected -o json\n  vpnctl check home/Office -o nagios --warn age=300: --crit rx_rate=1:\n  vpnctl check -b plant -o junit > vpn.xml"
     )]
     Check(Checking),
     /// Connect, run a command, then bring back what was there before.
