@@ -285,7 +285,9 @@ impl<'a> Poll<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Before, doing, fails_anew};
+    use std::time::Duration;
+
+    use super::{Before, Pace, doing, fails_anew};
     use crate::model::{LastError, Source, State, Status};
 
     fn failed(at: Option<i64>, code: &str) -> Status {
@@ -298,6 +300,20 @@ mod tests {
 
     fn idle() -> Status {
         Status::new(State::Disconnected, Source::Client)
+    }
+
+    #[test]
+    fn polling_goes_from_fast_to_slow_and_begins_anew_after_a_change() {
+        let mut pace = Pace::new(None);
+        let waits: Vec<u128> = (0..12).map(|_| pace.advance().as_millis()).collect();
+        assert_eq!(waits[..3], [250, 375, 562]);
+        assert!(waits.windows(2).all(|two| two[0] <= two[1]), "{waits:?}");
+        assert_eq!(waits.last(), Some(&5000));
+        pace.begin();
+        assert_eq!(pace.advance().as_millis(), 250);
+        // What was asked for is taken as given.
+        let mut fixed = Pace::new(Some(Duration::from_millis(40)));
+        assert!((0..5).all(|_| fixed.advance().as_millis() == 40));
     }
 
     #[test]
