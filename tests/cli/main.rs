@@ -53,4 +53,6 @@ mod tunnels;
 #[cfg(unix)]
 mod with;
 #[cfg(unix)]
+mod with_restoring;
+#[cfg(unix)]
 mod with_signals;

@@ -4,13 +4,14 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use vpnctl::error::{Code, Exit};
+use vpnctl::error::{Code, Error, Exit, Layer};
 use vpnctl::model::{State, Target, TargetKind, Word};
 use vpnctl::simulate::server::Entry;
 use vpnctl::simulate::world::Options;
 
 use super::bench::{Bench, FAST, connect, failed, find, word};
 use super::facts::IXON;
+use super::ixon_cloud::attempt_failed;
 
 /// The user whom the simulated cloud knows.
 pub(crate) const EMAIL: &str = "demo@example.org";
@@ -344,4 +345,18 @@ async fn a_secret_that_a_server_echoes_is_not_shown() {
         assert!(shown.contains("AAAAAAAAAAAA"), "{shown}");
         bench.heal();
     }
+}
+
+#[tokio::test]
+async fn a_token_that_the_cloud_refuses_is_why_an_attempt_failed() {
+    let bench = Bench::faulty("ixon", &["token-expired"]).await;
+    let error = failed(
+        Err::<(), _>(bench.open().explain(&IXON.by_id("AAAAAAAAAAAC"), attempt_failed()).await),
+        Code::AuthExpired,
+    );
+    assert!(error.message().starts_with("`x` did not connect: a step failed: "), "{error}");
+    assert!(error.hint_text().unwrap().contains("make a new token"), "{:?}", error.hint_text());
+    // What is pending at the deadline is pending, whatever the token is.
+    let late = Error::new(Code::TimeoutDeadline, Layer::Tunnel, "late");
+    assert_eq!(bench.open().explain(&IXON.by_id("AAAAAAAAAAAC"), late).await.code(), Code::TimeoutDeadline);
 }

@@ -305,7 +305,7 @@ async fn a_router_that_stays_asleep_is_waited_for_until_the_deadline() {
     assert!(bench.count("GET /api/agents?") <= 4, "{:?}", bench.asked());
 }
 
-fn attempt_failed() -> Error {
+pub(crate) fn attempt_failed() -> Error {
     Error::new(Code::TunnelStepFailed, Layer::Tunnel, "`x` did not connect: a step failed").hint("look closer")
 }
 
@@ -354,20 +354,6 @@ async fn an_explanation_that_fails_leaves_the_error_as_it_was() {
     bench.unset("company_id");
     same(bench.open().explain(&target, attempt_failed()).await);
     assert_eq!(bench.requests(), 0);
-}
-
-#[tokio::test]
-async fn a_token_that_the_cloud_refuses_is_why_an_attempt_failed() {
-    let bench = Bench::faulty("ixon", &["token-expired"]).await;
-    let error = failed(
-        Err::<(), _>(bench.open().explain(&IXON.by_id("AAAAAAAAAAAC"), attempt_failed()).await),
-        Code::AuthExpired,
-    );
-    assert!(error.message().starts_with("`x` did not connect: a step failed: "), "{error}");
-    assert!(error.hint_text().unwrap().contains("make a new token"), "{:?}", error.hint_text());
-    // What is pending at the deadline is pending, whatever the token is.
-    let late = Error::new(Code::TimeoutDeadline, Layer::Tunnel, "late");
-    assert_eq!(bench.open().explain(&IXON.by_id("AAAAAAAAAAAC"), late).await.code(), Code::TimeoutDeadline);
 }
 
 #[tokio::test]
