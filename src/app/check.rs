@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 use super::selection::Plan;
 use super::status::{self, Reading};
-use super::{Emit, emit, emit_failed, with_error};
+use super::{Emit, emit, emit_failed, emit_no, with_error};
 use crate::error::{Code, Error, Layer, Result};
 use crate::model::document::Checked;
 use crate::model::threshold::Thresholds;
@@ -60,6 +60,7 @@ pub fn validate(expectation: &Expectation) -> Result<()> {
 pub async fn run(plan: Plan, expectation: &Expectation, each: &dyn Fn(&Item), out: &Emit) {
     let (sender, mut read) = mpsc::unbounded_channel();
     // The sender goes with it, so that the other ends too.
+    let sender = Emit::judged_by(sender, out);
     let reading = async move { status::run(plan, Reading::default(), &sender).await };
     let judging = async {
         while let Some((item, error)) = read.recv().await {
@@ -68,6 +69,7 @@ pub async fn run(plan: Plan, expectation: &Expectation, each: &dyn Fn(&Item), ou
             each(&item);
             match error {
                 Some(error) => emit_failed(out, Some(item), error),
+                None if item.get("ok") == Some(&serde_json::Value::Bool(false)) => emit_no(out, item),
                 None => emit(out, item),
             }
         }

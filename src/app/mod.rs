@@ -9,6 +9,7 @@ pub mod check;
 pub mod client_settings;
 pub mod follow;
 pub mod gate;
+pub mod limit;
 pub mod list;
 pub mod log;
 pub mod outcome;
@@ -16,6 +17,7 @@ pub mod schema;
 pub mod selection;
 pub mod serve;
 pub mod settings;
+pub mod shard;
 pub mod status;
 pub mod trust;
 pub mod tunnel;
@@ -40,6 +42,7 @@ use crate::state::Folder;
 
 pub use crate::http::probe::Probe;
 pub use gate::Gate;
+pub use limit::Stop;
 pub use outcome::Outcome;
 pub use selection::{Choice, Selection};
 
@@ -56,6 +59,8 @@ pub struct Limits {
     pub jobs: Option<usize>,
     /// How many requests to a backend may start in a second.
     pub rate: Option<f64>,
+    /// How many failures end the run.
+    pub max_failures: Option<limit::MaxFailures>,
 }
 
 /// What a command works with.
@@ -181,25 +186,66 @@ impl Setup {
     }
 }
 
-/// Where items go as they become known, each with the error that it holds.
-pub type Emit = UnboundedSender<(Option<Item>, Option<Error>)>;
+/// An item, and the error that it holds or that stands for it.
+pub type Told = (Option<Item>, Option<Error>);
+
+/// Where items go as they become known; it knows when enough of them have failed.
+#[derive(Debug, Clone)]
+pub struct Emit {
+    sender: UnboundedSender<Told>,
+    stop: Stop,
+    counts: bool,
+}
+
+impl Emit {
+    /// Makes one that counts what it is given.
+    #[must_use]
+    pub fn new(sender: UnboundedSender<Told>, stop: Stop) -> Self {
+        Self { sender, stop, counts: true }
+    }
+
+    /// Makes one for somebody who judges what it is given, and counts the verdicts.
+    #[must_use]
+    pub fn judged_by(sender: UnboundedSender<Told>, judge: &Self) -> Self {
+        Self { sender, stop: judge.stop.clone(), counts: false }
+    }
+
+    /// Tells when enough have failed.
+    #[must_use]
+    pub fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    fn send(&self, told: Told, failed: bool) {
+        if self.counts {
+            self.stop.count(failed);
+        }
+        // Where nobody reads any more, the command is ending anyway.
+        let _ = self.sender.send(told);
+    }
+}
 
 /// What is known so far of targets whose end is still waited for: what a command tells of them that a signal ends.
 pub type Underway = Arc<Mutex<BTreeMap<String, Item>>>;
 
-/// Emits an item; where nobody reads any more, the command is ending anyway.
+/// Emits an item.
 pub(crate) fn emit(out: &Emit, item: Item) {
-    let _ = out.send((Some(item), None));
+    out.send((Some(item), None), false);
+}
+
+/// Emits an item whose answer is no, which is a failure without an error.
+pub(crate) fn emit_no(out: &Emit, item: Item) {
+    out.send((Some(item), None), true);
 }
 
 /// Emits an item that failed.
 pub(crate) fn emit_failed(out: &Emit, item: Option<Item>, error: Error) {
-    let _ = out.send((item, Some(error)));
+    out.send((item, Some(error)), true);
 }
 
 /// Emits that something went well which has no item of its own.
 pub(crate) fn emit_nothing(out: &Emit) {
-    let _ = out.send((None, None));
+    out.send((None, None), false);
 }
 
 /// Keeps backends that are open by name.

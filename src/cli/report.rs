@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::dispatch::Command;
 use super::{child, filtering, settings};
-use crate::app::{Emit, Outcome, with_error};
+use crate::app::{Emit, Outcome, Stop, Told, with_error};
 use crate::error::{Code, Error, Exit, Layer};
 use crate::model::Schema;
 use crate::render::{Format, Item, Report, Shape, fault, sanitize};
@@ -69,7 +69,8 @@ impl Command<'_> {
         };
         let mut kept: Vec<(Item, Option<Code>)> = Vec::new();
         let mut homeless: Vec<Error> = Vec::new();
-        let (sender, mut receiver) = mpsc::unbounded_channel::<(Option<Item>, Option<Error>)>();
+        let (sender, mut receiver) = mpsc::unbounded_channel::<Told>();
+        let sender = Emit::new(sender, Stop::after(settings::max_failures(self.global)));
         let write = async {
             while let Some((item, error)) = receiver.recv().await {
                 outcome.count(error.as_ref());

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::args::{Global, Targets, Verb};
 use super::documents::fields;
+use crate::app::limit::MaxFailures;
 use crate::app::{Choice, Limits, Selection, Setup, selection};
 use crate::backend::registry;
 use crate::config::schema::{nearest, read_bool, read_duration};
@@ -185,6 +186,11 @@ pub(super) fn timeout(global: &Global, environment: &Environment) -> Result<Opti
     }
 }
 
+/// Gives how many failures end a run.
+pub(super) fn max_failures(global: &Global) -> Option<MaxFailures> {
+    if global.fail_fast { Some(MaxFailures::Count(1)) } else { global.max_failures }
+}
+
 /// Resolves everything but the configuration, which is given.
 pub(super) fn with_config(
     global: &Global,
@@ -203,6 +209,7 @@ pub(super) fn with_config(
         interval: global.interval,
         jobs: global.jobs.map(usize::from),
         rate: global.rate,
+        max_failures: max_failures(global),
     };
     Ok(Settings {
         setup: Setup {

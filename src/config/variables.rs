@@ -38,6 +38,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
     ("VPNCTL_IP_ADDRESS", "Not read: set by `vpnctl with` for its command, to the address inside the VPN."),
     ("VPNCTL_TARGET", "Not read: set by `vpnctl with` for its command, to the target, beside VPNCTL_BACKEND."),
+    ("JOB_COMPLETION_INDEX", "The part of --shard /N that this is; Kubernetes sets it in the pods of an Indexed Job."),
     ("NO_COLOR", "No colours, whatever its value; --color overrides it."),
     ("CLICOLOR_FORCE", "Colours also where standard output is no terminal."),
     ("TERM", "Where it is `dumb`: no colours, nothing that moves."),

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::{bound, too_slow};
 use crate::app::follow::Sight;
 use crate::app::selection::{self, Selection};
-use crate::app::{Choice, Open, Patience, Setup, status, with_error};
+use crate::app::{Choice, Emit, Open, Patience, Setup, Stop, status, with_error};
 use crate::error::{Code, Error};
 use crate::http;
 use crate::model::item;
@@ -86,6 +86,7 @@ pub(super) async fn read(setup: &Setup, backend: &str, selection: &Selection) ->
     let mut setup = setup.clone();
     setup.limits.timeout = Some(bound);
     let (out, mut seen) = mpsc::unbounded_channel();
+    let out = Emit::new(out, Stop::default());
     let work = async {
         let plan = selection::plan(&setup, &only(backend), selection, Patience::Read).await?;
         status::run(plan, status::Reading::default(), &out).await;

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::app::limit::{MaxFailures, Percent};
+use crate::app::shard;
 use crate::config::schema::{read_duration, read_rate};
 use crate::error::EXITS;
 use crate::model::Word;
@@ -127,6 +129,12 @@ pub(in crate::cli) struct Global {
     /// How many requests to a backend may start in a second, evenly spaced: 10/s.
     #[arg(long, global = true, value_name = "N/s", value_parser = read_rate)]
     pub(in crate::cli) rate: Option<f64>,
+    /// Begin no further target after the first failure.
+    #[arg(long, global = true, conflicts_with = "max_failures")]
+    pub(in crate::cli) fail_fast: bool,
+    /// Begin no further target after so many failures: 10, or 5% of the targets.
+    #[arg(long, global = true, value_name = "N|P%", value_parser = MaxFailures::parse)]
+    pub(in crate::cli) max_failures: Option<MaxFailures>,
     /// Say what would be changed, and change nothing.
     #[arg(long, global = true)]
     pub(in crate::cli) dry_run: bool,
@@ -339,6 +347,9 @@ pub(in crate::cli) struct Targets {
     /// Read targets from a file, one a line; - is standard input.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) targets_from: Option<PathBuf>,
+    /// Only the part I (from 0) of N that the targets' ids make; /N takes I from $JOB_COMPLETION_INDEX.
+    #[arg(long, value_name = "I/N", value_parser = shard::Asked::parse)]
+    pub(in crate::cli) shard: Option<shard::Asked>,
     /// Sort by backend, then name, instead of as they become known.
     #[arg(long)]
     pub(in crate::cli) sort: bool,
@@ -356,6 +367,9 @@ pub(in crate::cli) struct Reading {
     /// Child accounts too (Everyware).
     #[arg(long)]
     pub(in crate::cli) recursive: bool,
+    /// Ask again what the last run of this command could not read, on whatever backend.
+    #[arg(long)]
+    pub(in crate::cli) retry_failed: bool,
 }
 
 // What is done, and how.
@@ -372,6 +386,18 @@ pub(in crate::cli) struct Acting {
     /// Switch the router's own VPN on first (IXON).
     #[arg(long)]
     pub(in crate::cli) wake: bool,
+    /// Go on in batches of so many targets, each after the one before has ended.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(in crate::cli) batch: Option<u32>,
+    /// Refuse to change more than this share of a backend's targets: 5%.
+    #[arg(long, value_name = "P%", value_parser = Percent::parse)]
+    pub(in crate::cli) max_change: Option<Percent>,
+    /// Change more than --max-change allows all the same.
+    #[arg(long)]
+    pub(in crate::cli) force: bool,
+    /// Do it again where the last run of this command failed, on whatever backend.
+    #[arg(long)]
+    pub(in crate::cli) retry_failed: bool,
 }
 
 // What is done with logins.

@@ -16,7 +16,8 @@ impl Command<'_> {
         last: Option<usize>,
     ) -> anyhow::Result<Exit> {
         let patience = if follow { Patience::Follow } else { Patience::Read };
-        let targets = Targets { targets: target.into_iter().collect(), id: false, targets_from: None, sort: false };
+        let targets =
+            Targets { targets: target.into_iter().collect(), id: false, targets_from: None, shard: None, sort: false };
         let (plan, _) = self.plan(settings, Some(&targets), patience).await?;
         let reading = log::Reading { last, follow, interval: settings.setup.limits.interval };
         let job = async |out: Emit| log::run(plan, reading, &out).await;

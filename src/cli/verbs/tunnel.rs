@@ -224,7 +224,7 @@ impl Command<'_> {
 }
 
 fn named(targets: &[String], id: bool) -> Targets {
-    Targets { targets: targets.to_vec(), id, targets_from: None, sort: false }
+    Targets { targets: targets.to_vec(), id, targets_from: None, shard: None, sort: false }
 }
 
 /// Reads the flags and the document that they name; the password comes by itself.

@@ -17,7 +17,7 @@ use crate::model::Status;
 impl Command<'_> {
     pub(in crate::cli) async fn with(&self, settings: &Settings, with: &With) -> anyhow::Result<Exit> {
         let names = with.target.iter().cloned().collect();
-        let targets = Targets { targets: names, id: with.id, targets_from: None, sort: false };
+        let targets = Targets { targets: names, id: with.id, targets_from: None, shard: None, sort: false };
         self.guard(settings, &targets)?;
         let program = with.command.first().ok_or_else(|| Error::usage("there is no command to run"))?;
         child::check(program)?;
