@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::attempt::{self, Before};
 use super::selection::{self, Job, Plan, Selection};
-use super::{Emit, Open, Setup, emit, emit_failed, status, with_error};
+use super::{Emit, Open, Setup, emit, emit_failed, finding, with_error};
 use crate::backend::{How, naming};
 use crate::error::{Code, Error, Layer, Result};
 use crate::model::document::Action;
@@ -177,7 +177,7 @@ pub async fn run(plan: Plan, act: Act, out: &Emit) {
         let unread = item::unread(&backend, vendor, None, jiff::Timestamp::now());
         emit_failed(out, Some(marked(with_error(unread, &error), act.verb, false)), error);
     }
-    let groups = status::by_backend(plan.jobs);
+    let groups = finding::by_backend(plan.jobs);
     join_all(groups.into_iter().map(|(open, jobs)| async move {
         let width = if open.info().one_vpn { 1 } else { open.jobs };
         stream::iter(jobs).for_each_concurrent(width, |job| one(job, act, out)).await;

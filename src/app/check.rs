@@ -3,7 +3,7 @@
 use futures_util::future::join;
 use tokio::sync::mpsc;
 
-use super::selection::Plan;
+use super::asks::Asks;
 use super::status::{self, Reading};
 use super::{Emit, emit, emit_failed, emit_no, with_error};
 use crate::error::{Code, Error, Layer, Result};
@@ -55,17 +55,21 @@ pub fn validate(expectation: &Expectation) -> Result<()> {
     Ok(())
 }
 
-/// Reads the state of everything in the plan as `status` does, and emits for each whether it is as expected; `each`
+/// Reads the state of everything that is asked about as `status` does, and emits for each whether it is as expected; `each`
 /// sees what is emitted.
-pub async fn run(plan: Plan, expectation: &Expectation, each: &dyn Fn(&Item), out: &Emit) {
+pub async fn run(asks: Asks<'_>, expectation: &Expectation, each: &dyn Fn(&Item), out: &Emit) {
     let (sender, mut read) = mpsc::unbounded_channel();
     // The sender goes with it, so that the other ends too.
     let sender = Emit::judged_by(sender, out);
-    let reading = async move { status::run(plan, Reading::default(), &sender).await };
+    let reading = async move { status::run(asks, Reading::default(), &sender).await };
     let judging = async {
-        while let Some((item, error)) = read.recv().await {
-            let Some(item) = item else { continue };
-            let (item, error) = judged(item, error, expectation);
+        while let Some(told) = read.recv().await {
+            let Some(row) = told.row else {
+                // What has no row of its own, as an empty selection, is told as it is.
+                told.error.into_iter().for_each(|error| emit_failed(out, None, error));
+                continue;
+            };
+            let (item, error) = judged(row.into_item(), told.error, expectation);
             each(&item);
             match error {
                 Some(error) => emit_failed(out, Some(item), error),

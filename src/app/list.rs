@@ -30,10 +30,10 @@ async fn one(open: &Open, selection: &Selection, live: bool, out: &Emit) {
     let mut any = false;
     let mut unasked: Vec<(Target, Labels)> = Vec::new();
     let mut each = |listed: Listed| {
-        let labels = selection::labels(info, listed.labels);
-        if !selection.labels_fit(&labels) {
+        if !selection.labels_fit(info, &listed.labels) {
             return;
         }
+        let labels = selection::labels(info, &listed.labels);
         let state = listed.status.as_ref().map(crate::model::Status::word);
         // Where the list does not tell a state that somebody asks about, the target itself does.
         if live || (state.is_none() && selection.state.is_some()) {

@@ -2,14 +2,18 @@
 
 pub mod act;
 pub mod api;
+pub mod asks;
 pub mod attempt;
 pub mod auth;
 pub mod backends;
 pub mod check;
 pub mod client_settings;
+pub mod fan_out;
+pub mod finding;
 pub mod follow;
 pub mod gate;
 pub mod limit;
+pub mod lines;
 pub mod list;
 pub mod log;
 pub mod outcome;
@@ -36,8 +40,9 @@ use crate::backend::{Info, Opening, VpnBackend, registry};
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::http::{Deadline, Observer};
+use crate::model::item::StatusRow;
 use crate::model::{Status, Target, item};
-use crate::render::Item;
+use crate::render::{Item, Row};
 use crate::state::Folder;
 
 pub use crate::http::probe::Probe;
@@ -92,6 +97,8 @@ pub struct Open {
     pub read_only: bool,
     /// What changes of connections go through.
     pub gate: Gate,
+    /// Its name, for many rows.
+    name: Arc<str>,
 }
 
 impl std::fmt::Debug for Open {
@@ -101,6 +108,13 @@ impl std::fmt::Debug for Open {
 }
 
 impl Open {
+    /// Takes a backend that was opened.
+    #[must_use]
+    pub fn new(backend: Box<dyn VpnBackend>, deadline: Deadline, jobs: usize, read_only: bool) -> Self {
+        let name = Arc::from(backend.info().backend.as_str());
+        Self { backend, deadline, jobs, read_only, gate: Gate::default(), name }
+    }
+
     /// Describes the backend.
     #[must_use]
     pub fn info(&self) -> &Info {
@@ -118,6 +132,13 @@ impl Open {
     pub fn item(&self, status: &Status, native: bool) -> Item {
         let info = self.info();
         item::status(&info.backend, info.vendor, status, Timestamp::now(), native)
+    }
+
+    /// Makes the row of something that was read now.
+    #[must_use]
+    pub fn row(&self, status: Status, native: bool) -> StatusRow {
+        let (backend, vendor) = (Arc::clone(&self.name), self.info().vendor);
+        StatusRow { backend, vendor, status, observed_at: Timestamp::now(), native }
     }
 
     /// Makes the status item of something that could not be read.
@@ -182,12 +203,20 @@ impl Setup {
             observer: self.observer.clone(),
         })?;
         let jobs = jobs.unwrap_or(8).max(1);
-        Ok(Open { backend, deadline, jobs, read_only: settings.is_on("read_only"), gate: Gate::default() })
+        Ok(Open::new(backend, deadline, jobs, settings.is_on("read_only")))
     }
 }
 
-/// An item, and the error that it holds or that stands for it.
-pub type Told = (Option<Item>, Option<Error>);
+/// What became known of something.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Its row, where it has one.
+    pub row: Option<Row>,
+    /// The error that the row holds, or that stands for it.
+    pub error: Option<Error>,
+    /// The part of the vendor's account that its target belongs to, where that is not the configured one.
+    pub scope: Option<String>,
+}
 
 /// Where items go as they become known; it knows when enough of them have failed.
 #[derive(Debug, Clone)]
@@ -230,22 +259,32 @@ pub type Underway = Arc<Mutex<BTreeMap<String, Item>>>;
 
 /// Emits an item.
 pub(crate) fn emit(out: &Emit, item: Item) {
-    out.send((Some(item), None), false);
+    out.send(Told { row: Some(item.into()), ..Told::default() }, false);
 }
 
 /// Emits an item whose answer is no, which is a failure without an error.
 pub(crate) fn emit_no(out: &Emit, item: Item) {
-    out.send((Some(item), None), true);
+    out.send(Told { row: Some(item.into()), ..Told::default() }, true);
+}
+
+/// Emits a status that was read.
+pub(crate) fn emit_status(out: &Emit, row: StatusRow) {
+    out.send(Told { row: Some(Row::Status(Box::new(row))), ..Told::default() }, false);
 }
 
 /// Emits an item that failed.
 pub(crate) fn emit_failed(out: &Emit, item: Option<Item>, error: Error) {
-    out.send((item, Some(error)), true);
+    out.send(Told { row: item.map(Row::from), error: Some(error), scope: None }, true);
+}
+
+/// Emits an item that failed, of a part of the vendor's account.
+pub(crate) fn emit_failed_in(out: &Emit, scope: Option<String>, item: Item, error: Error) {
+    out.send(Told { row: Some(item.into()), error: Some(error), scope }, true);
 }
 
 /// Emits that something went well which has no item of its own.
 pub(crate) fn emit_nothing(out: &Emit) {
-    out.send((None, None), false);
+    out.send(Told::default(), false);
 }
 
 /// Keeps backends that are open by name.

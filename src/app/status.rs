@@ -1,12 +1,18 @@
 //! `status`: what each VPN is doing.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::future::join_all;
+use futures_util::future::join;
 use futures_util::stream::{self, StreamExt as _};
+use tokio::sync::{OnceCell, mpsc};
 
-use super::selection::{Job, Plan};
-use super::{Emit, Open, emit, emit_failed, emit_nothing, with_error};
+use super::asks::{Asks, Question, What};
+use super::finding::{self, Job, is_in_shard};
+use super::selection::{self, Selection};
+use super::{Emit, Open, emit_failed, emit_failed_in, emit_nothing, emit_status, fan_out, with_error};
+use crate::backend::Listed;
 use crate::error::{Error, Result};
 use crate::model::{State, Status, Target, item};
 
@@ -19,115 +25,193 @@ pub struct Reading {
     pub native: bool,
 }
 
-/// Reads the state of everything in the plan, side by side, and emits each as it becomes known.
-pub async fn run(plan: Plan, reading: Reading, out: &Emit) {
-    for (backend, vendor, error) in plan.unopened {
-        let unread = item::unread(&backend, vendor, None, jiff::Timestamp::now());
+/// Reads the state of everything that is asked about, side by side, and emits each as it becomes known.
+pub async fn run(asks: Asks<'_>, reading: Reading, out: &Emit) {
+    let reader = Reader::new(&asks, reading, out);
+    let is_retry = asks.is_retry();
+    let unopened = |backend: &str, vendor, error: Error| {
+        reader.any.store(true, Relaxed);
+        let unread = item::unread(backend, vendor, None, jiff::Timestamp::now());
         emit_failed(out, Some(with_error(unread, &error)), error);
+    };
+    fan_out::run(asks, out, unopened, |question| reader.question(question)).await;
+    // A part of a fleet may have nothing, and so may what failed before; the fleet may not.
+    if !reader.any.load(Relaxed) && !is_retry && !out.stop().is_reached() {
+        emit_failed(out, None, selection::empty(reader.selection));
     }
-    let groups = by_backend(plan.jobs);
-    join_all(groups.into_iter().map(|(open, jobs)| group(open, jobs, reading, out))).await;
 }
 
-/// Puts jobs of the same backend together, in the order in which they came.
-pub(super) fn by_backend(jobs: Vec<Job>) -> Vec<(Arc<Open>, Vec<Job>)> {
-    let mut groups: Vec<(Arc<Open>, Vec<Job>)> = Vec::new();
-    for job in jobs {
-        match groups.iter_mut().find(|(open, _)| Arc::ptr_eq(open, &job.open)) {
-            Some((_, jobs)) => jobs.push(job),
-            None => groups.push((Arc::clone(&job.open), vec![job])),
+/// What is read of the one VPN of a backend, for all of its targets that are asked about.
+type Shared = Arc<OnceCell<Result<Status>>>;
+
+struct Reader<'a> {
+    selection: &'a Selection,
+    reading: Reading,
+    out: &'a Emit,
+    /// Whether several targets may be asked about, so that one answer may serve more than one of them.
+    may_repeat: bool,
+    /// What was read already. What was named twice on the command line, perhaps by its name and by a glob, is meant once;
+    /// the lines of a file are taken as they stand, for remembering a million of them is what reading them as they are
+    /// needed avoids.
+    seen: Option<Mutex<BTreeSet<(String, Option<String>, String)>>>,
+    /// Whether anything was found, in whatever part of the fleet.
+    any: AtomicBool,
+    shared: Mutex<BTreeMap<String, Shared>>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(asks: &Asks<'a>, reading: Reading, out: &'a Emit) -> Self {
+        let selection = asks.selection();
+        Self {
+            selection,
+            reading,
+            out,
+            may_repeat: asks.may_repeat(),
+            seen: (selection.names.len() > 1).then(Mutex::default),
+            any: AtomicBool::new(false),
+            shared: Mutex::default(),
         }
     }
-    groups
-}
 
-async fn group(open: Arc<Open>, jobs: Vec<Job>, reading: Reading, out: &Emit) {
-    // What finding a target has told is not asked again.
-    let (known, jobs): (Vec<Job>, Vec<Job>) =
-        jobs.into_iter().partition(|job| job.known.is_some() && !reading.live && !reading.native);
-    for job in known {
-        if let (Some(status), Some(target)) = (job.known, job.target) {
-            emit(out, open.item(&told(status, &target), reading.native));
-        }
-    }
-    if open.info().one_vpn && jobs.len() > 1 {
-        return one_vpn(&open, jobs, reading, out).await;
-    }
-    stream::iter(jobs).for_each_concurrent(open.jobs, |job| one(job, reading, out)).await;
-}
-
-/// Reads the state of several targets of one VPN: one question answers for all.
-async fn one_vpn(open: &Open, jobs: Vec<Job>, reading: Reading, out: &Emit) {
-    let read = open.backend.status(None).await.map_err(|error| open.own(error));
-    for job in jobs {
-        let Some(target) = job.target.filter(|_| job.error.is_none()) else {
-            if let Some(error) = job.error.map(|error| open.own(error)) {
-                emit_failed(out, Some(open.failed_item(None, &error)), error);
+    async fn question(&self, question: Question) {
+        match question.what {
+            What::Listed(glob) => {
+                for open in &question.places {
+                    if self.listed(open, glob.as_deref()).await {
+                        self.any.store(true, Relaxed);
+                    }
+                }
             }
-            continue;
+            What::Whole => {
+                for open in &question.places {
+                    self.whole(open).await;
+                }
+            }
+            _ => {
+                for job in finding::resolve(question).await {
+                    self.any.store(true, Relaxed);
+                    if is_in_shard(self.selection, &job) {
+                        self.job(job).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn job(&self, Job { open, target, error, .. }: Job) {
+        if let Some(error) = error {
+            return self.failed(&open, target.as_ref(), error);
+        }
+        let Some(target) = target else { return self.whole(&open).await };
+        if self.is_new(&open, &target) {
+            self.read(&open, target).await;
+        }
+    }
+
+    /// Tells whether a target was not read before in this run.
+    fn is_new(&self, open: &Open, target: &Target) -> bool {
+        let Some(seen) = &self.seen else { return true };
+        let key = (open.info().backend.clone(), target.scope.clone(), target.id.clone());
+        seen.lock().unwrap_or_else(PoisonError::into_inner).insert(key)
+    }
+
+    /// Reads all that a backend has: its one VPN, or its account.
+    async fn whole(&self, open: &Arc<Open>) {
+        self.any.store(true, Relaxed);
+        if !open.info().one_vpn {
+            if !self.listed(open, None).await {
+                emit_nothing(self.out);
+            }
+            return;
+        }
+        if self.selection.is_in_shard(&open.info().backend) {
+            match open.backend.status(None).await {
+                Ok(status) => self.told(open, status),
+                Err(error) => self.failed(open, None, error),
+            }
+        }
+    }
+
+    /// Reads what a backend lists and the selection wants: by the list itself where that tells states, and else from each
+    /// target, while the next page comes. Tells whether there is anything, in whatever part of the fleet.
+    async fn listed(&self, open: &Arc<Open>, glob: Option<&str>) -> bool {
+        // The vendor's own documents are those of the targets; of a whole account they would cost a request each.
+        let is_asked = self.reading.live || (self.reading.native && (glob.is_some() || self.selection.filters()));
+        let (sender, mut unknown) = mpsc::unbounded_channel::<Target>();
+        let any = AtomicBool::new(false);
+        let listing = async {
+            let mut each = |listed: Listed| {
+                any.store(true, Relaxed);
+                if !self.selection.is_in_shard(&listed.target.id) || !self.is_new(open, &listed.target) {
+                    return;
+                }
+                match listed.status.filter(|_| !is_asked) {
+                    Some(status) => self.told(open, Status { target: Some(listed.target), ..status }),
+                    // Its reader ends only after this.
+                    None => drop(sender.send(listed.target)),
+                }
+            };
+            let mut failed = |error: Error| {
+                any.store(true, Relaxed);
+                self.failed(open, None, error);
+            };
+            let listing = finding::listed(open, self.selection, glob, &mut each, &mut failed).await;
+            drop(sender);
+            if let Err(error) = listing {
+                any.store(true, Relaxed);
+                self.failed(open, None, error);
+            }
         };
-        match &read {
-            Ok(status) if status.is_of(&target) => emit(out, open.item(status, reading.native)),
+        let asking = async {
+            let targets = stream::poll_fn(|context| unknown.poll_recv(context));
+            targets.for_each_concurrent(open.jobs, |target| self.asked(open, target)).await;
+        };
+        join(listing, asking).await;
+        any.into_inner()
+    }
+
+    /// Asks a target that the list says nothing of.
+    async fn asked(&self, open: &Arc<Open>, target: Target) {
+        if self.out.stop().is_reached() {
+            return;
+        }
+        match open.backend.status(Some(&target)).await {
+            Ok(status) if self.selection.state.is_some_and(|wanted| status.word() != wanted) => {}
+            Ok(status) => self.told(open, status),
+            Err(error) => self.failed(open, Some(&target), error),
+        }
+    }
+
+    /// Reads the state of a target that was named.
+    async fn read(&self, open: &Arc<Open>, target: Target) {
+        if !(open.info().one_vpn && self.may_repeat) {
+            return match open.backend.status(Some(&target)).await {
+                Ok(status) => self.told(open, status),
+                Err(error) => self.failed(open, Some(&target), error),
+            };
+        }
+        // One question answers for all targets of the one VPN.
+        let shared = {
+            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(shared.entry(open.info().backend.clone()).or_default())
+        };
+        match shared.get_or_init(|| open.backend.status(None)).await.clone() {
+            Ok(status) if status.is_of(&target) => self.told(open, status),
             Ok(status) => {
-                let state = Status { target: Some(target), ..Status::new(State::Disconnected, status.source) };
-                emit(out, open.item(&state, reading.native));
+                let down = Status::new(State::Disconnected, status.source);
+                self.told(open, Status { target: Some(target), ..down });
             }
-            Err(error) => emit_failed(out, Some(open.failed_item(Some(&target), error)), error.clone()),
+            Err(error) => self.failed(open, Some(&target), error),
         }
     }
-}
 
-async fn one(job: Job, reading: Reading, out: &Emit) {
-    let open = &job.open;
-    match (job.target, job.error) {
-        (target, Some(error)) => {
-            let error = open.own(error);
-            emit_failed(out, Some(open.failed_item(target.as_ref(), &error)), error);
-        }
-        (None, None) if !open.info().one_vpn => {
-            if let Err(error) = account(open, reading, out).await.map_err(|error| open.own(error)) {
-                emit_failed(out, Some(open.failed_item(None, &error)), error);
-            }
-        }
-        (target, None) => read(open, target.as_ref(), reading, out).await,
+    fn told(&self, open: &Open, status: Status) {
+        emit_status(self.out, open.row(status, self.reading.native));
     }
-}
 
-async fn read(open: &Open, target: Option<&Target>, reading: Reading, out: &Emit) {
-    match open.backend.status(target).await.map_err(|error| open.own(error)) {
-        Ok(status) => emit(out, open.item(&status, reading.native)),
-        Err(error) => emit_failed(out, Some(open.failed_item(target, &error)), error),
-    }
-}
-
-/// Reads a whole account: from the VPN server's list, and device by device only where that does not tell.
-async fn account(open: &Open, reading: Reading, out: &Emit) -> Result<(), Error> {
-    let Some(targets) = open.backend.targets() else {
-        return Err(crate::backend::unsupported(&*open.backend, "list"));
-    };
-    let mut unknown: Vec<Target> = Vec::new();
-    let mut any = false;
-    let mut each = |listed: crate::backend::Listed| {
-        any = true;
-        match listed.status {
-            Some(status) if !reading.live => emit(out, open.item(&told(status, &listed.target), reading.native)),
-            _ => unknown.push(listed.target),
-        }
-    };
-    let mut any_failed = false;
-    let mut failed = |error: Error| {
-        any_failed = true;
+    fn failed(&self, open: &Open, target: Option<&Target>, error: Error) {
         let error = open.own(error);
-        emit_failed(out, Some(open.failed_item(None, &error)), error);
-    };
-    targets.list_parts(&mut each, &mut failed).await?;
-    if !any && !any_failed {
-        emit_nothing(out);
+        let scope = target.and_then(|target| target.scope.clone());
+        emit_failed_in(self.out, scope, open.failed_item(target, &error), error);
     }
-    stream::iter(&unknown).for_each_concurrent(open.jobs, |target| read(open, Some(target), reading, out)).await;
-    Ok(())
-}
-
-fn told(status: Status, target: &Target) -> Status {
-    Status { target: Some(target.clone()), ..status }
 }

@@ -8,6 +8,7 @@ pub mod registry;
 mod settings;
 mod tunnels;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,6 +160,11 @@ pub trait VpnBackend: Send + Sync {
         None
     }
 
+    /// Writes an id in the one way in which it is compared with others, where a vendor writes ids in several.
+    fn id<'a>(&self, written: &'a str) -> Cow<'a, str> {
+        Cow::Borrowed(written)
+    }
+
     /// Says why something that no facet gives is not there.
     fn why_not(&self, capability: &str) -> &'static str;
 }
@@ -244,6 +250,16 @@ pub trait Targets: Send + Sync {
     /// Says that a name means none of the targets, or several of them.
     fn not_one(&self, backend: &str, name: &str, found: &[Target]) -> Error {
         if found.is_empty() { naming::not_found(backend, name) } else { naming::ambiguous(backend, name, found) }
+    }
+
+    /// Gives the targets that have a name which looks like a glob to the letter; nearly always none.
+    ///
+    /// # Errors
+    /// Fails with what the vendor said.
+    async fn exact(&self, name: &str) -> Result<Vec<Target>> {
+        let mut exact = Vec::new();
+        self.list(&mut |one| exact.extend(Some(one.target).filter(|target| naming::is_exact(name, target)))).await?;
+        Ok(exact)
     }
 
     /// Finds the targets that a name or id fits best: exact ones, else those that differ by case, else by other

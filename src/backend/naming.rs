@@ -33,11 +33,22 @@ pub fn is_glob(text: &str) -> bool {
     text.contains(['*', '?'])
 }
 
-/// Tells whether a glob fits a target's name or id.
-#[must_use]
-pub fn glob_fits(glob: &str, target: &Target) -> bool {
-    let glob = wildmatch::WildMatch::new(glob);
-    glob.matches(&target.id) || target.name.as_deref().is_some_and(|name| glob.matches(name))
+/// A glob that was read once, for many targets.
+#[derive(Debug)]
+pub struct Glob(wildmatch::WildMatch);
+
+impl Glob {
+    /// Reads it: `*` stands for anything, `?` for one character.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(wildmatch::WildMatch::new(text))
+    }
+
+    /// Tells whether it fits a target's name or id.
+    #[must_use]
+    pub fn fits(&self, target: &Target) -> bool {
+        self.0.matches(&target.id) || target.name.as_deref().is_some_and(|name| self.0.matches(name))
+    }
 }
 
 /// Writes a target so that it can be pasted behind a verb: with its backend, in quotes where a shell would split it.
@@ -92,7 +103,7 @@ pub fn ambiguous(backend: &str, name: &str, candidates: &[Target]) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{best, glob_fits};
+    use super::{Glob, best};
     use crate::model::{Target, TargetKind};
 
     fn target(id: &str, name: &str) -> Target {
@@ -119,8 +130,8 @@ mod tests {
 
     #[test]
     fn globs_fit_names_and_ids() {
-        assert!(glob_fits("vpn?", &target("vpn0", "Office")));
-        assert!(glob_fits("Off*", &target("vpn0", "Office")));
-        assert!(!glob_fits("off*", &target("vpn0", "Office")));
+        assert!(Glob::new("vpn?").fits(&target("vpn0", "Office")));
+        assert!(Glob::new("Off*").fits(&target("vpn0", "Office")));
+        assert!(!Glob::new("off*").fits(&target("vpn0", "Office")));
     }
 }

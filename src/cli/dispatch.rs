@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::Instant;
 
 use super::args::{Cli, ConfigVerb, Global, Verb};
+use super::retrying::Recorder;
 use super::settings::{self, Environment, Settings};
 use super::verbs::help;
 use super::{completion, manual};
@@ -39,7 +40,15 @@ pub(super) fn run(cli: Cli, wanted: Format) -> Result<Exit, Failed> {
     super::start_trace(&global, environment.get(variables::LOG));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| failed(error.into()))?;
-    let command = Command { global: &global, environment, format, filter, started, underway: Underway::default() };
+    let command = Command {
+        global: &global,
+        environment,
+        format,
+        filter,
+        started,
+        underway: Underway::default(),
+        record: Cell::default(),
+    };
     let ended = runtime.block_on(command.run(verb));
     // A look-up of a name that hangs in a thread must not hold the process.
     runtime.shutdown_background();
@@ -73,6 +82,8 @@ pub(super) struct Command<'a> {
     pub(super) started: Instant,
     /// What is told of targets whose end is still waited for where a signal comes.
     pub(super) underway: Underway,
+    /// Where what fails is written down for `--retry-failed`, until the run begins.
+    pub(super) record: Cell<Option<Recorder>>,
 }
 
 impl Command<'_> {

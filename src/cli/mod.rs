@@ -9,6 +9,7 @@ mod failure;
 mod filtering;
 mod manual;
 mod report;
+mod retrying;
 mod settings;
 #[cfg(feature = "simulate")]
 mod simulation;

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -11,8 +12,11 @@ use super::{child, filtering, settings};
 use crate::app::{Emit, Outcome, Stop, Told, with_error};
 use crate::error::{Code, Error, Exit, Layer};
 use crate::model::Schema;
-use crate::render::{Format, Item, Report, Shape, fault, sanitize};
+use crate::render::{Format, Report, Row, Shape, fault, sanitize};
 use crate::ui;
+
+/// After which time a table for people is written row by row, as wide as it is by then.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Command<'_> {
     /// Runs a job that emits items, writes them as they come, and tells what failed.
@@ -67,32 +71,56 @@ impl Command<'_> {
             }
             None => Report::new(ui::stdout(), schema, shape, ui::screen()),
         };
-        let mut kept: Vec<(Item, Option<Code>)> = Vec::new();
+        let mut kept: Vec<(Row, Option<Code>)> = Vec::new();
         let mut homeless: Vec<Error> = Vec::new();
+        let mut record = self.record.take();
         let (sender, mut receiver) = mpsc::unbounded_channel::<Told>();
-        let sender = Emit::new(sender, Stop::after(settings::max_failures(self.global)));
+        let stop = Stop::after(settings::max_failures(self.global));
+        let sender = Emit::new(sender, stop.clone());
         let write = async {
-            while let Some((item, error)) = receiver.recv().await {
+            let mut is_patient = !sort && ui::stdout_is_terminal();
+            let mut hurry = pin!(tokio::time::sleep(PATIENCE));
+            loop {
+                let Told { row, error, scope } = match receiver.try_recv() {
+                    Ok(told) => told,
+                    Err(_) => {
+                        // Whoever reads sees what there is while the next one is waited for.
+                        report.flush()?;
+                        tokio::select! {
+                            told = receiver.recv() => match told {
+                                Some(told) => told,
+                                None => return Ok::<_, std::io::Error>(()),
+                            },
+                            () = &mut hurry, if is_patient => {
+                                is_patient = false;
+                                report.hurry()?;
+                                continue;
+                            }
+                        }
+                    }
+                };
                 outcome.count(error.as_ref());
+                if let Some(record) = &mut record {
+                    record.note(row.as_ref(), error.as_ref(), scope);
+                }
                 let code = error.as_ref().map(Error::code);
-                homeless.extend(error.filter(|_| item.is_none()));
-                match item {
-                    Some(item) if sort => kept.push((item, code)),
+                homeless.extend(error.filter(|_| row.is_none() && outcome.failures().1 == 0));
+                match row {
+                    Some(row) if sort => kept.push((row, code)),
                     // What went well and has no item, such as an empty list, is nothing to count.
                     None if code.is_none() => {}
-                    item => report.item(item, code)?,
+                    row => report.row(row, code)?,
                 }
             }
-            Ok::<_, std::io::Error>(())
         };
         let stopped = tokio::select! {
             biased;
             error = filtering::failure(filter.as_mut()) => return Err(error),
             stopped = alongside(job(sender), write, schema.is_followed()) => stopped?,
         };
-        kept.sort_by_cached_key(|(item, _)| place(item));
-        for (item, code) in kept {
-            report.item(Some(item), code)?;
+        kept.sort_by_cached_key(|(row, _)| place(row));
+        for (row, code) in kept {
+            report.row(Some(row), code)?;
         }
         if let Some(exit) = stopped {
             self.tell_underway(&mut report, &ended_by(exit))?;
@@ -103,6 +131,9 @@ impl Command<'_> {
         }
         let summary = report.summary().clone();
         drop(report);
+        if let Some(record) = record {
+            record.keep(stopped.is_none() && !stop.is_reached());
+        }
         if let Some(filter) = filter {
             self.end_of(filter, stopped).await?;
         }
@@ -125,7 +156,7 @@ impl Command<'_> {
     fn tell_underway(&self, report: &mut Report<'_>, error: &Error) -> std::io::Result<()> {
         let left = std::mem::take(&mut *self.underway.lock().unwrap_or_else(PoisonError::into_inner));
         for item in left.into_values() {
-            report.item(Some(with_error(item, error)), Some(error.code()))?;
+            report.row(Some(with_error(item, error).into()), Some(error.code()))?;
         }
         Ok(())
     }
@@ -199,15 +230,21 @@ fn ended_by(exit: Exit) -> Error {
 }
 
 /// Sorts by backend, then name.
-fn place(item: &Item) -> (String, String, String) {
+fn place(row: &Row) -> (String, String, String) {
     let text =
         |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-    let target = item.get("target");
-    (
-        text(item.get("backend")),
-        text(target.and_then(|target| target.get("name"))),
-        text(target.and_then(|target| target.get("id"))),
-    )
+    match row {
+        Row::Item(item) => {
+            let target = item.get("target");
+            let of_target = |key: &str| text(target.and_then(|target| target.get(key)));
+            (text(item.get("backend")), of_target("name"), of_target("id"))
+        }
+        Row::Status(row) => {
+            let target = row.status.target.as_ref();
+            let name = target.and_then(|target| target.name.clone()).unwrap_or_default();
+            (row.backend.to_string(), name, target.map(|target| target.id.clone()).unwrap_or_default())
+        }
+    }
 }
 
 /// Waits for a signal that ends the command.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::args::{Global, Targets, Verb};
 use super::documents::fields;
 use crate::app::limit::MaxFailures;
-use crate::app::{Choice, Limits, Selection, Setup, selection};
+use crate::app::{Choice, Limits, Selection, Setup, selection, shard};
 use crate::backend::registry;
 use crate::config::schema::{nearest, read_bool, read_duration};
 use crate::config::{self, Config, Origin, Sources, paths, variables};
@@ -236,21 +236,17 @@ pub(super) fn selection(global: &Global, targets: Option<&Targets>, config: &Con
     for selector in &global.selector {
         labels.extend(selection::conditions(selector, config)?);
     }
-    let mut names: Vec<String> = targets.map(|targets| targets.targets.clone()).unwrap_or_default();
-    let file = targets.and_then(|targets| targets.targets_from.as_deref());
-    if let Some(path) = file {
-        names.extend(lines(path)?);
-        if names.is_empty() {
-            let none = Selection { from_file: true, ..Selection::default() };
-            return Err(selection::empty(&none));
-        }
-    }
+    let shard = targets.and_then(|targets| targets.shard).map(|asked| {
+        let index = std::env::var(shard::INDEX).ok();
+        asked.settle(index.as_deref())
+    });
     Ok(Selection {
-        names,
+        names: targets.map(|targets| targets.targets.clone()).unwrap_or_default(),
         by_id: targets.is_some_and(|targets| targets.id),
         labels,
         state: global.state,
-        from_file: file.is_some(),
+        file: targets.and_then(|targets| targets.targets_from.clone()),
+        shard: shard.transpose()?,
         all: global.all,
     })
 }
@@ -264,16 +260,4 @@ pub(super) fn body(data: &str) -> Result<Vec<u8>> {
         None if data == "-" => ui::stdin_bytes().map_err(|error| unreadable("standard input", error)),
         None => Ok(data.as_bytes().to_vec()),
     }
-}
-
-fn lines(path: &Path) -> Result<Vec<String>> {
-    let unreadable =
-        |error: std::io::Error| Error::usage(format!("the targets can't be read from {}: {error}", path.display()));
-    let lines = if path == Path::new("-") {
-        ui::stdin_lines().map_err(unreadable)?
-    } else {
-        std::fs::read_to_string(path).map_err(unreadable)?.lines().map(str::to_owned).collect()
-    };
-    let meant = lines.into_iter().map(|line| line.trim().to_owned());
-    Ok(meant.filter(|line| !line.is_empty() && !line.starts_with('#')).collect())
 }

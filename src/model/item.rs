@@ -1,6 +1,7 @@
 //! The documents that vpnctl prints: contract section 5.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -220,6 +221,30 @@ pub fn of(item: &impl Serialize) -> Map<String, Value> {
     object(serde_json::to_value(item).unwrap_or_default())
 }
 
+/// A status as it was read, of which a status item is made only where somebody looks into it.
+#[derive(Debug)]
+pub struct StatusRow {
+    /// The name of the backend.
+    pub backend: Arc<str>,
+    /// Its vendor.
+    pub vendor: &'static str,
+    /// The state.
+    pub status: Status,
+    /// When it was read.
+    pub observed_at: Timestamp,
+    /// Whether the vendor's document is shown.
+    pub native: bool,
+}
+
+impl StatusRow {
+    /// Gives the document.
+    #[must_use]
+    pub fn document(&self) -> StatusItem<'_, ()> {
+        let item = StatusItem::of(&self.backend, self.vendor, &self.status, self.observed_at);
+        StatusItem { native: self.status.native.as_ref().filter(|_| self.native), ..item }
+    }
+}
+
 /// Makes a status item, with every key in every state.
 #[must_use]
 pub fn status(
@@ -275,6 +300,16 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Counts a state that could be read.
+    pub fn count_state(&mut self, state: super::Word) {
+        self.total += 1;
+        self.ok += 1;
+        match self.by_state.get_mut(state.as_str()) {
+            Some(count) => *count += 1,
+            None => drop(self.by_state.insert(state.as_str().to_owned(), 1)),
+        }
+    }
+
     /// Counts an item, or what has none, with the code of its error.
     pub fn count(&mut self, item: Option<&Map<String, Value>>, error: Option<&str>) {
         self.total += 1;

@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
-use super::{Item, Renderer, Shape, keep, sanitize};
+use super::{Item, Renderer, Row, Shape, keep, sanitize};
+use crate::model::item::StatusRow;
 use crate::model::{Schema, Summary};
 
 /// Writes one document, item by item, so that it need not fit into memory.
@@ -63,21 +64,42 @@ impl Renderer for Document {
     }
 }
 
-/// Writes one object a line, seen at once.
+/// Writes one object a line.
 pub(super) struct Lines {
     schema: Schema,
     shape: Shape,
+    line: Vec<u8>,
+}
+
+/// An object with its type in front.
+#[derive(Serialize)]
+struct Typed<T> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(flatten)]
+    document: T,
 }
 
 impl Lines {
     pub(super) fn new(schema: Schema, shape: Shape) -> Self {
-        Self { schema, shape }
+        Self { schema, shape, line: Vec::new() }
     }
 }
 
 impl Renderer for Lines {
     fn item(&mut self, out: &mut dyn Write, item: Item) -> io::Result<()> {
         line(out, self.schema.name(), keep(item, &self.shape.fields))
+    }
+
+    fn status(&mut self, out: &mut dyn Write, row: Box<StatusRow>) -> io::Result<()> {
+        if !self.shape.fields.is_empty() {
+            return self.item(out, Row::Status(row).into_item());
+        }
+        let kind = self.schema.name();
+        self.line.clear();
+        append(&mut self.line, &Typed { kind, document: row.document() })?;
+        self.line.push(b'\n');
+        out.write_all(&self.line)
     }
 
     fn finish(&mut self, out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
@@ -89,8 +111,7 @@ fn line(out: &mut dyn Write, kind: &str, item: Item) -> io::Result<()> {
     let mut object = Item::new();
     object.insert("type".to_owned(), kind.into());
     object.extend(item);
-    writeln!(out, "{}", compact(&Value::Object(object))?)?;
-    out.flush()
+    writeln!(out, "{}", compact(&Value::Object(object))?)
 }
 
 /// Writes JSON on one line.
@@ -100,6 +121,12 @@ pub(super) fn compact(value: &impl Serialize) -> io::Result<String> {
 
 pub(super) fn pretty(value: &impl Serialize) -> io::Result<String> {
     write_with(value, Escaping(PrettyFormatter::new()))
+}
+
+/// Adds JSON on one line to a text.
+fn append(text: &mut Vec<u8>, value: &impl Serialize) -> io::Result<()> {
+    value.serialize(&mut serde_json::Serializer::with_formatter(text, Escaping(CompactFormatter)))?;
+    Ok(())
 }
 
 fn write_with<F: Formatter>(value: &impl Serialize, formatter: F) -> io::Result<String> {
@@ -121,6 +148,10 @@ macro_rules! forward {
 
 impl<F: Formatter> Formatter for Escaping<F> {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        // Nearly all text is plain, which a look at its bytes tells.
+        if fragment.bytes().all(|byte| byte < 0x7f) {
+            return self.0.write_string_fragment(writer, fragment);
+        }
         let mut rest = fragment;
         while let Some(at) = rest.find(sanitize::is_harmful) {
             let (clean, tail) = rest.split_at(at);

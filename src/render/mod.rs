@@ -18,11 +18,38 @@ use std::io::{self, Write};
 use serde_json::{Map, Value};
 
 use crate::error::Code;
+use crate::model::item::StatusRow;
 use crate::model::threshold::Thresholds;
 use crate::model::{Schema, Summary};
 
 /// An item of a report.
 pub type Item = Map<String, Value>;
+
+/// A row of a report: an item, or a status of which one can be made.
+#[derive(Debug)]
+pub enum Row {
+    /// An item.
+    Item(Item),
+    /// A status that was read; most rows of a fleet are such, and most formats need no map of them.
+    Status(Box<StatusRow>),
+}
+
+impl Row {
+    /// Makes the item of it.
+    #[must_use]
+    pub fn into_item(self) -> Item {
+        match self {
+            Self::Item(item) => item,
+            Self::Status(row) => crate::model::item::of(&row.document()),
+        }
+    }
+}
+
+impl From<Item> for Row {
+    fn from(item: Item) -> Self {
+        Self::Item(item)
+    }
+}
 
 /// Names an output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -105,6 +132,16 @@ trait Renderer {
     /// Writes an item, or keeps it where the format needs all of them.
     fn item(&mut self, out: &mut dyn Write, item: Item) -> io::Result<()>;
 
+    /// Writes a status; who can do so without its item does.
+    fn status(&mut self, out: &mut dyn Write, row: Box<StatusRow>) -> io::Result<()> {
+        self.item(out, Row::Status(row).into_item())
+    }
+
+    /// Writes what it would keep until the end, for it has taken long already.
+    fn hurry(&mut self, _out: &mut dyn Write) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Writes what is left.
     fn finish(&mut self, out: &mut dyn Write, summary: &Summary) -> io::Result<()>;
 }
@@ -114,8 +151,6 @@ pub struct Report<'a> {
     out: Box<dyn Write + 'a>,
     renderer: Box<dyn Renderer + 'a>,
     summary: Summary,
-    /// Whether each item is to be seen at once: what is followed has no end that could be waited for.
-    live: bool,
     /// The document, where it is written as rows without any column for errors.
     rows_of: Option<Schema>,
 }
@@ -158,18 +193,41 @@ impl<'a> Report<'a> {
                 check::renderer(shape)
             }
         };
-        Self { out: Box::new(out), renderer, summary: Summary::default(), live: schema.is_followed(), rows_of }
+        Self { out: Box::new(out), renderer, summary: Summary::default(), rows_of }
     }
 
-    /// Adds an item, or counts what failed without one.
+    /// Adds a row, or counts what failed without one; what is to be seen at once is flushed by [`Report::flush`].
     ///
     /// # Errors
     /// Fails where the output can't be written.
-    pub fn item(&mut self, item: Option<Item>, error: Option<Code>) -> io::Result<()> {
+    pub fn row(&mut self, row: Option<Row>, error: Option<Code>) -> io::Result<()> {
+        let item = match row {
+            Some(Row::Status(row)) if error.is_none() => {
+                self.summary.count_state(row.status.word());
+                return self.renderer.status(&mut *self.out, row);
+            }
+            row => row.map(Row::into_item),
+        };
         self.summary.count(item.as_ref(), error.map(Code::as_str));
         let item = item.filter(|item| !self.rows_of.is_some_and(|schema| is_blank(schema, item)));
-        item.map_or(Ok(()), |item| self.renderer.item(&mut *self.out, item))?;
-        if self.live { self.out.flush() } else { Ok(()) }
+        item.map_or(Ok(()), |item| self.renderer.item(&mut *self.out, item))
+    }
+
+    /// Shows what was written.
+    ///
+    /// # Errors
+    /// Fails where the output can't be written.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    /// Writes what is kept for the end, for people who have waited long enough.
+    ///
+    /// # Errors
+    /// Fails where the output can't be written.
+    pub fn hurry(&mut self) -> io::Result<()> {
+        self.renderer.hurry(&mut *self.out)?;
+        self.out.flush()
     }
 
     /// Ends the report.

@@ -14,22 +14,29 @@ use crate::model::{Schema, Summary};
 const LIVE_WIDTHS: &[(&str, usize)] =
     &[("TIME", 20), ("BACKEND", 9), ("TARGET", 20), ("FROM", 13), ("STATE", 13), ("ADDRESS", 15)];
 
+/// How many rows are collected at most before the table is written as far as it is known.
+const COLLECTED: usize = 1000;
+
 /// A column: its header, and the fields of which the first that holds something is shown.
 pub(super) type Column = (String, Vec<String>);
 
-/// Collects rows, for a column is as wide as its widest cell; what is followed is written row by row instead.
+/// Collects rows, for a column is as wide as its widest cell; what is followed is written row by row instead, and so is
+/// the rest of a long table.
 pub(super) struct Table {
     columns: Vec<Column>,
     shape: Shape,
     rows: Vec<Vec<String>>,
     live: bool,
     begun: bool,
+    /// How wide columns are from now on, once the table is written row by row.
+    widths: Vec<usize>,
 }
 
 impl Table {
     pub(super) fn new(schema: Schema, shape: Shape) -> Self {
         let columns = columns_of(schema, &shape);
-        Self { columns, shape, rows: Vec::new(), live: schema == Schema::Event, begun: false }
+        let widths = Vec::new();
+        Self { columns, shape, rows: Vec::new(), live: schema == Schema::Event, begun: false, widths }
     }
 
     /// Writes a row of a table whose end is not known.
@@ -43,15 +50,30 @@ impl Table {
 
     fn write_padded(&self, out: &mut dyn Write, cells: &[String]) -> io::Result<()> {
         let mut line = String::new();
-        for ((header, _), cell) in self.columns.iter().zip(cells) {
-            let usual = LIVE_WIDTHS.iter().find(|(name, _)| name == header).map_or(header.len(), |(_, width)| *width);
+        for (index, ((header, _), cell)) in self.columns.iter().zip(cells).enumerate() {
+            let usual =
+                || LIVE_WIDTHS.iter().find(|(name, _)| name == header).map_or(header.len(), |(_, width)| *width);
+            let room = self.widths.get(index).copied().unwrap_or_else(usual);
             line.push_str(cell);
-            // Colours take no room.
-            let width = anstream::adapter::strip_str(cell).map(UnicodeWidthStr::width).sum::<usize>();
-            line.push_str(&" ".repeat(usual.saturating_sub(width) + 2));
+            line.push_str(&" ".repeat(room.saturating_sub(width(cell)) + 2));
         }
         writeln!(out, "{}", line.trim_end())
     }
+
+    /// Writes what was collected, and goes on row by row with columns as wide as they are by now.
+    fn begin_rows(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        let rows = std::mem::take(&mut self.rows);
+        let of_rows = |index: usize| rows.iter().filter_map(|row| row.get(index)).map(|cell| width(cell)).max();
+        let widths = self.columns.iter().enumerate();
+        self.widths = widths.map(|(index, (header, _))| header.len().max(of_rows(index).unwrap_or(0))).collect();
+        self.live = true;
+        rows.iter().try_for_each(|row| self.write_live(out, row))
+    }
+}
+
+/// Tells how many columns of a terminal a cell takes; colours take none.
+fn width(cell: &str) -> usize {
+    anstream::adapter::strip_str(cell).map(UnicodeWidthStr::width).sum()
 }
 
 impl Renderer for Table {
@@ -61,7 +83,11 @@ impl Renderer for Table {
             return self.write_live(out, &row);
         }
         self.rows.push(row);
-        Ok(())
+        if self.rows.len() >= COLLECTED { self.begin_rows(out) } else { Ok(()) }
+    }
+
+    fn hurry(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        if self.live || self.rows.is_empty() { Ok(()) } else { self.begin_rows(out) }
     }
 
     fn finish(&mut self, out: &mut dyn Write, _summary: &Summary) -> io::Result<()> {

@@ -39,7 +39,7 @@ fn render(shape: &Shape) -> String {
     let mut bytes = Vec::new();
     let mut report = Report::new(&mut bytes, Schema::Status, shape, None);
     for item in items() {
-        report.item(Some(item), None).expect("written");
+        report.row(Some(item.into()), None).expect("written");
     }
     report.finish().expect("written");
     drop(report);

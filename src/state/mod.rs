@@ -4,6 +4,7 @@
 //! who changes it takes the lock, reads it again and writes it. Where nothing can be written, this process alone
 //! remembers: a command that asks three devices still logs in once.
 
+pub mod failures;
 mod pin;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::{bound, too_slow};
+use crate::app::asks::Asks;
 use crate::app::follow::Sight;
-use crate::app::selection::{self, Selection};
-use crate::app::{Choice, Emit, Open, Patience, Setup, Stop, status, with_error};
+use crate::app::selection::Selection;
+use crate::app::{Choice, Emit, Open, Patience, Setup, Stop, Told, status, with_error};
 use crate::error::{Code, Error};
 use crate::http;
 use crate::model::item;
-use crate::render::Item;
+use crate::render::{Item, Row};
 
 /// What a reading came to.
 #[derive(Debug, Clone, Default)]
@@ -88,15 +89,20 @@ pub(super) async fn read(setup: &Setup, backend: &str, selection: &Selection) ->
     let (out, mut seen) = mpsc::unbounded_channel();
     let out = Emit::new(out, Stop::default());
     let work = async {
-        let plan = selection::plan(&setup, &only(backend), selection, Patience::Read).await?;
-        status::run(plan, status::Reading::default(), &out).await;
+        let choice = only(backend);
+        let asks = Asks::new(&setup, &choice, selection, Patience::Read).await?;
+        match asks.refusal() {
+            Some(error) => return Err(error),
+            None => status::run(asks, status::Reading::default(), &out).await,
+        }
         Ok::<(), Error>(())
     };
     // What sends requests keeps the time by itself; this is for what does not.
     let done = http::within(bound, work).await.unwrap_or_else(|| Err(too_slow(backend, bound)));
     drop(out);
     let (mut reading, mut any, mut whole) = (Reading::default(), false, done.is_err());
-    while let Ok((item, error)) = seen.try_recv() {
+    while let Ok(Told { row, error, .. }) = seen.try_recv() {
+        let item = row.map(Row::into_item);
         any |= error.is_none();
         // What is no target's own failure is that of all of them: an account that breaks off shows no part of itself.
         let is_a_targets = item.as_ref().is_some_and(|item| item.get("target").is_some_and(|one| !one.is_null()));

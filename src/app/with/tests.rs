@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Left, Visit, Wanted};
 use crate::app::act::{Act, Verb};
 use crate::app::selection::Job;
-use crate::app::{Gate, Open};
+use crate::app::Open;
 use crate::backend::{How, Info, VpnBackend};
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::Deadline;
@@ -97,7 +97,7 @@ fn opened(states: impl IntoIterator<Item = Status>, loses: bool) -> (Open, Arc<M
     };
     let states = Mutex::new(states.into_iter().map(Ok).collect());
     let backend = Box::new(Shows { info, states, told: Arc::clone(&told), loses });
-    let open = Open { backend, deadline: Deadline::none(), jobs: 1, read_only: false, gate: Gate::default() };
+    let open = Open::new(backend, Deadline::none(), 1, false);
     (open, told)
 }
 

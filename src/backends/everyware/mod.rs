@@ -13,6 +13,8 @@ mod ids;
 mod names;
 pub mod wire;
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use reqwest::Method;
 
@@ -117,6 +119,10 @@ impl VpnBackend for Everyware {
 
     fn raw(&self) -> Option<&dyn Raw> {
         Some(self)
+    }
+
+    fn id<'a>(&self, written: &'a str) -> Cow<'a, str> {
+        ids::for_path(written).into()
     }
 
     fn why_not(&self, _capability: &str) -> &'static str {

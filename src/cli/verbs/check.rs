@@ -5,13 +5,15 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use crate::app::asks::Asks;
 use crate::app::check::{self, Expectation};
-use crate::app::selection::{self, Plan};
+use crate::app::selection;
 use crate::app::{Emit, Outcome, Patience};
 use crate::cli::args::Checking;
 use crate::cli::dispatch::Command;
+use crate::cli::report::unless_stopped;
 use crate::cli::settings::{self, Settings};
-use crate::error::{Error, Exit};
+use crate::error::Exit;
 use crate::model::Schema;
 use crate::model::threshold::Thresholds;
 use crate::render::check::{Severity, severity, summary, warnings};
@@ -23,7 +25,9 @@ impl Command<'_> {
         let expectation = Expectation { state: flags.expect, thresholds: thresholds.clone() };
         check::validate(&expectation)?;
         let shape = Shape { thresholds, ..settings::shape(self.global, self.format, Schema::Check)? };
-        let plan = self.plan_of_check(settings, flags).await?;
+        let chosen = settings::selection(self.global, Some(&flags.targets), &settings.setup.config)?;
+        // A backend that can't be opened is something that could not be told.
+        let asks = unless_stopped(Asks::new(&settings.setup, &settings.choice, &chosen, Patience::Read)).await?;
         let worst = Cell::new(Severity::Ok);
         let kept: RefCell<Vec<Item>> = RefCell::default();
         let table =
@@ -40,15 +44,14 @@ impl Command<'_> {
                 kept.borrow_mut().push(item.clone());
             }
         };
-        let job = async |out: Emit| check::run(plan, &expectation, &each, &out).await;
+        let job = async |out: Emit| check::run(asks, &expectation, &each, &out).await;
         // What holds beside it does not change why something could not be told.
         let outcome = Outcome::default().of_any();
         let (exit, counts) = self.report_shaped(outcome, Schema::Check, &shape, flags.targets.sort, job).await?;
         if let Some(path) = table {
             append(&PathBuf::from(path), &summary(kept.take(), &expectation.thresholds));
         }
-        if counts.total == 0 {
-            let chosen = settings::selection(self.global, Some(&flags.targets), &settings.setup.config)?;
+        if counts.total == 0 && chosen.shard.is_none() {
             return Err(selection::empty(&chosen).into());
         }
         Ok(match exit {
@@ -56,22 +59,6 @@ impl Command<'_> {
             Exit::Ok if counts.failed > 0 => Exit::No,
             exit => exit,
         })
-    }
-
-    /// Finds what is checked; a backend that can't be opened is something that could not be told.
-    async fn plan_of_check(&self, settings: &Settings, flags: &Checking) -> anyhow::Result<Plan> {
-        let error = match self.plan(settings, Some(&flags.targets), Patience::Read).await {
-            Ok((plan, _)) => return Ok(plan),
-            Err(error) => error,
-        };
-        let unopened = error.downcast_ref::<Error>().and_then(|known| {
-            let backend = settings.setup.config.backends.get(known.backend_name()?)?;
-            Some((backend.name.clone(), backend.vendor, known.clone()))
-        });
-        match unopened {
-            Some(unopened) => Ok(Plan { unopened: vec![unopened], ..Plan::default() }),
-            None => Err(error),
-        }
     }
 }
 

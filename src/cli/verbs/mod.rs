@@ -20,6 +20,7 @@ use super::args::{Reading, Targets};
 use super::dispatch::Command;
 use super::report::unless_stopped;
 use super::settings::{self, Settings};
+use crate::app::asks::Asks;
 use crate::app::selection::{self, Plan};
 use crate::app::{Emit, Patience, Selection, list, status};
 use crate::error::Exit;
@@ -37,6 +38,27 @@ impl Command<'_> {
         Ok((plan, chosen))
     }
 
+    /// Gives what is asked about, be it what failed before, and has what fails now written down.
+    async fn asks<'a>(
+        &self,
+        settings: &'a Settings,
+        chosen: &'a Selection,
+        verb: &'static str,
+        is_retry: bool,
+    ) -> anyhow::Result<Asks<'a>> {
+        let Settings { setup, choice, .. } = settings;
+        let asks = if is_retry {
+            Asks::again(setup, choice, chosen, Patience::Read, self.left_behind(settings, verb, chosen)?)
+        } else {
+            unless_stopped(Asks::new(setup, choice, chosen, Patience::Read)).await?
+        };
+        if let Some(error) = asks.refusal() {
+            return Err(error.into());
+        }
+        self.record(settings, verb, chosen.shard, is_retry);
+        Ok(asks)
+    }
+
     pub(in crate::cli) async fn status(
         &self,
         settings: &Settings,
@@ -44,9 +66,10 @@ impl Command<'_> {
         reading: Reading,
     ) -> anyhow::Result<Exit> {
         settings::shape(self.global, self.format, Schema::Status)?;
-        let (plan, _) = self.plan(settings, Some(targets), Patience::Read).await?;
+        let chosen = settings::selection(self.global, Some(targets), &settings.setup.config)?;
+        let asks = self.asks(settings, &chosen, "status", reading.retry_failed).await?;
         let reading = status::Reading { live: reading.live, native: reading.native };
-        let job = async |out: Emit| status::run(plan, reading, &out).await;
+        let job = async |out: Emit| status::run(asks, reading, &out).await;
         let (exit, summary) = self.report(Schema::Status, targets.sort, job).await?;
         let connected = summary.by_state.get("connected").copied().unwrap_or(0);
         let no = self.global.exit_code && exit == Exit::Ok && (connected < summary.total || summary.total == 0);

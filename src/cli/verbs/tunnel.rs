@@ -64,6 +64,7 @@ impl Command<'_> {
             filter: self.filter.take().into(),
             started: self.started,
             underway: std::sync::Arc::clone(&self.underway),
+            record: std::cell::Cell::default(),
         };
         let chosen = settings::selection(self.global, Some(&targets), &settings.setup.config)?;
         if chosen.names.is_empty() && !chosen.filters() {

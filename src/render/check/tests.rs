@@ -65,7 +65,7 @@ fn render(format: Format, items: Vec<Item>, thresholds: Thresholds) -> String {
     let mut bytes = Vec::new();
     let mut report = Report::new(&mut bytes, Schema::Check, &shape, None);
     for item in items {
-        report.item(Some(item), None).expect("written");
+        report.row(Some(item.into()), None).expect("written");
     }
     report.finish().expect("written");
     drop(report);

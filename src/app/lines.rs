@@ -1,0 +1,191 @@
+//! Targets from a file, read as they are needed: a million lines take no more room than ten.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use tokio::sync::mpsc;
+
+use crate::error::{Error, Result};
+
+/// How many lines a thread hands over at most at once; waking somebody for each would cost more than reading it.
+const BATCH: usize = 128;
+/// How many such batches may wait to be taken.
+const AHEAD: usize = 4;
+
+/// The lines of a file, or of standard input.
+#[derive(Debug)]
+pub struct Lines {
+    path: PathBuf,
+    source: Source,
+}
+
+enum Source {
+    /// A file on a disk, which is never waited for.
+    Here(Box<dyn BufRead>),
+    /// A pipe, on which a thread waits: answers of vendors go on meanwhile.
+    Elsewhere { batches: mpsc::Receiver<io::Result<Vec<String>>>, batch: std::vec::IntoIter<String> },
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Here(_) => "Here",
+            Self::Elsewhere { .. } => "Elsewhere",
+        })
+    }
+}
+
+impl Lines {
+    /// Opens a file; `-` is standard input.
+    ///
+    /// # Errors
+    /// Fails with `usage` where it can't be read.
+    pub fn open(path: &Path) -> Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Self { path: path.to_owned(), source: elsewhere(BufReader::new(io::stdin())) });
+        }
+        let unreadable = |error| unreadable(path, &error);
+        let file = File::open(path).map_err(unreadable)?;
+        let is_file = file.metadata().map_err(unreadable)?.is_file();
+        let reader = BufReader::new(file);
+        let source = if is_file { Source::Here(Box::new(reader)) } else { elsewhere(reader) };
+        Ok(Self { path: path.to_owned(), source })
+    }
+
+    /// Gives the next line that says something: no empty one, and none that begins with `#`.
+    ///
+    /// # Errors
+    /// Fails with `usage` where it can't be read.
+    pub async fn next(&mut self) -> Result<Option<String>> {
+        loop {
+            let line = match &mut self.source {
+                Source::Here(reader) => line(reader).map_err(|error| unreadable(&self.path, &error))?,
+                Source::Elsewhere { batches, batch } => match batch.next() {
+                    None => match batches.recv().await {
+                        Some(Ok(next)) => {
+                            *batch = next.into_iter();
+                            continue;
+                        }
+                        Some(Err(error)) => return Err(unreadable(&self.path, &error)),
+                        None => None,
+                    },
+                    line => line,
+                },
+            };
+            match line {
+                Some(line) if line.is_empty() || line.starts_with('#') => {}
+                line => return Ok(line),
+            }
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Error {
+    Error::usage(format!("the targets can't be read from {}: {error}", path.display()))
+        .hint("--targets-from names a file with one target a line, or is - for standard input")
+}
+
+/// Reads a line, without what stands around it; nothing at the end.
+fn line(reader: &mut impl BufRead) -> io::Result<Option<String>> {
+    let mut line = String::new();
+    if reader.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    let meant = line.trim();
+    if meant.len() < line.len() {
+        line = meant.to_owned();
+    }
+    Ok(Some(line))
+}
+
+fn elsewhere<R: Read + Send + 'static>(mut reader: BufReader<R>) -> Source {
+    let (sender, batches) = mpsc::channel(AHEAD);
+    std::thread::spawn(move || {
+        loop {
+            let batch = batch(&mut reader);
+            let is_last = match &batch {
+                Ok(lines) => lines.is_empty(),
+                Err(_) => true,
+            };
+            // Who read them is gone where they can't be sent.
+            if (is_last && batch.is_ok()) || sender.blocking_send(batch).is_err() || is_last {
+                return;
+            }
+        }
+    });
+    Source::Elsewhere { batches, batch: Vec::new().into_iter() }
+}
+
+/// Reads what is there, a line at least; nothing is the end.
+fn batch<R: Read>(reader: &mut BufReader<R>) -> io::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    while let Some(line) = line(reader)? {
+        lines.push(line);
+        // What has not come yet is waited for with what has come handed over.
+        if lines.len() == BATCH || !reader.buffer().contains(&b'\n') {
+            break;
+        }
+    }
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::Lines;
+
+    async fn all(mut lines: Lines) -> Vec<String> {
+        let mut all = Vec::new();
+        while let Some(line) = lines.next().await.unwrap() {
+            all.push(line);
+        }
+        all
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_says_nothing_is_left_out() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        write!(file, "one\n\n  # two\n \r\n  three  \r\n-four\nfive # six").unwrap();
+        assert_eq!(all(Lines::open(file.path()).unwrap()).await, ["one", "three", "-four", "five # six"]);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_pipe_is_read_as_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let (line_read, told) = std::sync::mpsc::channel::<()>();
+        let writer = std::thread::spawn({
+            let path = path.clone();
+            move || {
+                let mut pipe = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+                pipe.write_all(b"first\nsec").unwrap();
+                // The rest is written only after the first line has come out at the other end.
+                told.recv().unwrap();
+                pipe.write_all(b"ond\n").unwrap();
+                for number in 0..1000 {
+                    writeln!(pipe, "{number}").unwrap();
+                }
+            }
+        });
+        let mut lines = Lines::open(&path).unwrap();
+        assert_eq!(lines.next().await.unwrap().as_deref(), Some("first"));
+        line_read.send(()).unwrap();
+        let rest = all(lines).await;
+        assert_eq!((rest.len(), rest[0].as_str(), rest[1000].as_str()), (1001, "second", "999"));
+        writer.join().unwrap();
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_is_no_text_and_what_is_not_there_is_told() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"one\n\xff\n").unwrap();
+        let mut lines = Lines::open(file.path()).unwrap();
+        assert_eq!(lines.next().await.unwrap().as_deref(), Some("one"));
+        assert!(lines.next().await.unwrap_err().message().contains("can't be read"));
+        assert!(Lines::open(&file.path().join("below")).is_err());
+    }
+}

@@ -1,0 +1,257 @@
+//! What the last run of a verb could not read or do, for `--retry-failed`: a line for each, in the state folder.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::hash::{BuildHasher as _, RandomState};
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+
+use super::{Folder, make_folder};
+
+/// The folder in the state folder.
+const PLACE: &str = "failed";
+
+/// One that failed: a target, a name that means none, or all that a backend has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// The backend.
+    pub backend: String,
+    /// The target's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// What it is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The vendor's word for its type.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub kind_word: Option<String>,
+    /// The part of the account that it belongs to, where that is not the configured one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+}
+
+/// What failed in an earlier run, read as it is needed.
+#[derive(Debug)]
+pub struct Failures {
+    reader: Option<BufReader<File>>,
+    path: Option<PathBuf>,
+}
+
+impl Failures {
+    /// Opens what the last run of a verb left behind; `part` names the part of a fleet that it was about.
+    #[must_use]
+    pub fn of(folder: &Folder, verb: &str, part: Option<&str>) -> Self {
+        let path = path(folder, verb, part);
+        let reader = path.as_ref().and_then(|path| match File::open(path) {
+            Ok(file) => Some(BufReader::new(file)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => {
+                tracing::warn!("what failed before can't be read from {}: {error}", path.display());
+                None
+            }
+        });
+        Self { reader, path }
+    }
+}
+
+impl Iterator for Failures {
+    type Item = Failed;
+
+    /// Gives the next one; a line that is none is left out, and said.
+    fn next(&mut self) -> Option<Failed> {
+        let reader = self.reader.as_mut()?;
+        loop {
+            let mut line = Vec::new();
+            match reader.read_until(b'\n', &mut line) {
+                Ok(0) => return None,
+                Ok(_) => match serde_json::from_slice(&line) {
+                    Ok(failed) => return Some(failed),
+                    Err(error) => tracing::warn!("a line of {} is left out: {error}", shown(self.path.as_ref())),
+                },
+                Err(error) => {
+                    tracing::warn!("what failed before can't be read from {}: {error}", shown(self.path.as_ref()));
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+fn shown(path: Option<&PathBuf>) -> std::path::Display<'_> {
+    path.map_or(std::path::Path::new("?").display(), |path| path.display())
+}
+
+fn path(folder: &Folder, verb: &str, part: Option<&str>) -> Option<PathBuf> {
+    let part = part.map(|part| format!(".{}", part.replace('/', "-of-"))).unwrap_or_default();
+    folder.path.as_ref().map(|folder| folder.join(PLACE).join(format!("{verb}{part}.ndjson")))
+}
+
+/// Writes down what fails in a run; nothing is written before something does.
+#[derive(Debug)]
+pub struct Record {
+    folder: Folder,
+    path: Option<PathBuf>,
+    file: Option<BufWriter<NamedTempFile>>,
+    /// What was asked again, by a hash: it is only needed where the run breaks off.
+    asked: Option<(RandomState, HashSet<u64>)>,
+}
+
+impl Record {
+    /// Begins the record of a run; `is_retry` says that it asks again what failed before.
+    #[must_use]
+    pub fn new(folder: &Folder, verb: &str, part: Option<&str>, is_retry: bool) -> Self {
+        let asked = is_retry.then(Default::default);
+        Self { folder: folder.clone(), path: path(folder, verb, part), file: None, asked }
+    }
+
+    /// Notes what has ended, well or not, by its id and by its name.
+    pub fn ended<'a>(&mut self, backend: &str, words: impl IntoIterator<Item = &'a str>) {
+        if let Some((state, asked)) = &mut self.asked {
+            asked.extend(words.into_iter().map(|word| state.hash_one((backend, word))));
+        }
+    }
+
+    /// Writes down what failed.
+    pub fn failed(&mut self, failed: &Failed) {
+        if self.path.is_none() {
+            return;
+        }
+        if let Err(error) = self.append(failed) {
+            // Without a place for it nothing of this run is kept, and that is said once.
+            self.path = None;
+            self.folder.tell(&error);
+        }
+    }
+
+    fn append(&mut self, failed: &Failed) -> std::io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => {
+                let place =
+                    self.path.as_deref().and_then(std::path::Path::parent).ok_or(std::io::ErrorKind::NotFound)?;
+                make_folder(place)?;
+                let file = tempfile::Builder::new().prefix(".").suffix(".tmp").tempfile_in(place)?;
+                self.file.insert(BufWriter::new(file))
+            }
+        };
+        serde_json::to_writer(&mut *file, failed)?;
+        file.write_all(b"\n")
+    }
+
+    /// Replaces what the run before left behind. A run that broke off leaves what it should have asked again.
+    pub fn keep(mut self, is_whole: bool, verb: &str, part: Option<&str>) {
+        if let (false, Some((state, asked))) = (is_whole, self.asked.take()) {
+            for failed in Failures::of(&self.folder, verb, part) {
+                let word = failed.id.as_deref().or(failed.name.as_deref()).unwrap_or_default();
+                if !asked.contains(&state.hash_one((failed.backend.as_str(), word))) {
+                    self.failed(&failed);
+                }
+            }
+        }
+        let Some(path) = &self.path else { return };
+        let kept = match self.file.take() {
+            Some(file) => file.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(|file| {
+                file.as_file().sync_data()?;
+                file.persist(path).map(|_| ()).map_err(std::io::Error::from)
+            }),
+            None => match std::fs::remove_file(path) {
+                Err(error) if !is_nowhere(&error) => Err(error),
+                _ => Ok(()),
+            },
+        };
+        if let Err(error) = kept {
+            self.folder.tell(&error);
+        }
+    }
+}
+
+fn is_nowhere(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failed, Failures, Record};
+    use crate::state::Folder;
+
+    fn failed(id: &str) -> Failed {
+        let (backend, id) = ("plant".to_owned(), Some(id.to_owned()));
+        Failed { backend, id, name: None, kind_word: None, scope: None }
+    }
+
+    fn ids(folder: &Folder) -> Vec<String> {
+        Failures::of(folder, "status", None).filter_map(|failed| failed.id).collect()
+    }
+
+    fn record(folder: &Folder, is_retry: bool, bad: &[&str], well: &[&str], is_whole: bool) {
+        let mut record = Record::new(folder, "status", None, is_retry);
+        for id in bad {
+            record.ended("plant", [*id]);
+            record.failed(&failed(id));
+        }
+        well.iter().for_each(|id| record.ended("plant", [*id]));
+        record.keep(is_whole, "status", None);
+    }
+
+    #[test]
+    fn a_run_replaces_what_the_run_before_left() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::new(Some(place.path().join("state")));
+        record(&folder, false, &[], &["a"], true);
+        assert!(!place.path().join("state").exists(), "nothing failed, so nothing is written");
+        record(&folder, false, &["a", "b"], &["c"], true);
+        assert_eq!(ids(&folder), ["a", "b"]);
+        assert!(Failures::of(&folder, "status", Some("0/2")).next().is_none(), "a part has a list of its own");
+        assert!(Failures::of(&folder, "connect", None).next().is_none());
+        record(&folder, true, &["b"], &["a"], true);
+        assert_eq!(ids(&folder), ["b"]);
+        record(&folder, true, &[], &["b"], true);
+        assert!(ids(&folder).is_empty());
+    }
+
+    #[test]
+    fn a_retry_that_breaks_off_keeps_what_it_did_not_come_to() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::new(Some(place.path().to_owned()));
+        record(&folder, false, &["a", "b", "c", "d"], &[], true);
+        record(&folder, true, &["b"], &["a"], false);
+        assert_eq!(ids(&folder), ["b", "c", "d"]);
+        // A run that is no retry has no claim on what it did not ask.
+        record(&folder, false, &["x"], &[], false);
+        assert_eq!(ids(&folder), ["x"]);
+    }
+
+    #[test]
+    fn a_damaged_line_does_not_hide_the_others() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::new(Some(place.path().to_owned()));
+        record(&folder, false, &["a", "b"], &[], true);
+        let path = place.path().join("failed/status.ndjson");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("\u{0}\n{text}{{\"backend\":")).unwrap();
+        assert_eq!(ids(&folder), ["a", "b"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_reads_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::new(Some(place.path().to_owned()));
+        record(&folder, false, &["a"], &[], true);
+        let mode = |name: &str| std::fs::metadata(place.path().join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("failed"), mode("failed/status.ndjson")), (0o700, 0o600));
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_the_run_goes_on() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let folder = Folder::new(Some(file.path().join("below")));
+        record(&folder, false, &["a"], &[], true);
+        assert!(ids(&folder).is_empty());
+        record(&Folder::new(None), false, &["a"], &[], true);
+    }
+}
