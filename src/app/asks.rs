@@ -143,10 +143,14 @@ impl<'a> Asks<'a> {
         matches!(self.source, Some(Source::Failures(_)))
     }
 
-    /// Tells whether a target may be asked about more than once.
+    /// Tells whether several targets of a backend may be asked about.
     #[must_use]
-    pub fn may_repeat(&self) -> bool {
-        self.selection.names.len() > 1 || self.source.is_some()
+    pub fn are_several(&self) -> bool {
+        let names = &self.selection.names;
+        names.len() > 1
+            || names.iter().any(|name| naming::is_glob(name))
+            || self.selection.filters()
+            || self.source.is_some()
     }
 
     /// Gives the next; nothing at the end.

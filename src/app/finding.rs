@@ -212,25 +212,35 @@ pub(super) async fn listed(
     failed: &mut (dyn FnMut(Error) + Send),
 ) -> Result<()> {
     let facet = open.backend.targets().ok_or_else(|| unsupported(&*open.backend, "list"))?;
-    // A name may hold a star itself; the exact one wins.
-    let exact = match glob {
-        Some(glob) => facet.exact(glob).await?,
-        None => Vec::new(),
+    // A name may hold a star itself; the exact one wins. A short list tells that when it is read, a long one is not kept
+    // for it.
+    let mut short = open.info().one_vpn.then(Vec::new);
+    let exact = match (glob, &mut short) {
+        (Some(glob), None) => facet.exact(glob).await?,
+        (Some(glob), Some(all)) => {
+            facet.list_parts(&mut |one| all.push(one), failed).await?;
+            all.iter().map(|one| one.target.clone()).filter(|target| naming::is_exact(glob, target)).collect()
+        }
+        (None, _) => Vec::new(),
     };
-    let glob = glob.map(naming::Glob::new);
+    let pattern = glob.map(naming::Glob::new);
     let mut fitting = |one: Listed| {
-        let is_named = match &glob {
+        let is_named = match &pattern {
             Some(_) if !exact.is_empty() => exact.contains(&one.target),
-            Some(glob) => glob.fits(&one.target),
+            Some(pattern) => pattern.fits(&one.target),
             None => true,
         };
-        let is_fitting = is_named && selection.labels_fit(open.info(), &one.labels);
         let state = one.status.as_ref().map(Status::word);
-        if is_fitting && (selection.state.is_none() || state.is_none() || state == selection.state) {
+        let is_wanted = selection.state.is_none() || state.is_none() || state == selection.state;
+        if is_named && is_wanted && selection.labels_fit(open.info(), &one.labels) {
             each(one);
         }
     };
-    facet.list_parts(&mut fitting, failed).await
+    match (glob, short) {
+        (Some(_), Some(all)) => all.into_iter().for_each(fitting),
+        _ => facet.list_parts(&mut fitting, failed).await?,
+    }
+    Ok(())
 }
 
 /// Settles a name that was looked up in several backends: found in one, the others don't matter; found in several, it

@@ -48,8 +48,8 @@ struct Reader<'a> {
     selection: &'a Selection,
     reading: Reading,
     out: &'a Emit,
-    /// Whether several targets may be asked about, so that one answer may serve more than one of them.
-    may_repeat: bool,
+    /// Whether several targets of a backend may be asked about, so that one answer may serve more than one of them.
+    are_several: bool,
     /// What was read already. What was named twice on the command line, perhaps by its name and by a glob, is meant once;
     /// the lines of a file are taken as they stand, for remembering a million of them is what reading them as they are
     /// needed avoids.
@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
             selection,
             reading,
             out,
-            may_repeat: asks.may_repeat(),
+            are_several: asks.are_several(),
             seen: (selection.names.len() > 1).then(Mutex::default),
             any: AtomicBool::new(false),
             shared: Mutex::default(),
@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
         if self.out.stop().is_reached() {
             return;
         }
-        match open.backend.status(Some(&target)).await {
+        match self.state(open, &target).await {
             Ok(status) if self.selection.state.is_some_and(|wanted| status.word() != wanted) => {}
             Ok(status) => self.told(open, status),
             Err(error) => self.failed(open, Some(&target), error),
@@ -184,25 +184,27 @@ impl<'a> Reader<'a> {
 
     /// Reads the state of a target that was named.
     async fn read(&self, open: &Arc<Open>, target: Target) {
-        if !(open.info().one_vpn && self.may_repeat) {
-            return match open.backend.status(Some(&target)).await {
-                Ok(status) => self.told(open, status),
-                Err(error) => self.failed(open, Some(&target), error),
-            };
+        match self.state(open, &target).await {
+            Ok(status) => self.told(open, status),
+            Err(error) => self.failed(open, Some(&target), error),
         }
-        // One question answers for all targets of the one VPN.
+    }
+
+    /// Reads the state of a target; where several of the one VPN are asked about, one question answers for all.
+    async fn state(&self, open: &Arc<Open>, target: &Target) -> Result<Status> {
+        if !(open.info().one_vpn && self.are_several) {
+            return open.backend.status(Some(target)).await;
+        }
         let shared = {
             let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(shared.entry(open.info().backend.clone()).or_default())
         };
-        match shared.get_or_init(|| open.backend.status(None)).await.clone() {
-            Ok(status) if status.is_of(&target) => self.told(open, status),
-            Ok(status) => {
-                let down = Status::new(State::Disconnected, status.source);
-                self.told(open, Status { target: Some(target), ..down });
-            }
-            Err(error) => self.failed(open, Some(&target), error),
+        let status = shared.get_or_init(|| open.backend.status(None)).await.clone()?;
+        if status.is_of(target) {
+            return Ok(status);
         }
+        let down = Status::new(State::Disconnected, status.source);
+        Ok(Status { target: Some(target.clone()), ..down })
     }
 
     fn told(&self, open: &Open, status: Status) {

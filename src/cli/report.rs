@@ -73,6 +73,7 @@ impl Command<'_> {
         };
         let mut kept: Vec<(Row, Option<Code>)> = Vec::new();
         let mut homeless: Vec<Error> = Vec::new();
+        let mut empty: Option<Error> = None;
         let mut record = self.record.take();
         let (sender, mut receiver) = mpsc::unbounded_channel::<Told>();
         let stop = Stop::after(settings::max_failures(self.global));
@@ -99,6 +100,11 @@ impl Command<'_> {
                         }
                     }
                 };
+                // That there is nothing to tell is told without a document.
+                if let (None, Some(Code::SelectionEmpty)) = (&row, error.as_ref().map(Error::code)) {
+                    empty = error;
+                    continue;
+                }
                 outcome.count(error.as_ref());
                 if let Some(record) = &mut record {
                     record.note(row.as_ref(), error.as_ref(), scope);
@@ -118,6 +124,9 @@ impl Command<'_> {
             error = filtering::failure(filter.as_mut()) => return Err(error),
             stopped = alongside(job(sender), write, schema.is_followed()) => stopped?,
         };
+        if let Some(error) = empty.filter(|_| outcome.total() == 0 && stopped.is_none()) {
+            return Err(error.into());
+        }
         kept.sort_by_cached_key(|(row, _)| place(row));
         for (row, code) in kept {
             report.row(Some(row), code)?;

@@ -330,7 +330,9 @@ fn provoke(vendor: &str, steps: &[Step], line: &str) -> Outcome {
 fn states(run: &Run) -> Vec<String> {
     let document: Value = serde_json::from_str(&run.stdout).unwrap_or_default();
     let items = document["items"].as_array().cloned().unwrap_or_default();
-    items.iter().filter_map(|item| item["state"].as_str().map(|state| format!("`{state}`"))).collect()
+    let states = items.iter().filter_map(|item| item["state"].as_str().map(|state| format!("`{state}`")));
+    // They come as they become known.
+    states.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }
 
 fn cell(told: &Outcome) -> String {

@@ -106,7 +106,8 @@ fn a_pin_is_made_on_request_and_used_until_it_is_forgotten() {
     assert!(told.contains("/status") && !told.contains(digits), "the pin was sent: {told}");
     #[cfg(unix)]
     for file in std::fs::read_dir(bench.state()).unwrap() {
-        assert_eq!(mode(&file.unwrap().path()), 0o600);
+        let path = file.unwrap().path();
+        assert_eq!(mode(&path), if path.is_dir() { 0o700 } else { 0o600 });
     }
 
     let gone = bench.run("trust rm -b ixon -o json").ends(0).quietly().item();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use vpnctl::app::Open;
+use vpnctl::app::{Emit, Open, Stop, Told};
 use vpnctl::app::log::{Reading, run};
 use vpnctl::app::selection::{Job, Plan};
 use vpnctl::http::Deadline;
@@ -18,7 +18,7 @@ const KEPT: usize = 500;
 
 /// Somebody who follows the log.
 struct Follower {
-    lines: UnboundedReceiver<(Option<vpnctl::render::Item>, Option<vpnctl::error::Error>)>,
+    lines: UnboundedReceiver<Told>,
     told: Vec<String>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -26,18 +26,13 @@ struct Follower {
 impl Follower {
     fn start(bench: &Bench) -> Self {
         let backend = bench.open_with(|opening| opening.deadline = Deadline::after(None));
-        let open = Open {
-            backend,
-            deadline: Deadline::after(None),
-            jobs: 1,
-            read_only: false,
-            gate: vpnctl::app::Gate::default(),
-        };
+        let open = Open::new(backend, Deadline::after(None), 1, false);
         let job = Job { open: Arc::new(open), target: None, known: None, error: None };
         let (sender, lines) = unbounded_channel();
+        let out = Emit::new(sender, Stop::default());
         let reading = Reading { last: None, follow: true, interval: Some(Duration::from_millis(1)) };
         let task = tokio::task::spawn_local(async move {
-            run(Plan { jobs: vec![job], unopened: Vec::new() }, reading, &sender).await;
+            run(Plan { jobs: vec![job], unopened: Vec::new() }, reading, &out).await;
         });
         Self { lines, told: Vec::new(), task }
     }
@@ -45,9 +40,9 @@ impl Follower {
     /// Waits until a line is told that holds a text; that nothing comes is the test's own time-out.
     async fn until(&mut self, part: &str) {
         while !self.told.last().is_some_and(|line| line.contains(part)) {
-            let (item, error) = self.lines.recv().await.unwrap();
-            assert!(error.is_none(), "{error:?}");
-            self.told.push(item.unwrap()["text"].as_str().unwrap().to_owned());
+            let told = self.lines.recv().await.unwrap();
+            assert!(told.error.is_none(), "{:?}", told.error);
+            self.told.push(told.row.unwrap().into_item()["text"].as_str().unwrap().to_owned());
         }
     }
 }

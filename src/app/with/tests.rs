@@ -3,9 +3,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::{Left, Visit, Wanted};
+use crate::app::Open;
 use crate::app::act::{Act, Verb};
 use crate::app::selection::Job;
-use crate::app::Open;
 use crate::backend::{How, Info, VpnBackend};
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::Deadline;

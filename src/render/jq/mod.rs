@@ -117,13 +117,14 @@ impl Feed {
 impl Write for Feed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.kept.extend_from_slice(bytes);
+        // A line is filtered by itself; within one no line ends, for JSON escapes that.
+        if self.lines && bytes.ends_with(b"\n") {
+            self.hand_over();
+        }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.lines {
-            self.hand_over();
-        }
         Ok(())
     }
 }
