@@ -137,7 +137,7 @@ fn asked_format(global: &Global, environment: &Environment) -> Result<Option<For
 
 /// Says how a report is written; refuses fields that its items don't have.
 pub(super) fn shape(global: &Global, format: Format, schema: Schema) -> Result<Shape> {
-    let known = fields(schema);
+    let known = if global.fields.is_empty() { Vec::new() } else { fields(schema) };
     for field in &global.fields {
         // What lies below these is the vendor's or the user's.
         let open = ["native", "labels", "capabilities", "settings", "config"]

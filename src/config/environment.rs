@@ -6,9 +6,12 @@ use super::schema::nearest;
 use super::{Backend, COMMON, Config, Origin, Setting, Vendor};
 use crate::error::{Error, Result};
 
+/// How the variables of backends begin.
+const BEGIN: &str = "VPNCTL_BACKEND_";
+
 /// Names the variable of a backend's key.
 pub(super) fn variable(backend: &str, key: &str) -> String {
-    format!("VPNCTL_BACKEND_{backend}_{key}").replace(['-', '.'], "_").to_ascii_uppercase()
+    format!("{BEGIN}{backend}_{key}").replace(['-', '.'], "_").to_ascii_uppercase()
 }
 
 /// Makes the backends whose vendor is said by the environment alone.
@@ -18,8 +21,7 @@ pub(super) fn define_backends(
     vendors: &[Vendor],
 ) -> Result<()> {
     for (variable_name, vendor) in environment {
-        let Some(name) = variable_name.strip_prefix("VPNCTL_BACKEND_").and_then(|rest| rest.strip_suffix("_VENDOR"))
-        else {
+        let Some(name) = variable_name.strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix("_VENDOR")) else {
             continue;
         };
         let known = config.backends.keys().find(|backend| variable(backend, "vendor") == *variable_name).cloned();
@@ -52,6 +54,10 @@ pub(super) fn find_vendor(name: &str, vendors: &[Vendor], origin: &Origin) -> Re
 
 /// Lays the variables of known backends and keys over the file.
 pub(super) fn apply(config: &mut Config, environment: &BTreeMap<String, String>, vendors: &[Vendor]) -> Result<()> {
+    if !environment.keys().any(|name| name.starts_with(BEGIN)) {
+        // Nearly always; making the name of every key would cost more than reading the file.
+        return Ok(());
+    }
     for backend in config.backends.values_mut() {
         let own = vendors.iter().find(|vendor| vendor.name == backend.vendor).map_or(&[][..], |vendor| vendor.keys);
         for key in COMMON.iter().chain(own) {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use vpnctl::app::{Emit, Open, Stop, Told};
 use vpnctl::app::log::{Reading, run};
 use vpnctl::app::selection::{Job, Plan};
+use vpnctl::app::{Emit, Open, Stop, Told};
 use vpnctl::http::Deadline;
 
 use super::bench::Bench;

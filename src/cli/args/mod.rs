@@ -49,18 +49,30 @@ pub fn command_tree() -> clap::Command {
 /// # Errors
 /// Fails with what clap has to say.
 pub(in crate::cli) fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-    let words = || arguments.iter().skip(1).filter_map(|word| word.to_str());
-    let verb = words().find(|word| Verb::has_subcommand(word));
-    let alone = verb.and_then(|verb| {
-        let verbs = Verb::augment_subcommands(clap::Command::new("vpnctl"));
-        let verb = verbs.find_subcommand(verb)?.clone();
-        let tree = Global::augment_args(clap::Command::new("vpnctl")).subcommand_required(true).subcommand(verb);
-        tree.disable_help_subcommand(true).try_get_matches_from(arguments).ok()
-    });
-    match alone.map(|matches| Cli::from_arg_matches(&matches)) {
-        Some(Ok(cli)) => Ok(cli),
-        _ => Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)),
+    match alone(arguments) {
+        Some(cli) => Ok(cli),
+        None => Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)),
     }
+}
+
+/// Parses arguments for the one verb that they seem to ask for; nothing where they do not parse so.
+fn alone(arguments: &[OsString]) -> Option<Cli> {
+    let mut words = arguments.iter().skip(1).filter_map(|word| word.to_str());
+    let (index, name) = words.by_ref().enumerate().find(|(_, word)| Verb::has_subcommand(word))?;
+    let verbs = Verb::augment_subcommands(clap::Command::new("vpnctl"));
+    let verb = verbs.find_subcommand(name)?;
+    let tree = clap::Command::new("vpnctl").subcommand_required(true).disable_help_subcommand(true);
+    if index == 0 {
+        // No flag stands in front of the verb, so the flags of all can be its own: handing them down costs more. Below a
+        // verb that has verbs they would be missing, which the other way then finds.
+        let own = Global::augment_args(verb.clone()).mut_args(|flag| flag.global(false));
+        if let Ok(mut matches) = tree.clone().subcommand(own).try_get_matches_from(arguments) {
+            let global = Global::from_arg_matches(matches.subcommand()?.1).ok()?;
+            return Some(Cli { global, verb: Verb::from_arg_matches_mut(&mut matches).ok()? });
+        }
+    }
+    let tree = Global::augment_args(tree).subcommand(verb.clone());
+    Cli::from_arg_matches(&tree.try_get_matches_from(arguments).ok()?).ok()
 }
 
 /// Gives what stands below the help of all.
