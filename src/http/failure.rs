@@ -77,6 +77,32 @@ fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
     None
 }
 
+/// An exchange that brought no answer.
+pub(super) struct Broken {
+    /// What went wrong.
+    pub(super) error: Error,
+    /// Whether the server has said that it did not look at the request, so that any may be sent again: it closes the
+    /// connection in good order (GOAWAY), or takes no further stream (REFUSED_STREAM).
+    pub(super) returned: bool,
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        Self { error, returned: false }
+    }
+}
+
+impl Broken {
+    pub(super) fn by(settings: &Settings, call: &Call, error: &reqwest::Error) -> Self {
+        let returned = find::<h2::Error>(error).is_some_and(|fault| {
+            fault.is_remote()
+                && (fault.is_go_away() && fault.reason() == Some(h2::Reason::NO_ERROR)
+                    || fault.is_reset() && fault.reason() == Some(h2::Reason::REFUSED_STREAM))
+        });
+        Self { error: network(settings, call, error), returned }
+    }
+}
+
 /// Says what the network did wrong.
 pub(super) fn network(settings: &Settings, call: &Call, error: &reqwest::Error) -> Error {
     let peer = &settings.peer;

@@ -4,26 +4,29 @@
 //! once, repeats reads that failed temporarily, and caps what it reads. Vendors never retry by themselves.
 
 mod bare_key;
+mod brake;
 pub mod call;
 pub mod certificate;
 mod deadline;
 mod dial;
 mod failure;
+mod lanes;
 pub mod mdns;
 mod observer;
 pub mod probe;
 pub mod tls;
+mod track;
 pub mod ws;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use bytes_cap::read_capped;
 use reqwest::header::{HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use url::Url;
 
 pub use call::{Call, Reply, Safety};
@@ -32,6 +35,10 @@ pub use failure::{parse_url, server_failure, unparsable};
 pub use observer::Observer;
 
 use crate::error::{Code, Error, Layer, Result};
+use brake::{Brake, Pass, Refusal, Shut};
+use failure::Broken;
+use lanes::{Lanes, Place};
+use track::{Tracked, sending};
 
 mod bytes_cap;
 
@@ -39,6 +46,10 @@ mod bytes_cap;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// How often a read is repeated at most.
 const REPEATS: usize = 3;
+/// How often a call that the server has returned unseen is sent again at most.
+const RETURNED: usize = 4;
+/// How late a timer may be.
+const TIMER: Duration = Duration::from_millis(10);
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -101,12 +112,23 @@ pub enum Verdict {
     Failed(Error),
 }
 
+/// An answer and what it means.
+struct Answer {
+    reply: Reply,
+    /// The generation of the credentials that it was asked with.
+    generation: u64,
+    verdict: Verdict,
+    /// Whether the server asked for a pause.
+    refused: Option<Refusal>,
+}
+
 /// Sends calls to one server.
 pub struct Transport {
     settings: Settings,
-    client: OnceCell<reqwest::Client>,
     tls: OnceLock<rustls::ClientConfig>,
-    warm: OnceCell<()>,
+    lanes: Lanes,
+    brake: Brake,
+    /// When the next request may start, by the rate; whoever holds it waits for that moment.
     next_start: Mutex<Option<Instant>>,
 }
 
@@ -120,8 +142,8 @@ impl Transport {
     /// Makes a transport; nothing is built or connected before the first call.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let (client, tls, warm) = (OnceCell::new(), OnceLock::new(), OnceCell::new());
-        Self { settings, client, tls, warm, next_start: Mutex::new(None) }
+        let (tls, lanes, brake) = (OnceLock::new(), Lanes::default(), Brake::default());
+        Self { settings, tls, lanes, brake, next_start: Mutex::new(None) }
     }
 
     /// Gives what it was made from.
@@ -139,19 +161,22 @@ impl Transport {
             ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_factor(2.0).with_max_times(REPEATS).build();
         let mut renewed = false;
         let mut earlier: Option<Error> = None;
+        let mut refusal = None;
         loop {
-            let error = match self.attempt(protocol, call).await {
-                Ok((reply, _, Verdict::Done)) => return Ok(reply),
-                Ok((_, generation, Verdict::Stale(error))) if call.authorized && !renewed => {
+            let attempt = self.attempt(protocol, call, refusal.take().is_some_and(|refusal: Refusal| refusal.first)).await;
+            let error = match attempt {
+                Ok(Answer { reply, verdict: Verdict::Done, .. }) => return Ok(reply),
+                Ok(Answer { generation, verdict: Verdict::Stale(error), .. }) if call.authorized && !renewed => {
                     tracing::debug!(operation = call.operation, "the session has ended: {error}");
                     protocol.renew(generation).await.map_err(|error| self.told(before_the_call(error)))?;
                     renewed = true;
                     continue;
                 }
-                Ok((reply, _, Verdict::Stale(error) | Verdict::Failed(error))) if call.raw => {
-                    error.answered(&reply.body)
+                Ok(Answer { reply, verdict: Verdict::Stale(error) | Verdict::Failed(error), refused, .. }) => {
+                    refusal = refused;
+                    if call.raw { error.answered(&reply.body) } else { error }
                 }
-                Ok((_, _, Verdict::Stale(error) | Verdict::Failed(error))) | Err(error) => error,
+                Err(error) => error,
             };
             if error.code() == Code::TimeoutDeadline
                 && let Some(earlier) = earlier
@@ -159,16 +184,18 @@ impl Transport {
                 // What broke the earlier attempts says more than that the time is over.
                 return Err(self.told(earlier));
             }
-            if call.safety != Safety::Read || !error.is_repeatable() {
-                return Err(self.told(error));
-            }
-            let wait = waits.next().map(|wait| error.wait().unwrap_or(wait));
-            let Some(wait) = wait.filter(|wait| self.deadline().left().is_none_or(|left| left > *wait)) else {
+            let repeats = call.safety == Safety::Read && error.is_repeatable();
+            let Some(wait) = repeats.then(|| next_wait(&mut waits, &error, refusal)).flatten() else {
                 // Four tries are all, also where this was the login that another call waits for.
-                return Err(self.told(error.later()));
+                return Err(self.told(if repeats { error.later() } else { error }));
             };
+            if !self.can_wait(wait) {
+                return Err(self.told(error.later()));
+            }
             tracing::debug!(operation = call.operation, "repeated in {} ms: {error}", wait.as_millis());
-            tokio::time::sleep(wait).await;
+            if refusal.is_none() {
+                tokio::time::sleep(wait).await;
+            }
             earlier = Some(error);
         }
     }
@@ -178,16 +205,21 @@ impl Transport {
         self.settings.deadline.or_bound()
     }
 
+    /// Tells whether a wait is worth it: it ends before the deadline, or is none that nobody would sit through.
+    fn can_wait(&self, wait: Duration) -> bool {
+        self.deadline().left().map_or(wait <= brake::PATIENCE, |left| left > wait)
+    }
+
     /// Adds what only the transport knows: the backend.
     fn told(&self, error: Error) -> Error {
         error.backend(&self.settings.backend)
     }
 
-    async fn attempt(&self, protocol: &dyn Protocol, call: &Call) -> Result<(Reply, u64, Verdict)> {
+    async fn attempt(&self, protocol: &dyn Protocol, call: &Call, first: bool) -> Result<Answer> {
         let mut headers = call.headers.clone();
         let generation =
             if call.authorized { protocol.authorize(&mut headers).await.map_err(before_the_call)? } else { 0 };
-        let reply = self.send(call, headers).await?;
+        let (reply, pass) = self.send(call, headers, first).await?;
         let verdict = match reply.status.as_u16() {
             300..=399 => Verdict::Failed(self.redirect(&reply)),
             _ => match protocol.verdict(call, &reply) {
@@ -201,55 +233,124 @@ impl Transport {
                 other => other,
             },
         };
-        Ok((reply, generation, verdict))
+        let refused = self.heed(&pass, &reply, &verdict);
+        Ok(Answer { reply, generation, verdict, refused })
     }
 
-    /// Sends one request and reads its answer, within the attempt's time-out and the deadline.
-    async fn send(&self, call: &Call, headers: HeaderMap) -> Result<Reply> {
-        // The first request of a fan-out goes alone and warms the connection that the others share.
-        if self.warm.initialized() {
-            return self.exchange(call, headers).await;
+    /// Brakes the whole backend where the server asks for it. A 503 that the vendor explains, for one device for
+    /// example, is about that alone.
+    fn heed(&self, pass: &Pass, reply: &Reply, verdict: &Verdict) -> Option<Refusal> {
+        let status = reply.status.as_u16();
+        let named = match verdict {
+            Verdict::Stale(error) | Verdict::Failed(error)
+                if status == 429
+                    || status == 503
+                        && error.code() == Code::HttpServerError
+                        && error.vendor_code_text().is_none() =>
+            {
+                error.wait()
+            }
+            _ => {
+                pass.taken();
+                return None;
+            }
+        };
+        let refusal = pass.refused(named.or_else(|| retry_after(reply)), status, self.deadline());
+        if refusal.announce {
+            let Settings { backend, peer, .. } = &self.settings;
+            tracing::warn!(
+                "{peer} asks for a pause of {} s ({status}): all that `{backend}` still has to ask waits for it; \
+                fewer --jobs or a lower --rate avoid it",
+                refusal.pause.as_secs_f64().ceil()
+            );
         }
-        let mut first = None;
-        self.warm
-            .get_or_init(|| async {
-                first = Some(self.exchange(call, headers.clone()).await);
-            })
-            .await;
-        match first {
-            Some(result) => result,
-            None => self.exchange(call, headers).await,
+        Some(refusal)
+    }
+
+    /// Sends one request and reads its answer. What the server says it has not looked at is sent again at once,
+    /// whatever it is: on another connection where it closes this one.
+    async fn send(&self, call: &Call, headers: HeaderMap, first: bool) -> Result<(Reply, Pass)> {
+        let mut left = RETURNED;
+        loop {
+            let (pass, mut place) = self.admission(call, first).await?;
+            match self.exchange(call, headers.clone(), &mut place).await {
+                Err(Broken { returned: true, error }) if left > 0 => {
+                    tracing::debug!(operation = call.operation, "sent again, for it was not looked at: {error}");
+                    left -= 1;
+                }
+                Err(Broken { error, .. }) => return Err(doubtful(call, error)),
+                Ok(reply) => return Ok((reply, pass)),
+            }
         }
     }
 
-    async fn exchange(&self, call: &Call, headers: HeaderMap) -> Result<Reply> {
-        let client = self.client.get_or_try_init(|| async { self.build() }).await?;
+    /// Waits until a request may be sent: for the brake, a place on a connection, and its turn by the rate.
+    async fn admission(&self, call: &Call, first: bool) -> Result<(Pass, Place)> {
+        let deadline = self.deadline();
+        let waits = async {
+            loop {
+                let mut pass = self.brake.enter(first, deadline).await.map_err(|shut| self.shut(call, &shut))?;
+                let mut place = self.lanes.place().await;
+                // Who comes here while a pause begins gives back what it has: a turn would pass unused.
+                if self.take_turn_while(|| pass.holds()).await && pass.send() {
+                    place.send();
+                    return Ok((pass, place));
+                }
+            }
+        };
+        let Some(at) = deadline.at() else { return waits.await };
+        if deadline.has_passed() {
+            return Err(self.deadline_passed(call));
+        }
+        tokio::time::timeout_at(at.into(), waits).await.unwrap_or_else(|_| Err(self.deadline_passed(call)))
+    }
+
+    /// Says why a call is not sent at all.
+    fn shut(&self, call: &Call, shut: &Shut) -> Error {
+        let Shut::Blocked(left, status) = shut else { return self.deadline_passed(call) };
+        let code = if *status == 429 { Code::HttpRateLimited } else { Code::HttpServerError };
+        let seconds = left.as_secs_f64().ceil();
+        let what = format!("{} asked for a pause ({status}), which lasts {seconds} s more", self.settings.peer);
+        Error::new(code, Layer::Http, what)
+            .later()
+            .retry_after(Some(Duration::from_secs_f64(seconds)))
+            .hint("wait, and ask less often")
+            .backend(&self.settings.backend)
+    }
+
+    async fn exchange(&self, call: &Call, headers: HeaderMap, place: &mut Place) -> Result<Reply, Broken> {
         let url = self.address(call)?;
-        self.take_turn().await;
         let attempt = call.timeout.unwrap_or(self.settings.request_timeout);
         let deadline = self.deadline();
         let Some(limit) = deadline.limit(attempt) else {
-            return Err(self.deadline_passed(call));
+            return Err(self.deadline_passed(call).into());
         };
-        let mut request = client.request(call.method.clone(), url.clone()).headers(headers);
-        if let Some(body) = &call.body {
-            request = request.body(body.clone());
-        }
+        let track = Arc::clone(place.track());
+        let body = reqwest::Body::wrap(Tracked::new(&track, call.body.as_deref()));
+        let client = place.client(|| self.build())?;
+        let request = client.request(call.method.clone(), url.clone()).headers(headers).body(body).send();
         let started = Instant::now();
+        let broken = |error| Broken::by(&self.settings, call, &error);
         let work = async {
-            let response = request.send().await.map_err(|error| failure::network(&self.settings, call, &error))?;
-            let (status, headers) = (response.status(), response.headers().clone());
+            let response = sending(&track, request).await.map_err(broken)?;
+            let (status, headers, version) = (response.status(), response.headers().clone(), response.version());
             let body = read_capped(response, &self.settings, call).await?;
-            Ok(Reply { status, headers, body, confidential: call.confidential })
+            Ok((version, Reply { status, headers, body, confidential: call.confidential }))
         };
         let result = match tokio::time::timeout(limit, work).await {
             Ok(result) => result,
-            Err(_) if deadline.has_passed() => Err(self.deadline_passed(call)),
-            Err(_) => Err(failure::timed_out(&self.settings, call, attempt)),
+            Err(_) if deadline.has_passed() => Err(self.deadline_passed(call).into()),
+            Err(_) => Err(failure::timed_out(&self.settings, call, attempt).into()),
         };
-        self.observed(call, result.as_ref().map(|reply| reply.status.as_u16()), started);
-        trace(call, &url, &result, started.elapsed());
-        result.map_err(|error| doubtful(call, error))
+        let took = started.elapsed();
+        let result = result.map(|(version, reply)| {
+            place.answered(version, took);
+            reply
+        });
+        let told = result.as_ref().map_err(|broken: &Broken| &broken.error);
+        self.observed(call, told.map(|reply| reply.status.as_u16()), started);
+        trace(call, &url, told, took);
+        result
     }
 
     /// Tells the observer how an attempt went.
@@ -263,15 +364,28 @@ impl Transport {
 
     /// Waits for the next start that the rate allows.
     async fn take_turn(&self) {
-        let Some(rate) = self.settings.rate else { return };
+        self.take_turn_while(|| true).await;
+    }
+
+    /// Waits for the next start that the rate allows; false where a pause begins meanwhile, and the turn is nobody's.
+    async fn take_turn_while(&self, holds: impl Fn() -> bool) -> bool {
+        let Some(rate) = self.settings.rate else { return holds() };
+        let mut next = self.next_start.lock().await;
+        if !holds() {
+            return false;
+        }
+        if let Some(next) = *next {
+            tokio::time::sleep_until(next.into()).await;
+        }
+        if !holds() {
+            return false;
+        }
+        // From when it was due, so that the rate is kept although timers are late; but no longer arrears are made up for.
+        let now = Instant::now();
         let gap = Duration::from_secs_f64(1.0 / rate);
-        let start = {
-            let mut next = self.next_start.lock().unwrap_or_else(PoisonError::into_inner);
-            let start = next.map_or_else(Instant::now, |next| next.max(Instant::now()));
-            *next = Some(start + gap);
-            start
-        };
-        tokio::time::sleep_until(start.into()).await;
+        let due = next.filter(|due| now.duration_since(*due) < gap.max(TIMER)).unwrap_or(now);
+        *next = Some(due + gap);
+        true
     }
 
     fn deadline_passed(&self, call: &Call) -> Error {
@@ -331,6 +445,7 @@ impl Transport {
             .tls_backend_preconfigured(self.tls()?)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
+            .connector_layer(track::Hold)
             .tcp_nodelay(true)
             .referer(false)
             .dns_resolver(std::sync::Arc::new(failure::Resolver::new(settings)))
@@ -351,6 +466,15 @@ impl Transport {
             Error::new(Code::Internal, Layer::Http, format!("the HTTP client could not be made: {error}"))
                 .backend(&settings.backend)
         })
+    }
+}
+
+/// Gives how long to wait before a call is repeated; `None` where it had its tries.
+fn next_wait(waits: &mut impl Iterator<Item = Duration>, error: &Error, refusal: Option<Refusal>) -> Option<Duration> {
+    match refusal {
+        Some(Refusal { counts: false, pause, .. }) => Some(pause),
+        Some(Refusal { pause, .. }) => waits.next().map(|_| pause),
+        None => waits.next().map(|wait| error.wait().unwrap_or(wait)),
     }
 }
 
@@ -387,7 +511,7 @@ pub fn retry_after(reply: &Reply) -> Option<Duration> {
 }
 
 /// Traces a request; neither headers nor bodies, for they hold secrets.
-fn trace(call: &Call, url: &Url, result: &Result<Reply>, took: Duration) {
+fn trace(call: &Call, url: &Url, result: Result<&Reply, &Error>, took: Duration) {
     let millis = took.as_millis();
     match result {
         Ok(reply) => tracing::debug!(

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::task::{Context as Polling, Poll};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -17,15 +18,31 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_rustls::TlsAcceptor;
+use tower_service::Service;
 
 use super::Context;
 
 /// The faults that any HTTP server can have; see [`inject`].
-pub(super) const FAULTS: &[&str] =
-    &["http-status", "retry-after", "slow", "not-json", "empty", "body", "redirect", "endless", "reset", "silent"];
+pub(super) const FAULTS: &[&str] = &[
+    "http-status",
+    "retry-after",
+    "rate-limit",
+    "slow",
+    "not-json",
+    "empty",
+    "body",
+    "redirect",
+    "endless",
+    "reset",
+    "silent",
+    "http1",
+    "max-streams",
+    "goaway",
+];
 
 /// How many requests the log keeps; older ones are forgotten, the count goes on.
 const LOG_LIMIT: usize = 20_000;
@@ -45,6 +62,14 @@ pub struct Entry {
     pub body: String,
     /// The status of the answer.
     pub status: u16,
+    /// The version of HTTP that it came by, `HTTP/2.0`.
+    pub version: String,
+    /// The connection that it came by, counted from 0 since the start.
+    pub connection: usize,
+    /// How many requests of that connection were unanswered when it came, itself included.
+    pub at_once: usize,
+    /// How many requests had been answered when it came.
+    pub after: usize,
 }
 
 /// Keeps what was asked of a simulator; clones share one log.
@@ -53,6 +78,31 @@ pub struct RequestLog {
     entries: Arc<Mutex<VecDeque<Entry>>>,
     requests: Arc<AtomicUsize>,
     connections: Arc<AtomicUsize>,
+    pace: Arc<Mutex<Pace>>,
+}
+
+/// What `rate-limit` remembers: the requests of the last second, and until when all are refused.
+#[derive(Debug, Default)]
+struct Pace {
+    recent: VecDeque<Instant>,
+    blocked: Option<Instant>,
+}
+
+impl Pace {
+    /// Counts a request; false where it is one too many, or comes while all are refused.
+    fn takes(&mut self, most: usize, block: Duration) -> bool {
+        let now = Instant::now();
+        if self.blocked.is_some_and(|until| now < until) {
+            return false;
+        }
+        self.recent.retain(|at| now.duration_since(*at) < Duration::from_secs(1));
+        if self.recent.len() >= most {
+            self.blocked = Some(now + block);
+            return false;
+        }
+        self.recent.push_back(now);
+        true
+    }
 }
 
 impl RequestLog {
@@ -77,6 +127,7 @@ impl RequestLog {
     /// Forgets everything.
     pub fn clear(&self) {
         self.lock().clear();
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = Pace::default();
         self.requests.store(0, Ordering::SeqCst);
         self.connections.store(0, Ordering::SeqCst);
     }
@@ -153,17 +204,21 @@ async fn accept(
     context: Context,
     mut stopped: watch::Receiver<bool>,
 ) {
+    let mut accepted_before = 0;
     loop {
         tokio::select! {
             _ = stopped.changed() => return,
             accepted = listener.accept() => {
                 let Ok((stream, _)) = accepted else { continue };
                 context.log.connections.fetch_add(1, Ordering::SeqCst);
+                let line = Arc::new(Line { number: accepted_before, ..Line::default() });
+                accepted_before += 1;
                 if context.faults.take("reset").is_some() {
                     reset(stream);
                     continue;
                 }
-                tokio::spawn(connection(stream, router.clone(), acceptor.clone(), context.clone(), stopped.clone()));
+                let service = OnLine { inner: router.clone(), line };
+                tokio::spawn(connection(stream, service, acceptor.clone(), context.clone(), stopped.clone()));
             }
         }
     }
@@ -176,9 +231,41 @@ fn reset(stream: TcpStream) {
     drop(stream);
 }
 
+/// One connection, and what came by it.
+#[derive(Debug, Default)]
+struct Line {
+    number: usize,
+    requests: AtomicUsize,
+    unanswered: AtomicUsize,
+    /// Wakes who closes it in good order.
+    ends: Notify,
+}
+
+/// Tells each request which connection it came by.
+#[derive(Clone)]
+struct OnLine<S> {
+    inner: S,
+    line: Arc<Line>,
+}
+
+impl<S: Service<axum::http::Request<B>>, B> Service<axum::http::Request<B>> for OnLine<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Polling<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: axum::http::Request<B>) -> S::Future {
+        request.extensions_mut().insert(Arc::clone(&self.line));
+        self.inner.call(request)
+    }
+}
+
 async fn connection(
     stream: TcpStream,
-    router: Router,
+    service: OnLine<Router>,
     acceptor: Option<TlsAcceptor>,
     context: Context,
     mut stopped: watch::Receiver<bool>,
@@ -189,26 +276,55 @@ async fn connection(
         let _ = stopped.changed().await;
         return;
     }
-    let service = TowerToHyperService::new(router);
-    let builder = Builder::new(TokioExecutor::new());
     // A connection that breaks is the client's affair: there is nobody here to tell.
-    if let Some(acceptor) = acceptor {
+    if let Some(mut acceptor) = acceptor {
+        if context.faults.is_on("http1") {
+            let mut config = rustls::ServerConfig::clone(acceptor.config());
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+            acceptor = TlsAcceptor::from(Arc::new(config));
+        }
         let Ok(stream) = acceptor.accept(stream).await else { return };
-        tokio::select! {
-            _ = stopped.changed() => {}
-            _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service) => {}
-        }
+        serve(stream, service, &context, stopped).await;
     } else {
-        tokio::select! {
-            _ = stopped.changed() => {}
-            _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service) => {}
-        }
+        serve(stream, service, &context, stopped).await;
+    }
+}
+
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    service: OnLine<Router>,
+    context: &Context,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut builder = Builder::new(TokioExecutor::new());
+    if let Some(most) = context.faults.number("max-streams").and_then(|most| u32::try_from(most).ok()) {
+        builder.http2().max_concurrent_streams(most);
+    }
+    let line = Arc::clone(&service.line);
+    let mut served = std::pin::pin!(
+        builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
+    );
+    tokio::select! {
+        _ = stopped.changed() => return,
+        _ = &mut served => return,
+        () = line.ends.notified() => served.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        _ = stopped.changed() => {}
+        _ = served => {}
     }
 }
 
 /// Writes each request into the log.
 async fn record(State(context): State<Context>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
+    let line = parts.extensions.get::<Arc<Line>>().cloned().unwrap_or_default();
+    let at_once = line.unanswered.fetch_add(1, Ordering::SeqCst) + 1;
+    let _unanswered = Unanswered(Arc::clone(&line));
+    let after = context.log.requests();
+    if context.faults.number("goaway") == Some(line.requests.fetch_add(1, Ordering::SeqCst) as u64 + 1) {
+        line.ends.notify_one();
+    }
     let Ok(bytes) = to_bytes(body, BODY_LIMIT).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
@@ -222,11 +338,24 @@ async fn record(State(context): State<Context>, request: Request, next: Next) ->
             .collect(),
         body: String::from_utf8_lossy(&bytes).into_owned(),
         status: 0,
+        version: format!("{:?}", parts.version),
+        connection: line.number,
+        at_once,
+        after,
     };
     let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
     entry.status = response.status().as_u16();
     context.log.push(entry);
     response
+}
+
+/// A request that is unanswered for as long as this lives.
+struct Unanswered(Arc<Line>);
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        self.0.unanswered.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// Injects the faults that any HTTP server can have.
@@ -235,6 +364,7 @@ async fn record(State(context): State<Context>, request: Request, next: Next) ->
 /// | --- | --- |
 /// | `http-status=503[@PATH][*N]` | that status with an HTML page, optionally only for paths that contain PATH |
 /// | `retry-after=S` | the header `Retry-After: S` on answers of `http-status` |
+/// | `rate-limit=N/S[@PATH]` | what is more than N requests in a second, and all that comes in the S seconds after it, is answered 429 with `Retry-After: S` |
 /// | `slow=MS[@PATH]` | each answer is held back by that many milliseconds |
 /// | `not-json[=PATH]` | 200 with an HTML page |
 /// | `empty[=PATH]` | 200 with an empty body |
@@ -243,9 +373,21 @@ async fn record(State(context): State<Context>, request: Request, next: Next) ->
 /// | `endless` | 200 with a body that does not end |
 /// | `reset` | the connection is reset after the accept |
 /// | `silent` | the connection is accepted and never answered |
+/// | `http1` | new connections speak HTTP/1.1 only |
+/// | `max-streams=N` | new HTTP/2 connections take N requests at once |
+/// | `goaway=K` | a connection is closed in good order after its K-th request: what has come is answered |
 async fn inject(State(context): State<Context>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let faults = &context.faults;
+    if let Some(written) = faults.arg("rate-limit")
+        && let (rate, pattern) = split_at_path(&written)
+        && path.contains(pattern)
+        && let Some((most, seconds)) = rate.split_once('/')
+        && let (Ok(most), Ok(block)) = (most.parse(), seconds.parse())
+        && !context.log.pace.lock().unwrap_or_else(PoisonError::into_inner).takes(most, Duration::from_secs(block))
+    {
+        return page(StatusCode::TOO_MANY_REQUESTS, Some(seconds));
+    }
     if let Some((arg, pattern)) = faults.arg("slow").as_deref().map(split_at_path)
         && path.contains(pattern)
         && let Ok(millis) = arg.parse()

@@ -26,6 +26,7 @@ mod ixon_cloud;
 mod keyring;
 #[cfg(feature = "keyring")]
 mod keyring_store;
+mod lanes;
 mod pins;
 mod raw;
 mod sentences;

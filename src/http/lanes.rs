@@ -1,0 +1,483 @@
+//! Connections: how many, and which call goes by which.
+//!
+//! A lane is one client, hence one HTTP/2 connection or one pool of HTTP/1.1 connections. The first call of a lane goes
+//! alone and tells the version; the others wait for it, since a fan-out over a cold client opens one connection a call.
+//!
+//! HTTP/2 takes everything on one connection until the server's limit of streams (`SETTINGS_MAX_CONCURRENT_STREAMS`) is
+//! the brake; then a further lane is opened. The client does not tell the limit, but its treatment of a request's body
+//! does, without any clock: hyper asks `is_end_stream` when it begins the stream, and drops an empty body within the same
+//! poll, unless the stream waits for the limit. So a body that was asked and still lives, seen from another task, is
+//! a stream that waits; see [`Track`].
+//!
+//! HTTP/1.1 has a pool of [`POOL`] connections: enough to hide the time between an answer and the next request, and few
+//! enough to spare a box, and a server, the handshakes. Where answers themselves take long ([`SLOW`]: a device's round
+//! trip, not a handshake), connections are the brake, and the pool grows by one at a time up to [`POOL_MOST`].
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use reqwest::Version;
+use tokio::sync::{Notify, oneshot};
+
+/// How many HTTP/1.1 connections there are at most: what a browser opens (6) and a little more, as `--jobs` is 8.
+const POOL: usize = 8;
+/// How many there are at most where answers are slow: with a device's second of round trip 32 calls a second.
+const POOL_MOST: usize = 32;
+/// Answers that take longer are no matter of the connection: the slowest handshake over a satellite is about as long.
+const SLOW: Duration = Duration::from_millis(250);
+/// How many HTTP/2 connections there are at most: with nginx' 128 streams that is 1,024 calls at once.
+const LANES: usize = 8;
+/// How many calls may be with a client that has not begun them; those cannot move to another lane.
+const UNBEGUN: usize = 16;
+
+/// How often all that is ready is let run before a further connection is opened: a connection that has given its last
+/// answer is ready again within two rounds.
+const ROUNDS: usize = 16;
+
+/// A call that the client has, and has not begun.
+const HANDED: u8 = 0;
+/// A call that the client has begun; its stream may still wait for the limit.
+const BEGUN: u8 = 1;
+/// A call whose request is on its way.
+const OPEN: u8 = 2;
+/// A call that is over.
+const OVER: u8 = 3;
+
+/// Says what is known of a lane's connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Warmth {
+    /// Nothing was sent yet.
+    Cold,
+    /// A call goes alone; the others wait for its answer.
+    Warming,
+    /// An answer told the version.
+    Warm(Version),
+    /// The call that went alone had no answer: the others go all the same, no more than the pool has places, for a
+    /// server that is silent would be waited for by one after the other.
+    Doubtful,
+}
+
+/// Keeps the lanes of one transport.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    inner: Mutex<Inner>,
+    /// Whether anybody waits for a place, so that nobody else needs the lock to know.
+    waiting: AtomicUsize,
+    /// Wakes one who waits, so that it looks again: what is seen from within the client's own poll is not settled yet.
+    look: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    lanes: Vec<Slot>,
+    queue: VecDeque<oneshot::Sender<Place>>,
+    /// By how many places the pool has grown.
+    grown: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    lane: Arc<Lane>,
+    warmth: Warmth,
+    in_flight: usize,
+    /// How many streams the server takes, once it was met.
+    limit: Option<usize>,
+}
+
+/// One client and what was seen of its streams.
+#[derive(Debug)]
+pub(super) struct Lane {
+    index: usize,
+    shared: Arc<Shared>,
+    client: OnceLock<reqwest::Client>,
+    /// Calls that were given to the client and not begun.
+    unbegun: AtomicUsize,
+    /// Streams that are open.
+    open: AtomicUsize,
+    /// Streams that wait for the limit (1 at most; the client begins no other until it is open), and, while it does,
+    /// how many were open when it was begun.
+    pending: AtomicUsize,
+    open_before: AtomicUsize,
+    /// How often the client connected.
+    connects: AtomicUsize,
+    /// Connections that are held back, and what wakes them.
+    held: AtomicUsize,
+    change: Notify,
+}
+
+/// Follows one call through the client.
+#[derive(Debug)]
+pub(super) struct Track {
+    lane: Arc<Lane>,
+    stage: AtomicU8,
+    warms: AtomicBool,
+}
+
+/// The right to send one call by a lane, from before the request until its answer is read.
+#[derive(Debug)]
+pub(super) struct Place {
+    track: Arc<Track>,
+    sent: bool,
+    answered: Option<(Version, Duration)>,
+}
+
+impl Lanes {
+    /// Waits for a place, in turn.
+    pub(super) async fn place(&self) -> Place {
+        let shared = &self.shared;
+        let mut turn = {
+            let mut inner = shared.lock();
+            if inner.queue.is_empty()
+                && let Some(place) = inner.take(shared)
+            {
+                return place;
+            }
+            let (given, turn) = oneshot::channel();
+            inner.queue.push_back(given);
+            turn
+        };
+        let _waits = Waits::new(shared);
+        loop {
+            tokio::select! {
+                biased;
+                place = &mut turn => {
+                    if let Ok(place) = place {
+                        return place;
+                    }
+                }
+                () = shared.look.notified() => shared.pump(),
+            }
+        }
+    }
+}
+
+/// Counts one who waits for as long as it does.
+struct Waits<'a>(&'a Arc<Shared>);
+
+impl<'a> Waits<'a> {
+    fn new(shared: &'a Arc<Shared>) -> Self {
+        shared.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(shared)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives places to those who wait, first come first served.
+    fn pump(self: &Arc<Self>) {
+        loop {
+            let (given, place) = {
+                let mut inner = self.lock();
+                while inner.queue.front().is_some_and(oneshot::Sender::is_closed) {
+                    inner.queue.pop_front();
+                }
+                if inner.queue.is_empty() {
+                    return;
+                }
+                let Some(place) = inner.take(self) else { return };
+                (inner.queue.pop_front(), place)
+            };
+            // Who went away meanwhile leaves the place to the next: dropping it, without the lock, gives it back.
+            if let Some(given) = given {
+                let _ = given.send(place);
+            }
+        }
+    }
+
+    /// Has one who waits look again, from outside of the client's poll.
+    fn poke(&self) {
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            self.look.notify_one();
+        }
+    }
+}
+
+impl Inner {
+    /// Takes a place in the first lane that has room, or in a new one where the limit of streams is the brake.
+    fn take(&mut self, shared: &Arc<Shared>) -> Option<Place> {
+        let pooled: usize =
+            self.lanes.iter().filter(|slot| slot.is_pooled()).map(|slot| slot.in_flight).sum();
+        let places = POOL + self.grown;
+        for slot in &mut self.lanes {
+            slot.learn();
+            let warms = slot.warmth == Warmth::Cold;
+            let room = match slot.warmth {
+                Warmth::Cold => true,
+                Warmth::Warming => false,
+                _ if slot.is_pooled() => pooled < places,
+                _ => slot.has_room(),
+            };
+            if room {
+                return Some(slot.place(warms));
+            }
+        }
+        // A further lane only where each one is at its limit, and none is just being opened.
+        let full = self.lanes.iter().all(Slot::is_full);
+        if self.lanes.len() < LANES && full {
+            // It is the same server's, so its limit is likely the same; where it is less, that will show.
+            let limit = self.lanes.first().and_then(|slot| slot.limit);
+            self.lanes.push(Slot::new(Lane::new(self.lanes.len(), shared), limit));
+            return self.lanes.last_mut().map(|slot| slot.place(true));
+        }
+        None
+    }
+}
+
+impl Inner {
+    /// Takes a place back, and learns from how the call went.
+    fn give_back(&mut self, place: &Place) {
+        let places = POOL + self.grown;
+        let Some(slot) = self.lanes.get_mut(place.track.lane.index) else { return };
+        slot.in_flight -= 1;
+        let warms = place.track.warms.load(Ordering::Acquire);
+        // While a new connection is made, an answer by the old one says nothing of it.
+        let settles = warms || slot.warmth != Warmth::Warming;
+        match place.answered {
+            Some((version, took)) if settles => {
+                slot.warmth = Warmth::Warm(version);
+                let all_taken = slot.in_flight + 1 >= places && !self.queue.is_empty();
+                if slot.is_pooled() && took > SLOW && all_taken && places < POOL_MOST {
+                    self.grown += 1;
+                }
+            }
+            None if warms && !place.sent => slot.warmth = Warmth::Cold,
+            // No answer, or the call was given up: whoever is next can't know more.
+            None if warms => slot.warmth = Warmth::Doubtful,
+            _ => {}
+        }
+    }
+}
+
+impl Slot {
+    fn new(lane: Lane, limit: Option<usize>) -> Self {
+        Self { lane: Arc::new(lane), warmth: Warmth::Cold, in_flight: 0, limit }
+    }
+
+    /// Tells whether its calls take a connection each.
+    fn is_pooled(&self) -> bool {
+        match self.warmth {
+            Warmth::Warm(version) => version != Version::HTTP_2,
+            Warmth::Doubtful => true,
+            Warmth::Cold | Warmth::Warming => false,
+        }
+    }
+
+    /// Tells whether its connection is open and takes no more streams.
+    fn is_full(&self) -> bool {
+        matches!(self.warmth, Warmth::Warm(_)) && self.limit.is_some_and(|limit| self.in_flight >= limit)
+    }
+
+    fn has_room(&self) -> bool {
+        self.lane.pending.load(Ordering::Acquire) == 0
+            && self.lane.unbegun.load(Ordering::Acquire) < UNBEGUN
+            && self.limit.is_none_or(|limit| self.in_flight < limit)
+    }
+
+    /// Learns the limit from a stream that waits for it. How many were open when it was begun is that limit, or more
+    /// where answers had come that nobody had read yet: so the least that was seen is the limit, never less than it.
+    fn learn(&mut self) {
+        let http2 = self.warmth == Warmth::Warm(Version::HTTP_2);
+        if http2 && self.lane.pending.load(Ordering::Acquire) > 0 {
+            let seen = self.lane.open_before.load(Ordering::Acquire).max(1);
+            if self.limit.is_none_or(|limit| seen < limit) {
+                tracing::debug!(lane = self.lane.index, "the server takes {seen} streams on a connection");
+                self.limit = Some(seen);
+            }
+        }
+    }
+
+    fn place(&mut self, warms: bool) -> Place {
+        if warms {
+            self.warmth = Warmth::Warming;
+        }
+        self.in_flight += 1;
+        self.lane.unbegun.fetch_add(1, Ordering::AcqRel);
+        let lane = Arc::clone(&self.lane);
+        let track = Track { lane, stage: AtomicU8::new(HANDED), warms: AtomicBool::new(warms) };
+        Place { track: Arc::new(track), sent: false, answered: None }
+    }
+}
+
+impl Lane {
+    fn new(index: usize, shared: &Arc<Shared>) -> Self {
+        Self {
+            index,
+            shared: Arc::clone(shared),
+            client: OnceLock::new(),
+            unbegun: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
+            pending: AtomicUsize::new(0),
+            open_before: AtomicUsize::new(0),
+            connects: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
+            change: Notify::new(),
+        }
+    }
+
+    /// Has the connections that are held back look again.
+    fn settled(&self) {
+        if self.held.load(Ordering::Acquire) > 0 {
+            self.change.notify_waiters();
+        }
+    }
+}
+
+impl Place {
+    /// Gives the lane's client, made by the first who needs it.
+    ///
+    /// # Errors
+    /// Fails where it can't be made.
+    pub(super) fn client<E>(
+        &self,
+        make: impl FnOnce() -> Result<reqwest::Client, E>,
+    ) -> Result<&reqwest::Client, E> {
+        let cell = &self.track.lane.client;
+        match cell.get() {
+            Some(client) => Ok(client),
+            None => {
+                let made = make()?;
+                Ok(cell.get_or_init(|| made))
+            }
+        }
+    }
+
+    /// Gives what the client's parts report to.
+    pub(super) fn track(&self) -> &Arc<Track> {
+        &self.track
+    }
+
+    /// Notes that it is used.
+    pub(super) fn send(&mut self) {
+        self.sent = true;
+    }
+
+    /// Notes that an answer came, by which version and after how long.
+    pub(super) fn answered(&mut self, version: Version, took: Duration) {
+        self.answered = Some((version, took));
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let lane = &self.track.lane;
+        match self.track.stage.swap(OVER, Ordering::AcqRel) {
+            HANDED => drop(lane.unbegun.fetch_sub(1, Ordering::AcqRel)),
+            OPEN => drop(lane.open.fetch_sub(1, Ordering::AcqRel)),
+            // The body, which still lives, sees that it is over.
+            _ => {}
+        }
+        let shared = &lane.shared;
+        let waits = {
+            let mut inner = shared.lock();
+            inner.give_back(self);
+            !inner.queue.is_empty()
+        };
+        lane.settled();
+        if waits {
+            shared.pump();
+        }
+    }
+}
+
+impl Track {
+    /// Notes that the client has begun the call; tells whether this was the first time. A request with content is open
+    /// at once, as its body lives on for other reasons than the limit.
+    pub(super) fn begin(&self, empty: bool) -> bool {
+        let next = if empty { BEGUN } else { OPEN };
+        if self.stage.compare_exchange(HANDED, next, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            return false;
+        }
+        let lane = &self.lane;
+        lane.unbegun.fetch_sub(1, Ordering::AcqRel);
+        if empty {
+            lane.open_before.store(lane.open.load(Ordering::Acquire), Ordering::Release);
+            lane.pending.fetch_add(1, Ordering::AcqRel);
+        } else {
+            lane.open.fetch_add(1, Ordering::AcqRel);
+        }
+        lane.settled();
+        lane.shared.poke();
+        true
+    }
+
+    /// Notes that the stream of a call that has begun is open, or that it is no more.
+    pub(super) fn opened(&self) {
+        let lane = &self.lane;
+        lane.pending.fetch_sub(1, Ordering::AcqRel);
+        if self.stage.compare_exchange(BEGUN, OPEN, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            lane.open.fetch_add(1, Ordering::AcqRel);
+        }
+        lane.shared.poke();
+    }
+
+    /// Waits until the call may open a connection of its own; false where it needs none any more.
+    ///
+    /// The client asks for a connection whenever none is at hand: for each call that waits while one is made, and for
+    /// one that comes a moment before another gives its own back.
+    pub(super) async fn may_connect(&self) -> bool {
+        let lane = &self.lane;
+        lane.held.fetch_add(1, Ordering::AcqRel);
+        let _held = Held(&lane.held);
+        while !self.goes_first() {
+            let mut changed = std::pin::pin!(lane.change.notified());
+            changed.as_mut().enable();
+            if self.stage.load(Ordering::Acquire) != HANDED {
+                return false;
+            }
+            if !self.goes_first() {
+                changed.await;
+            }
+        }
+        if lane.connects.load(Ordering::Acquire) > 0 {
+            for _ in 0..ROUNDS {
+                tokio::task::yield_now().await;
+                if self.stage.load(Ordering::Acquire) != HANDED {
+                    return false;
+                }
+            }
+        }
+        lane.connects.fetch_add(1, Ordering::AcqRel);
+        true
+    }
+
+    /// Tells whether nobody else is opening the lane's connection; where an HTTP/2 connection is lost, the first who
+    /// notices opens the next one, alone.
+    fn goes_first(&self) -> bool {
+        let mut inner = self.lane.shared.lock();
+        let Some(slot) = inner.lanes.get_mut(self.lane.index) else { return true };
+        match slot.warmth {
+            Warmth::Warming => self.warms.load(Ordering::Acquire),
+            Warmth::Warm(Version::HTTP_2) => {
+                slot.warmth = Warmth::Warming;
+                self.warms.store(true, Ordering::Release);
+                true
+            }
+            _ => true,
+        }
+    }
+}
+
+/// Counts a connection that is held back for as long as it is.
+struct Held<'a>(&'a AtomicUsize);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
