@@ -211,8 +211,7 @@ impl Shared {
 impl Inner {
     /// Takes a place in the first lane that has room, or in a new one where the limit of streams is the brake.
     fn take(&mut self, shared: &Arc<Shared>) -> Option<Place> {
-        let pooled: usize =
-            self.lanes.iter().filter(|slot| slot.is_pooled()).map(|slot| slot.in_flight).sum();
+        let pooled: usize = self.lanes.iter().filter(|slot| slot.is_pooled()).map(|slot| slot.in_flight).sum();
         let places = POOL + self.grown;
         for slot in &mut self.lanes {
             slot.learn();
@@ -343,10 +342,7 @@ impl Place {
     ///
     /// # Errors
     /// Fails where it can't be made.
-    pub(super) fn client<E>(
-        &self,
-        make: impl FnOnce() -> Result<reqwest::Client, E>,
-    ) -> Result<&reqwest::Client, E> {
+    pub(super) fn client<E>(&self, make: impl FnOnce() -> Result<reqwest::Client, E>) -> Result<&reqwest::Client, E> {
         let cell = &self.track.lane.client;
         match cell.get() {
             Some(client) => Ok(client),

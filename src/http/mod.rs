@@ -163,7 +163,8 @@ impl Transport {
         let mut earlier: Option<Error> = None;
         let mut refusal = None;
         loop {
-            let attempt = self.attempt(protocol, call, refusal.take().is_some_and(|refusal: Refusal| refusal.first)).await;
+            let attempt =
+                self.attempt(protocol, call, refusal.take().is_some_and(|refusal: Refusal| refusal.first)).await;
             let error = match attempt {
                 Ok(Answer { reply, verdict: Verdict::Done, .. }) => return Ok(reply),
                 Ok(Answer { generation, verdict: Verdict::Stale(error), .. }) if call.authorized && !renewed => {
@@ -244,9 +245,7 @@ impl Transport {
         let named = match verdict {
             Verdict::Stale(error) | Verdict::Failed(error)
                 if status == 429
-                    || status == 503
-                        && error.code() == Code::HttpServerError
-                        && error.vendor_code_text().is_none() =>
+                    || status == 503 && error.code() == Code::HttpServerError && error.vendor_code_text().is_none() =>
             {
                 error.wait()
             }

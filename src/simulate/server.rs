@@ -301,9 +301,8 @@ async fn serve(
         builder.http2().max_concurrent_streams(most);
     }
     let line = Arc::clone(&service.line);
-    let mut served = std::pin::pin!(
-        builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
-    );
+    let mut served =
+        std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service)));
     tokio::select! {
         _ = stopped.changed() => return,
         _ = &mut served => return,
@@ -322,7 +321,8 @@ async fn record(State(context): State<Context>, request: Request, next: Next) ->
     let at_once = line.unanswered.fetch_add(1, Ordering::SeqCst) + 1;
     let _unanswered = Unanswered(Arc::clone(&line));
     let after = context.log.requests();
-    if context.faults.number("goaway") == Some(line.requests.fetch_add(1, Ordering::SeqCst) as u64 + 1) {
+    let so_many = line.requests.fetch_add(1, Ordering::SeqCst) as u64 + 1;
+    if context.faults.number("goaway").is_some_and(|most| so_many >= most) {
         line.ends.notify_one();
     }
     let Ok(bytes) = to_bytes(body, BODY_LIMIT).await else {
@@ -379,14 +379,8 @@ impl Drop for Unanswered {
 async fn inject(State(context): State<Context>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let faults = &context.faults;
-    if let Some(written) = faults.arg("rate-limit")
-        && let (rate, pattern) = split_at_path(&written)
-        && path.contains(pattern)
-        && let Some((most, seconds)) = rate.split_once('/')
-        && let (Ok(most), Ok(block)) = (most.parse(), seconds.parse())
-        && !context.log.pace.lock().unwrap_or_else(PoisonError::into_inner).takes(most, Duration::from_secs(block))
-    {
-        return page(StatusCode::TOO_MANY_REQUESTS, Some(seconds));
+    if let Some(refusal) = rate_limited(&context, &path) {
+        return refusal;
     }
     if let Some((arg, pattern)) = faults.arg("slow").as_deref().map(split_at_path)
         && path.contains(pattern)
@@ -418,6 +412,17 @@ async fn inject(State(context): State<Context>, request: Request, next: Next) ->
         return Body::from_stream(futures_util::stream::repeat(chunk)).into_response();
     }
     next.run(request).await
+}
+
+/// Refuses what is too much for `rate-limit`.
+fn rate_limited(context: &Context, path: &str) -> Option<Response> {
+    let written = context.faults.arg("rate-limit")?;
+    let (rate, pattern) = split_at_path(&written);
+    // A number alone is a vendor's own limit.
+    let (most, seconds) = rate.split_once('/').filter(|_| path.contains(pattern))?;
+    let (most, block) = (most.parse().ok()?, Duration::from_secs(seconds.parse().ok()?));
+    let mut pace = context.log.pace.lock().unwrap_or_else(PoisonError::into_inner);
+    (!pace.takes(most, block)).then(|| page(StatusCode::TOO_MANY_REQUESTS, Some(seconds)))
 }
 
 fn split_at_path(arg: &str) -> (&str, &str) {

@@ -1,6 +1,6 @@
 //! How many connections a fleet opens, and how it slows down where the server asks for it: exact, by the server's log.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
@@ -63,9 +63,13 @@ async fn a_hundred_calls_at_once_over_http2_open_one_connection() {
     assert!(entries.iter().all(|entry| entry.version == "HTTP/2.0"));
     // The first goes alone, the others together.
     assert_eq!(entries.iter().filter(|entry| entry.after == 0).count(), 1);
-    assert!(entries.iter().any(|entry| entry.at_once > 8), "{:?}", entries.iter().map(|e| e.at_once).max());
-    all_connected(calls(&*backend, 2000, 100).await);
-    assert_eq!((connections(&bench), bench.requests()), (1, 2100));
+    all_connected(calls(&*backend, 1000, 100).await);
+    assert_eq!((connections(&bench), bench.requests()), (1, 1100));
+    bench.fault("slow=100");
+    all_connected(calls(&*backend, 100, 100).await);
+    assert_eq!((connections(&bench), bench.requests()), (1, 1200));
+    let most = self::entries(&bench).iter().map(|entry| entry.at_once).max();
+    assert!(most > Some(16), "they go together: {most:?}");
 }
 
 #[tokio::test]
@@ -125,18 +129,27 @@ async fn a_connection_that_is_closed_in_good_order_is_followed_by_one() {
     }
 }
 
+/// A proxy before the server may be another one after a while.
 #[tokio::test]
 async fn a_server_that_changes_its_version_is_followed() {
     let (bench, backend) = fresh(&["goaway=20"]).await;
-    all_connected(calls(&*backend, 10, 10).await);
+    all_connected(calls(&*backend, 19, 10).await);
     bench.fault("http1");
+    all_connected(calls(&*backend, 1, 1).await);
+    bench.running().context.faults.clear("goaway");
+    bench.asked();
     all_connected(calls(&*backend, 100, 50).await);
-    bench.heal();
-    assert!(entries(&bench).iter().any(|entry| entry.version == "HTTP/1.1"));
+    assert!(entries(&bench).iter().all(|entry| entry.version == "HTTP/1.1"));
+    assert!(connections(&bench) <= 8, "{}", connections(&bench));
+    // Each of these connections ends with its next request.
+    bench.fault("goaway=1");
+    bench.running().context.faults.clear("http1");
+    all_connected(calls(&*backend, 40, 1).await);
+    bench.running().context.faults.clear("goaway");
+    bench.asked();
     all_connected(calls(&*backend, 100, 50).await);
-    let http1: BTreeSet<usize> =
-        entries(&bench).iter().filter(|entry| entry.version == "HTTP/1.1").map(|entry| entry.connection).collect();
-    assert!(http1.len() <= 8, "{http1:?}");
+    assert!(entries(&bench).iter().all(|entry| entry.version == "HTTP/2.0"));
+    assert!(connections(&bench) <= 1, "{}", connections(&bench));
 }
 
 #[tokio::test]
