@@ -9,7 +9,7 @@ use vpnctl::simulate::everyware::CHILD_ACCOUNT;
 use crate::cloud::{Cloud, LYON_UP, OSLO_NO_BUNDLE, PACKAGING, SPARE_NEVER, assert_shape, example};
 
 /// What the vendor leaves out where it is null, and what a device that never connected has not reported.
-const OPTIONAL: [&str; 19] = [
+const OPTIONAL: [&str; 20] = [
     "displayName",
     "connection",
     "connectionId",
@@ -29,6 +29,7 @@ const OPTIONAL: [&str; 19] = [
     "applicationIdentifiers",
     "acceptEncoding",
     "totalCount",
+    "customAttribute1",
 ];
 
 fn clients(list: &Value) -> Vec<&str> {
@@ -37,6 +38,17 @@ fn clients(list: &Value) -> Vec<&str> {
 
 fn device<'a>(list: &'a Value, id: &str) -> &'a Value {
     list["items"].as_array().unwrap().iter().find(|item| item["id"] == id).unwrap()
+}
+
+/// Leaves out tags, of which the vendor's examples have none, after a look at their form.
+fn strip_tags(device: &mut Value) {
+    let tags = std::mem::replace(&mut device["tagIds"], json!([]));
+    assert!(tags.as_array().unwrap().iter().all(Value::is_string), "{tags}");
+}
+
+fn untagged(mut list: Value) -> Value {
+    list["items"].as_array_mut().unwrap().iter_mut().for_each(strip_tags);
+    list
 }
 
 impl Cloud {
@@ -52,16 +64,21 @@ impl Cloud {
 #[tokio::test]
 async fn lists_have_the_vendors_shape() {
     let cloud = Cloud::with(&[]).await;
-    let plain = cloud.get("/_/devices").await.ok();
+    let plain = untagged(cloud.get("/_/devices").await.ok());
     assert_shape(&plain, &example("field-device-list"), &OPTIONAL);
     assert!(plain["items"].as_array().unwrap().iter().all(|item| item.get("connection").is_none()));
-    let full = cloud.devices("fetchAttributes=connection&fetchAttributes=lastEvent").await;
+    let full = untagged(cloud.devices("fetchAttributes=connection&fetchAttributes=lastEvent").await);
     assert_shape(&full, &example("field-device-list-connection"), &OPTIONAL);
     // What is optional for the one that never connected is there for those that did.
     let first = json!({"type": "deviceListResult", "limitExceeded": false, "size": 1, "items": [full["items"][0]]});
-    assert_shape(&first, &example("field-device-list-connection"), &["displayName", "extendedProperties"]);
+    assert_shape(
+        &first,
+        &example("field-device-list-connection"),
+        &["displayName", "extendedProperties", "customAttribute1"],
+    );
     assert_eq!(cloud.devices("clientId=nobody").await, example("field-device-list-empty"));
-    let one = cloud.get(&format!("/_/devices/{PACKAGING}")).await.ok();
+    let mut one = cloud.get(&format!("/_/devices/{PACKAGING}")).await.ok();
+    strip_tags(&mut one);
     assert_shape(&one, &example("field-device"), &OPTIONAL);
     assert_shape(&one["extendedProperties"], &example("field-device")["extendedProperties"], &[]);
 }
@@ -117,7 +134,9 @@ async fn filters_choose() {
     assert_eq!(cloud.found("status=NULL").await, ["gw-spare-05"]);
     assert_eq!(cloud.found("status=CONNECTED&matchTerm=gw-").await, ["gw-lyon-02", "gw-lyon-03", "gw-oslo-06"]);
     assert_eq!(cloud.found("status=CONNECTED&clientId=gw-turin-04").await, [""; 0]);
-    assert_eq!(cloud.found("tagId=AQ").await, [""; 0]);
+    assert_eq!(cloud.found("tagId=AQ").await, ["00:60:0C:81:5F:2A", "gw-lyon-02"]);
+    assert_eq!(cloud.found("tagId=Ag&status=CONNECTED").await, ["gw-lyon-02", "gw-lyon-03"]);
+    assert_eq!(cloud.found("tagId=AuY").await, [""; 0]);
     cloud.fault("offline=gw-lyon-02");
     assert_eq!(cloud.found("status=DISCONNECTED").await, ["gw-lyon-02", "gw-turin-04"]);
 }
@@ -130,6 +149,7 @@ async fn unknown_parameters_are_ignored_and_wrong_values_are_not() {
         ("limit=many", "limit"),
         ("offset=-1", "offset"),
         ("status=ONLINE", "status"),
+        ("tagId=a:b", "tagId"),
         ("sortDir=descending", "sortDir"),
         ("fetchAttributes=everything", "fetchAttributes"),
     ] {
@@ -190,9 +210,50 @@ async fn devices_are_counted_and_queried() {
     assert_shape(&child, &example("field-count"), &[]);
     assert_eq!(child["count"], 2);
     let page = cloud.post("/_/devices/_query", json!({"limit": 2, "offset": 1, "askTotalCount": true})).await.ok();
+    let page = untagged(page);
     assert_shape(&page, &example("field-device-list"), &OPTIONAL);
     assert_eq!((clients(&page), &page["totalCount"]), (vec!["gw-lyon-02", "gw-lyon-03"], &json!(7)));
     cloud.post("/_/devices/_query", json!({"limit": "2"})).await.refused(400, "ILLEGAL_ARGUMENT");
+}
+
+#[tokio::test]
+async fn devices_have_tags_and_custom_attributes() {
+    let cloud = Cloud::with(&[]).await;
+    let list = cloud.devices("").await;
+    assert_eq!(device(&list, LYON_UP)["tagIds"], json!(["AQ", "Ag"]));
+    assert_eq!(device(&list, LYON_UP)["customAttribute1"], "lyon");
+    assert_eq!(
+        (&device(&list, SPARE_NEVER)["tagIds"], &device(&list, SPARE_NEVER)["customAttribute1"]),
+        (&json!([]), &json!("spare"))
+    );
+    assert_eq!(device(&list, OSLO_NO_BUNDLE).get("customAttribute1"), None);
+    let fleet = Cloud::of(60).await;
+    assert_eq!(fleet.found("tagId=AQ&limit=2").await, ["gw-000010", "gw-000020"]);
+    assert_eq!(fleet.devices("tagId=AQ&limit=1&askTotalCount=true").await["totalCount"], 6);
+}
+
+#[tokio::test]
+async fn totals_can_be_left_out_and_devices_come_and_go() {
+    let cloud = Cloud::of(600).await;
+    let firsts = async |count: usize| {
+        let mut seen = Vec::new();
+        for _ in 0..count {
+            let page = cloud.devices("limit=1&askTotalCount=true").await;
+            seen.push((clients(&page)[0].to_owned(), page["totalCount"].as_u64()));
+        }
+        seen
+    };
+    let told = |name: &str, total| (name.to_owned(), total);
+    cloud.fault("devices-leave=3");
+    let gone = [told("gw-000001", Some(600)), told("gw-000004", Some(597)), told("gw-000007", Some(594))];
+    assert_eq!(firsts(3).await, gone);
+    cloud.fault("no-total-count");
+    assert_eq!(firsts(1).await, [told("gw-000010", None)]);
+    let cloud = Cloud::of(600).await;
+    cloud.fault("devices-come=2");
+    let first = cloud.devices("limit=1").await;
+    let second = cloud.devices("limit=1").await;
+    assert_eq!((clients(&first), clients(&second)), (vec!["gw-000501"], vec!["gw-000499"]));
 }
 
 #[tokio::test]

@@ -125,7 +125,9 @@ pub(super) struct DeviceDocument<'a> {
     tamper_status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     extended_properties: Option<[Property; 2]>,
-    tag_ids: [Id; 0],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_attribute1: Option<&'static str>,
+    tag_ids: &'static [Id],
 }
 
 impl<'a> DeviceDocument<'a> {
@@ -174,7 +176,8 @@ impl<'a> DeviceDocument<'a> {
             accept_encoding: has_come.then_some("gzip"),
             tamper_status: "NOT_TAMPERED",
             extended_properties: (index == 0).then_some(PROPERTIES),
-            tag_ids: [],
+            custom_attribute1: roster.custom_attribute(index),
+            tag_ids: roster.tags(index),
             client_id,
         }
     }

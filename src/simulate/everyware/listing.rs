@@ -73,6 +73,11 @@ impl Page {
         Ok(Self { limit: capped(limit, faults), offset, asks_total: body["askTotalCount"] == true })
     }
 
+    /// Tells whether it is the first one.
+    pub(super) fn is_first(&self) -> bool {
+        self.offset == 0
+    }
+
     /// Gives the places of a list of `total` that are on this page.
     pub(super) fn of(&self, total: usize) -> Range<usize> {
         let start = self.offset.min(total);
@@ -147,7 +152,7 @@ enum Items<T> {
 
 /// Answers with one page of a list: `items` are those of [`Page::of`] `total`.
 pub(super) fn page<T: Serialize>(kind: &str, page: &Page, total: usize, items: Vec<T>, faults: &Faults) -> Answer {
-    let total_count = page.asks_total.then_some(total);
+    let total_count = (page.asks_total && !faults.is_on("no-total-count")).then_some(total);
     if faults.is_on("missing-items") {
         let empty = List::<T> { r#type: kind, limit_exceeded: false, size: 0, items: None, total_count };
         return answers::document(&empty);

@@ -14,9 +14,12 @@
 //! | `gw-oslo-06` | `dIVxI5QpFUI` | none | online, without the VPN bundle |
 //! | `gw-bergen-07` | `AuY` | `Bergen boat` | connection MISSING |
 //!
+//! The first and `gw-lyon-02` have the tag `AQ`, `gw-lyon-02` and `gw-lyon-03` the tag `Ag` and the custom attribute
+//! `lyon`; the first has the custom attribute `Hall 3` and the fifth one `spare`.
+//!
 //! With a number of devices in the context the account holds that many instead, `gw-000001` and so on, of which
 //! 12 of 20 have their VPN up, 4 are online with the VPN down, and one each is offline, never connected, lost,
-//! and without the VPN bundle.
+//! and without the VPN bundle. Every tenth has the tag `AQ`.
 //!
 //! Faults, beside those of any HTTP server (see [`super::server`]). CLIENTS is one client id, several with commas
 //! between them, or `*`. *Device calls* are the three calls below `/vpn` of a device.
@@ -58,6 +61,11 @@
 //! | `no-permission=DOMAIN:ACTION` | that permission (or several, with commas between them) is missing |
 //! | `vpn-connections-status=403\|404` | the list of VPN connections is forbidden, or no such route |
 //! | `page-size=N` | the server caps pages at N items |
+//! | `no-total-count` | lists leave out `totalCount` whatever they are asked |
+//! | `pages-meet=N` | pages of devices and connections behind the first are held until N of them have been held at once |
+//! | `pages-at-most=N` | they take a while, and are refused while N others are in hand |
+//! | `devices-leave=N` | after each page of devices the first N leave the registry |
+//! | `devices-come=N` | the first 500 devices are not there yet, and N of them come after each page |
 //! | `legacy-items` | lists nest their items, `{"item":[…]}` |
 //! | `missing-items` | lists are empty and leave out `items` |
 //! | `null-display-name` | a device without display name has `"displayName":null`, as in the vendor's example |
@@ -74,6 +82,7 @@ mod ids;
 mod listing;
 mod lockout;
 mod login;
+mod paging;
 mod registry;
 mod remote_access;
 mod roster;
@@ -92,6 +101,7 @@ use super::{ConfigPart, Context};
 use accounts::Accounts;
 use fleet::Fleet;
 use login::Logins;
+use paging::{Crowd, Drift};
 use tokens::Tokens;
 
 /// The faults of the table above.
@@ -131,6 +141,11 @@ pub(super) const FAULTS: &[&str] = &[
     "no-permission",
     "vpn-connections-status",
     "page-size",
+    "no-total-count",
+    "pages-meet",
+    "pages-at-most",
+    "devices-leave",
+    "devices-come",
     "legacy-items",
     "missing-items",
     "null-display-name",
@@ -168,6 +183,8 @@ pub struct Everyware {
     tokens: Mutex<Tokens>,
     /// One fleet per account, in the order of [`Accounts`].
     fleets: Vec<Mutex<Fleet>>,
+    crowd: Crowd,
+    drift: Drift,
 }
 
 impl Everyware {
@@ -183,6 +200,8 @@ impl Everyware {
             logins: Mutex::default(),
             tokens: Mutex::default(),
             fleets,
+            crowd: Crowd::default(),
+            drift: Drift::default(),
         }
     }
 

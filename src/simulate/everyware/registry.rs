@@ -84,13 +84,16 @@ async fn list(
     for name in params.all("fetchAttributes") {
         fetch.add(name).map_err(|()| answers::illegal_argument("fetchAttributes", name))?;
     }
+    let _in_hand = everyware.crowd.enter(page.is_first(), faults).await?;
     let fleet = lock(everyware.fleet(scope));
     let bent = Bent::read(faults);
+    let hidden = everyware.drift.hidden(fleet.devices.len(), faults);
     let (total, places) = if filter.is_open() && order.is_default() {
-        let total = fleet.devices.len();
-        (total, page.of(total).collect())
+        let total = fleet.devices.len() - hidden;
+        (total, page.of(total).map(|place| place + hidden).collect())
     } else {
         let mut found = filter.apply(&fleet, &bent);
+        found.retain(|index| *index >= hidden);
         order.apply(&mut found, |index, name| attribute(&fleet, &bent, *index, name).map(Cow::into_owned));
         (found.len(), found.get(page.of(found.len())).unwrap_or_default().to_vec())
     };
@@ -146,8 +149,7 @@ struct Filter {
     client_id: Option<String>,
     term: Option<String>,
     link: Option<Link>,
-    /// No device of the simulated accounts has a tag, so any tag leaves none.
-    has_tag: bool,
+    tag: Option<Id>,
 }
 
 impl Filter {
@@ -160,16 +162,21 @@ impl Filter {
             Some("NULL") => Some(Link::Never),
             Some(other) => return Err(answers::illegal_argument("status", other)),
         };
+        let tag = match params.get("tagId").map(|written| (written, Id::read(written))) {
+            None => None,
+            Some((_, Written::Id(id))) => Some(id),
+            Some((written, _)) => return Err(answers::illegal_argument("tagId", written)),
+        };
         Ok(Self {
             client_id: params.get("clientId").map(str::to_owned),
             term: params.get("matchTerm").map(str::to_owned),
             link,
-            has_tag: params.get("tagId").is_some(),
+            tag,
         })
     }
 
     fn is_open(&self) -> bool {
-        self.client_id.is_none() && self.term.is_none() && self.link.is_none() && !self.has_tag
+        self.client_id.is_none() && self.term.is_none() && self.link.is_none() && self.tag.is_none()
     }
 
     fn apply(&self, fleet: &Fleet, bent: &Bent) -> Vec<usize> {
@@ -186,7 +193,8 @@ impl Filter {
                 values.any(|value| value.starts_with(term))
             })
         };
-        places.filter(|_| !self.has_tag).filter(has_link).filter(has_term).collect()
+        let has_tag = |index: &usize| self.tag.is_none_or(|tag| fleet.roster.tags(*index).contains(&tag));
+        places.filter(has_tag).filter(has_link).filter(has_term).collect()
     }
 }
 

@@ -166,6 +166,7 @@ async fn list(
 ) -> Answer {
     let scope = everyware.open(&session, &scope, "read", &uri, &headers)?;
     let page = Page::read(&Params::read(&uri), &everyware.context.faults)?;
+    let _in_hand = everyware.crowd.enter(page.is_first(), &everyware.context.faults).await?;
     everyware.connection_page(scope, &page)
 }
 

@@ -28,6 +28,16 @@ const CAST: [Role; 7] = [
     Role::new("gw-bergen-07", "AuY", Some("Bergen boat"), Link::Missing, true, false),
 ];
 
+/// What the users of the small cast have written on devices: the tags and the first custom attribute of some.
+const WRITTEN: [(&str, &[Id], Option<&str>); 4] = [
+    ("00:60:0C:81:5F:2A", &[Id(1)], Some("Hall 3")),
+    ("gw-lyon-02", &[Id(1), Id(2)], Some("lyon")),
+    ("gw-lyon-03", &[Id(2)], Some("lyon")),
+    ("gw-spare-05", &[], Some("spare")),
+];
+/// Of how many numbered devices one has the tag `AQ`.
+const TAGGED: usize = 10;
+
 /// The cast of the child account.
 const NORTH: [Role; 2] = [
     Role::new("gw-north-01", "Ai9_3gE", Some("Kiruna mine"), Link::Connected, true, true),
@@ -88,6 +98,25 @@ impl Roster {
     pub(super) fn serial_number(&self, index: usize) -> String {
         // Child and parent differ by their addresses, so by their serial numbers too.
         format!("SN-{}-{:06}", self.first_address.octets()[1], index + 1)
+    }
+
+    /// Gives the tags.
+    pub(super) fn tags(&self, index: usize) -> &'static [Id] {
+        match self.cast {
+            Some(_) => self.written(index).map_or(&[], |(_, tags, _)| tags),
+            None if (index + 1).is_multiple_of(TAGGED) => &[Id(1)],
+            None => &[],
+        }
+    }
+
+    /// Gives the first custom attribute, where the device has one.
+    pub(super) fn custom_attribute(&self, index: usize) -> Option<&'static str> {
+        self.written(index)?.2
+    }
+
+    fn written(&self, index: usize) -> Option<(&'static str, &'static [Id], Option<&'static str>)> {
+        let role = self.cast?.get(index)?;
+        WRITTEN.into_iter().find(|(client_id, ..)| *client_id == role.client_id)
     }
 
     /// Finds the place that a client id would have.
