@@ -247,6 +247,33 @@ pub trait Targets: Send + Sync {
         self.list(each).await
     }
 
+    /// Counts the targets that [`Targets::list`] gives, with as few requests as that takes.
+    ///
+    /// # Errors
+    /// Fails with what the vendor said.
+    async fn count(&self) -> Result<usize> {
+        let mut count = 0;
+        self.list(&mut |_| count += 1).await?;
+        Ok(count)
+    }
+
+    /// Finds the targets whose name or id a text is to the letter, with as few requests as that takes: for a text that
+    /// could be a glob, over which an exact name wins. Nothing found is an empty list, and so is what could not be
+    /// looked at in a part of the backend.
+    ///
+    /// # Errors
+    /// Fails with what the vendor said.
+    async fn exact(&self, name: &str) -> Result<Vec<Target>> {
+        let mut found = Vec::new();
+        let mut each = |listed: Listed| {
+            if naming::is_exact(name, &listed.target) {
+                found.push(listed.target);
+            }
+        };
+        self.list_parts(&mut each, &mut |error| tracing::debug!("not looked at for `{name}`: {error}")).await?;
+        Ok(found)
+    }
+
     /// Says that a name means none of the targets, or several of them.
     fn not_one(&self, backend: &str, name: &str, found: &[Target]) -> Error {
         if found.is_empty() { naming::not_found(backend, name) } else { naming::ambiguous(backend, name, found) }

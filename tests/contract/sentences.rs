@@ -56,6 +56,8 @@ for_each_vendor! {
     a_write_that_never_left_has_a_known_outcome
     list_gives_each_target_once
     an_empty_list_is_no_error
+    count_is_how_many_the_list_gives
+    exact_takes_names_and_ids_to_the_letter
     find_takes_names_and_ids
     nothing_found_is_an_empty_list
 }
@@ -207,6 +209,32 @@ async fn list_gives_each_target_once(facts: &Facts) {
 async fn an_empty_list_is_no_error(facts: &Facts) {
     let bench = facts.bench_of(Some(0), &["no-tunnels"]).await;
     assert!(listed(&*bench.open()).await.unwrap().is_empty());
+}
+
+async fn count_is_how_many_the_list_gives(facts: &Facts) {
+    let bench = facts.bench().await;
+    assert_eq!(bench.open().targets().unwrap().count().await.unwrap(), facts.ids.len());
+    let (devices, faults, count) = facts.paged;
+    let bench = facts.bench_of(devices, faults).await;
+    assert_eq!(bench.open().targets().unwrap().count().await.unwrap(), count);
+    let bench = facts.bench_of(Some(0), &["no-tunnels"]).await;
+    assert_eq!(bench.open().targets().unwrap().count().await.unwrap(), 0);
+}
+
+async fn exact_takes_names_and_ids_to_the_letter(facts: &Facts) {
+    let bench = facts.bench().await;
+    let backend = facts.log_in(&bench).await;
+    let exact = async |name: &str| -> Vec<String> {
+        backend.targets().unwrap().exact(name).await.unwrap().into_iter().map(|target| target.id).collect()
+    };
+    for (id, name) in [facts.up, facts.down] {
+        assert_eq!(exact(name).await, [id]);
+        assert!(bench.asked().len() <= 2, "few requests");
+        assert_eq!(exact(&name.to_uppercase()).await, if name == name.to_uppercase() { vec![id] } else { vec![] });
+    }
+    for name in ["nothing", "*", "?", ""] {
+        assert_eq!(exact(name).await, Vec::<String>::new(), "{name:?}");
+    }
 }
 
 async fn find_takes_names_and_ids(facts: &Facts) {

@@ -250,6 +250,16 @@ impl Targets for Freebox {
         Ok(())
     }
 
+    async fn count(&self) -> Result<usize> {
+        Ok(self.api.tunnels().await?.len())
+    }
+
+    async fn exact(&self, name: &str) -> Result<Vec<Target>> {
+        let mut targets = self.api.tunnels().await?;
+        targets.retain(|target| naming::is_exact(name, target));
+        Ok(targets)
+    }
+
     async fn find(&self, name: &str) -> Result<Vec<Target>> {
         let known = naming::best(name, &self.api.remembered());
         if known.len() == 1 && naming::is_exact(name, &known[0]) {

@@ -22,7 +22,7 @@ use reqwest::Method;
 
 use self::api::Local;
 use self::cloud::Cloud;
-use self::memory::Remembered;
+use self::memory::{Agent, Remembered};
 use crate::backend::registry::Vendor;
 use crate::backend::{
     Events, How, Info, Listed, Login, Opening, Person, Raw, Session, Settings, Targets, VpnBackend, naming,
@@ -195,6 +195,15 @@ impl Targets for Ixon {
             each(Listed { target, status, labels: agent.labels });
         }
         Ok(())
+    }
+
+    async fn count(&self) -> Result<usize> {
+        Ok(self.cloud.agents(&mut |error| tracing::warn!("{error}")).await?.len())
+    }
+
+    async fn exact(&self, name: &str) -> Result<Vec<Target>> {
+        let agents = self.cloud.agents(&mut |error| tracing::debug!("not looked at for `{name}`: {error}")).await?;
+        Ok(agents.iter().map(Agent::target).filter(|target| naming::is_exact(name, target)).collect())
     }
 
     async fn find(&self, name: &str) -> Result<Vec<Target>> {
