@@ -64,45 +64,6 @@ async fn connect_and_disconnect_cost_a_status_and_a_write() {
 }
 
 #[tokio::test]
-async fn an_account_costs_a_page_of_connections_and_of_devices_for_each_thousand() {
-    let bench = Bench::of("everyware", 5000).await;
-    let all = listed(&*bench.open()).await.unwrap();
-    let count = |wanted: Word| all.iter().filter(|listed| listed.status.as_ref().unwrap().word() == wanted).count();
-    assert_eq!((all.len(), count(Word::Connected), count(Word::Disconnected)), (5000, 3000, 2000));
-    assert!(all.iter().all(|listed| listed.status.as_ref().unwrap().source == Source::Server));
-    assert_eq!(bench.running().context.log.connections(), 1);
-    let asked = bench.asked();
-    assert_eq!(asked[0], LOGIN);
-    let page = |what: &str, offset: usize| format!("GET /v1/_/{what}?limit=1000&offset={offset}");
-    let devices: Vec<_> = asked.iter().filter(|asked| asked.contains("/devices?")).cloned().collect();
-    assert_eq!(devices, [0, 1000, 2000, 3000, 4000].map(|offset| page("devices", offset)));
-    let connections: Vec<_> = asked.iter().filter(|asked| asked.contains("/vpnConnections?")).cloned().collect();
-    assert_eq!(connections[..3], [0, 1000, 2000].map(|offset| page("vpnConnections", offset)));
-    // Operators are connected too, so there may be one page more than for the devices alone.
-    assert!(connections.len() <= 4 && asked.len() == 1 + devices.len() + connections.len(), "{asked:?}");
-}
-
-#[tokio::test]
-async fn a_server_that_caps_pages_is_followed_by_what_it_gave() {
-    let bench = Bench::of("everyware", 50).await;
-    bench.fault("page-size=20");
-    assert_eq!(listed(&*bench.open()).await.unwrap().len(), 50);
-    let devices: Vec<_> = bench.asked().into_iter().filter(|asked| asked.contains("/devices?")).collect();
-    assert_eq!(devices, [0, 20, 40].map(|offset| format!("GET /v1/_/devices?limit=1000&offset={offset}")));
-}
-
-#[tokio::test]
-async fn a_page_that_comes_again_ends_the_list() {
-    let bench = Bench::new("everyware").await;
-    let backend = bench.logged_in(&EVERYWARE).await;
-    // As of a server that ignores the offset; it is a page of devices and one of connections.
-    bench.fault(r#"body={"limitExceeded":true,"items":[{"id":"AQ","clientId":"one"},{"id":"Ag","clientId":"two"}]}"#);
-    let all = listed(&*backend).await.unwrap();
-    assert_eq!(all.iter().map(|listed| listed.target.id.as_str()).collect::<Vec<_>>(), ["AQ", "Ag"]);
-    assert_eq!(bench.requests(), 4);
-}
-
-#[tokio::test]
 async fn lists_have_several_forms() {
     for (fault, count) in [("legacy-items", 7), ("missing-items", 0), ("null-display-name", 7)] {
         let bench = Bench::faulty("everyware", &[fault]).await;

@@ -14,6 +14,7 @@ mod everyware_accounts;
 mod everyware_attempts;
 mod everyware_devices;
 mod everyware_login;
+mod everyware_pages;
 mod everyware_trust;
 mod facts;
 mod freebox;

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::api::Api;
-use super::devices::List;
 use super::failure::PEER;
 use super::ids;
+use super::pages::{AT_ONCE, List};
 use super::wire::nullable;
 use crate::config::schema::nearest;
 use crate::error::{Code, Error, Result};
@@ -201,10 +201,10 @@ impl Api {
 
     /// Gives each account below another one, all the way down.
     async fn accounts_below(&self, scope: &str, each: &mut (dyn FnMut(Account) + Send)) -> Result<()> {
-        let id = |account: &Account| Some(account.id.clone());
         // Where a server ignores `recursive`, these are its children; the account itself is never below itself.
-        let list = List { scope: Some(scope), what: "accounts", query: "recursive=true&", operation: "accounts" };
-        self.pages(list, None, id, &mut |account: Account| {
+        let query = "recursive=true&";
+        let list = List { scope: Some(scope), what: "accounts", query, operation: "accounts", at_once: AT_ONCE };
+        self.pages(list, None, &mut |account: Account| {
             if account.id != scope {
                 each(account);
             }

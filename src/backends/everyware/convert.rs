@@ -1,8 +1,10 @@
 //! From the cloud's documents to the model; pure, and what the case folders test.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
-use super::wire::{Device, VpnClientStatus, VpnConnection};
+use super::wire::{Device, VpnClientStatus};
 use crate::backends::shared::meaningful;
 use crate::model::{Link, Source, State, Status, Target, TargetKind};
 
@@ -39,33 +41,58 @@ pub(super) fn masked(document: Value) -> Value {
     }
 }
 
-/// Turns an entry of the VPN server's list into a status; no entry means disconnected.
-pub(super) fn server(connection: Option<&VpnConnection>, source: Source) -> Status {
-    let state = match connection {
-        Some(connection) => State::Connected(Link {
-            ip_address: meaningful(connection.inet_address.clone()),
-            since: connection.created_on.as_deref().and_then(|at| at.parse().ok()),
-            ..Link::default()
-        }),
-        None => State::Disconnected,
-    };
-    Status::new(state, source)
+/// Turns what the VPN server's list has of a device into a status; nothing there means disconnected.
+pub(super) fn server(link: Option<Link>, source: Source) -> Status {
+    Status::new(link.map_or(State::Disconnected, State::Connected), source)
 }
 
 /// Turns a device into a target; its client id is unique in the account, its display name is not.
 pub(super) fn target(device: &Device, scope: Option<&str>) -> Target {
-    named(&device.client_id, &device.id, scope)
+    named(device.client_id.as_deref().unwrap_or_default(), &device.id, scope)
 }
 
-/// Makes a target of its parts; `scope` is the account where that is not the configured one.
+/// Makes a target of its parts; an empty client id is none, and `scope` is the account where that is not the
+/// configured one.
 pub(super) fn named(client_id: &str, id: &str, scope: Option<&str>) -> Target {
+    let name = Some(client_id).filter(|client_id| !client_id.is_empty());
     let target = Target::by_id(TargetKind::Device, id);
-    Target { name: Some(client_id.to_owned()), scope: scope.map(str::to_owned), ..target }
+    Target { name: name.map(str::to_owned), scope: scope.map(str::to_owned), ..target }
+}
+
+/// Gives what a device is selected by: `tag.ID` for each of its tags, and its custom attributes that hold a text.
+///
+/// Tags are known by their ids only: devices name no others, and no list of tags is documented.
+pub(super) fn labels(device: &Device) -> BTreeMap<String, String> {
+    let tags = device.tag_ids.iter().map(|id| (format!("tag.{id}"), "true".to_owned()));
+    let attributes = [
+        ("customAttribute1", &device.custom_attribute1),
+        ("customAttribute2", &device.custom_attribute2),
+        ("customAttribute3", &device.custom_attribute3),
+        ("customAttribute4", &device.custom_attribute4),
+        ("customAttribute5", &device.custom_attribute5),
+    ];
+    let attributes = attributes.into_iter().filter_map(|(name, text)| {
+        let text = text.as_deref().filter(|text| !text.trim().is_empty())?;
+        Some((name.to_owned(), text.to_owned()))
+    });
+    tags.chain(attributes).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    #[test]
+    fn labels_are_tags_by_id_and_custom_attributes_with_a_text() {
+        let device = serde_json::from_value(json!({
+            "id": "AQ", "tagIds": ["Ag", "AuY"], "customAttribute1": "lyon", "customAttribute2": "",
+            "customAttribute3": null, "customAttribute4": 4, "customAttribute5": " a b ", "customAttribute6": "six",
+        }));
+        let labels: Vec<(String, String)> = super::labels(&device.unwrap()).into_iter().collect();
+        let expected =
+            [("customAttribute1", "lyon"), ("customAttribute5", " a b "), ("tag.Ag", "true"), ("tag.AuY", "true")];
+        assert_eq!(labels, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
 
     #[test]
     fn what_may_be_a_secret_is_hidden_and_nothing_else() {

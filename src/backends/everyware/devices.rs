@@ -1,53 +1,29 @@
 //! The registry of devices, and who is connected to the VPN server.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering;
 
 use futures_util::future::join;
-use futures_util::stream::{self, StreamExt as _};
-use serde::de::DeserializeOwned;
+use futures_util::stream::{self, FuturesOrdered, StreamExt as _};
+use serde::de::IgnoredAny;
 
 use super::accounts::{Part, is_of_one_account};
 use super::api::Api;
+use super::connections::Connections;
 use super::convert;
-use super::failure::{self, PEER};
+use super::failure;
+use super::pages::{AT_ONCE, List};
 use super::wire::{Device, Page, VpnConnection};
 use crate::backend::Listed;
 use crate::error::{Code, Error, Result};
-use crate::http::Call;
 use crate::model::{Source, Status};
 
-/// How many entries a page has; no maximum is documented, and a server may send fewer.
-const PAGE: usize = 1000;
 /// Of how many accounts the first pages are read ahead.
 pub(super) const AHEAD: usize = 4;
 
-/// Names a list of an account.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct List<'a> {
-    /// The account; `None` is the configured one.
-    pub(super) scope: Option<&'a str>,
-    /// What it lists, as in the path.
-    pub(super) what: &'static str,
-    /// Which of them, ending with `&` where it says something.
-    pub(super) query: &'a str,
-    /// What it is read for.
-    pub(super) operation: &'static str,
-}
-
-impl<'a> List<'a> {
-    fn of(part: &'a Part, what: &'static str, operation: &'static str) -> Self {
-        Self { scope: part.scope.as_deref(), what, query: "", operation }
-    }
-
-    fn devices(part: &'a Part) -> Self {
-        Self::of(part, "devices", "list")
-    }
-}
-
 /// What is read of an account before anything of it is told.
 struct Begun {
-    connections: Option<BTreeMap<String, VpnConnection>>,
+    connections: Option<Connections>,
     first: Page<Device>,
 }
 
@@ -60,13 +36,50 @@ impl Api {
             each(listed);
         };
         let own = Part::default();
-        let begun = self.begin(&own).await?;
-        self.finish(&self.named_part(), begun, &mut telling).await?;
+        let begun = self.begin(&own, AT_ONCE).await?;
+        self.finish(&self.named_part(), begun, AT_ONCE, &mut telling).await?;
         if !any && self.is_elsewhere().await? {
-            let begun = self.begin(&own).await?;
-            self.finish(&self.named_part(), begun, each).await?;
+            let begun = self.begin(&own, AT_ONCE).await?;
+            self.finish(&self.named_part(), begun, AT_ONCE, each).await?;
         }
         Ok(())
+    }
+
+    /// Counts the devices that a list would tell, by one question for each account that tells its total.
+    pub(super) async fn count(&self) -> Result<usize> {
+        let count = self.count_all().await?;
+        if count == 0 && self.is_elsewhere().await? { self.count_all().await } else { Ok(count) }
+    }
+
+    async fn count_all(&self) -> Result<usize> {
+        let mut unread = None;
+        let parts =
+            if self.recursive { self.parts(&mut |error| unread = Some(error)).await? } else { vec![Part::default()] };
+        if let Some(error) = unread {
+            return Err(error);
+        }
+        let mut count = 0;
+        let counts = parts.into_iter().map(|part| async move { self.count_of(&part).await });
+        let mut counts = stream::iter(counts).buffered(AHEAD);
+        while let Some(one) = counts.next().await {
+            count += one?;
+        }
+        Ok(count)
+    }
+
+    async fn count_of(&self, part: &Part) -> Result<usize> {
+        let rest = "devices?limit=1&askTotalCount=true";
+        let page: Page<IgnoredAny> =
+            self.get("count", part.scope.as_deref(), rest).await.map_err(|error| part.own(error))?;
+        if let Some(total) = page.total_count {
+            return Ok(total);
+        }
+        if !page.limit_exceeded {
+            return Ok(page.items.len());
+        }
+        let mut count = 0;
+        self.devices(part, &mut |_| count += 1).await.map_err(|error| part.own(error))?;
+        Ok(count)
     }
 
     /// Gives every device of the configured account and of all below it, account by account; one that can't be read
@@ -76,17 +89,38 @@ impl Api {
         each: &mut (dyn FnMut(Listed) + Send),
         failed: &mut (dyn FnMut(Error) + Send),
     ) -> Result<()> {
-        let parts = self.parts(failed).await?;
-        let mut begun = stream::iter(parts)
-            .map(|part| async move {
-                let begun = self.begin(&part).await;
-                (part, begun)
-            })
-            .buffered(AHEAD);
-        while let Some((part, begun)) = begun.next().await {
-            let done = match begun {
-                Ok(begun) => self.finish(&part, begun, each).await,
-                Err(error) => Err(error),
+        let mut parts = self.parts(failed).await?.into_iter();
+        // Those that are read ahead share with the one that is told.
+        let share = AT_ONCE / parts.len().clamp(1, AHEAD);
+        let mut reading = FuturesOrdered::new();
+        let mut ready: VecDeque<(Part, Result<Begun>)> = VecDeque::new();
+        loop {
+            while reading.len() + ready.len() < AHEAD
+                && let Some(part) = parts.next()
+            {
+                reading.push_back(async move {
+                    let begun = self.begin(&part, share).await;
+                    (part, begun)
+                });
+            }
+            let next = match ready.pop_front() {
+                Some(next) => Some(next),
+                None => reading.next().await,
+            };
+            let Some((part, begun)) = next else { return Ok(()) };
+            let finished = async {
+                match begun {
+                    Ok(begun) => self.finish(&part, begun, share, each).await,
+                    Err(error) => Err(error),
+                }
+            };
+            let mut finished = std::pin::pin!(finished);
+            // The others go on meanwhile: an answer that nobody reads would hold up those that share its connection.
+            let done = loop {
+                tokio::select! {
+                    done = &mut finished => break done,
+                    Some(begun) = reading.next() => ready.push_back(begun),
+                }
             };
             match done {
                 Ok(()) => {}
@@ -94,13 +128,12 @@ impl Api {
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
     }
 
-    /// Reads an account's connections and its first page of devices, side by side.
-    async fn begin(&self, part: &Part) -> Result<Begun> {
+    /// Reads an account's connections and its first page of devices, side by side, so many pages at once.
+    async fn begin(&self, part: &Part, at_once: usize) -> Result<Begun> {
         let first = self.page(List::devices(part), 0);
-        let (connections, first) = join(self.connections(part), first).await;
+        let (connections, first) = join(self.connections(part, at_once - 1), first).await;
         let connections = match connections {
             Ok(connections) => Some(connections),
             // Without the right or the service the devices are still worth a list; each can be asked by itself.
@@ -121,86 +154,56 @@ impl Api {
     }
 
     /// Tells the devices of an account, as its other pages come in.
-    async fn finish(&self, part: &Part, begun: Begun, each: &mut (dyn FnMut(Listed) + Send)) -> Result<()> {
+    async fn finish(
+        &self,
+        part: &Part,
+        begun: Begun,
+        at_once: usize,
+        each: &mut (dyn FnMut(Listed) + Send),
+    ) -> Result<()> {
         let Begun { connections, first } = begun;
-        let labels: BTreeMap<String, String> =
-            part.name.iter().map(|name| ("account".to_owned(), name.clone())).collect();
-        let id = |device: &Device| Some(device.id.clone());
-        self.pages(List::devices(part), Some(first), id, &mut |device: Device| {
+        self.pages(List::devices(part).at_once(at_once), Some(first), &mut |device: Device| {
+            if is_nobody(&device) {
+                return;
+            }
             let target = convert::target(&device, part.scope.as_deref());
             let status = connections.as_ref().map(|connections| Status {
                 target: Some(target.clone()),
-                ..convert::server(connections.get(&target.id), Source::Server)
+                ..convert::server(connections.find(&target.id), Source::Server)
             });
-            each(Listed { target, status, labels: labels.clone() });
+            let account = part.name.iter().map(|name| ("account".to_owned(), name.clone()));
+            let labels: BTreeMap<String, String> = convert::labels(&device).into_iter().chain(account).collect();
+            each(Listed { target, status, labels });
         })
         .await
     }
 
     /// Gives every device of an account, page by page.
     pub(super) async fn devices(&self, part: &Part, each: &mut (dyn FnMut(Device) + Send)) -> Result<()> {
-        let id = |device: &Device| Some(device.id.clone());
-        self.pages(List::devices(part), None, id, each).await
-    }
-
-    /// Gives the devices' live connections at the VPN server, by device.
-    async fn connections(&self, part: &Part) -> Result<BTreeMap<String, VpnConnection>> {
-        let mut connections = BTreeMap::new();
-        let id = |connection: &VpnConnection| connection.id.clone();
-        let mut each = |connection: VpnConnection| {
-            // Users have connections too; theirs name no device.
-            if let Some(device) = connection.device_id.clone() {
-                connections.insert(device, connection);
+        let mut known = |device: Device| {
+            if !is_nobody(&device) {
+                each(device);
             }
         };
-        self.pages(List::of(part, "vpnConnections", "connections"), None, id, &mut each).await?;
+        self.pages(List::devices(part), None, &mut known).await
+    }
+
+    /// Gives the devices' live connections at the VPN server.
+    async fn connections(&self, part: &Part, at_once: usize) -> Result<Connections> {
+        let mut connections = Connections::default();
+        let list = List::connections(part).at_once(at_once);
+        self.pages(list, None, &mut |connection: VpnConnection| connections.add(connection)).await?;
+        connections.settle();
         Ok(connections)
     }
+}
 
-    /// Reads page by page. What is added meanwhile moves the end of a page to the beginning of the next, so what the
-    /// page before had is left out; a page with nothing else in it is the end, whatever the server says of more.
-    pub(super) async fn pages<T: DeserializeOwned + Send>(
-        &self,
-        list: List<'_>,
-        mut first: Option<Page<T>>,
-        id: impl Fn(&T) -> Option<String> + Send,
-        each: &mut (dyn FnMut(T) + Send),
-    ) -> Result<()> {
-        let mut offset = 0;
-        let mut before = HashSet::new();
-        loop {
-            let page: Page<T> = match first.take() {
-                Some(page) => page,
-                None => self.page(list, offset).await?,
-            };
-            let received = page.items.len();
-            let ids: HashSet<String> = page.items.iter().filter_map(&id).collect();
-            let known = |item: &T| id(item).is_some_and(|id| before.contains(&id));
-            let new: Vec<T> = page.items.into_iter().filter(|item| !known(item)).collect();
-            let is_last = !page.limit_exceeded || new.is_empty();
-            new.into_iter().for_each(&mut *each);
-            if is_last {
-                return Ok(());
-            }
-            (before, offset) = (ids, offset + received);
-        }
+/// Tells whether a device has no id, so that there is nothing to name, ask or tell it by.
+fn is_nobody(device: &Device) -> bool {
+    if device.id.is_empty() {
+        tracing::debug!("a device without an id is left out: {:?}", device.client_id);
     }
-
-    async fn page<T: DeserializeOwned>(&self, list: List<'_>, offset: usize) -> Result<Page<T>> {
-        let List { scope, what, query, operation } = list;
-        self.get(operation, scope, &format!("{what}?{query}limit={PAGE}&offset={offset}")).await
-    }
-
-    /// Reads a document of an account; `None` is the configured one.
-    pub(super) async fn get<T: DeserializeOwned>(
-        &self,
-        operation: &'static str,
-        scope: Option<&str>,
-        rest: &str,
-    ) -> Result<T> {
-        let reply = self.in_scope(scope, |scope| Call::get(operation, Self::path(scope, rest))).await?;
-        reply.json(PEER, operation).map_err(|error| error.backend(self.auth.backend()))
-    }
+    device.id.is_empty()
 }
 
 /// Tells whether the VPN server's list is not to be had, so that only the devices themselves tell their states.

@@ -6,11 +6,13 @@ mod attempts;
 mod auth;
 mod bearer;
 pub mod config;
+mod connections;
 pub mod convert;
 mod devices;
 mod failure;
 mod ids;
 mod names;
+mod pages;
 pub mod wire;
 
 use std::borrow::Cow;
@@ -147,6 +149,14 @@ impl Targets for Everyware {
         failed: &mut (dyn FnMut(Error) + Send),
     ) -> Result<()> {
         if self.api.recursive { self.api.list_below(each, failed).await } else { self.api.list(each).await }
+    }
+
+    async fn count(&self) -> Result<usize> {
+        self.api.count().await
+    }
+
+    async fn exact(&self, name: &str) -> Result<Vec<Target>> {
+        self.api.exact(name).await
     }
 
     fn not_one(&self, _backend: &str, name: &str, found: &[Target]) -> Error {

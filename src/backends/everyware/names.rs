@@ -7,7 +7,8 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::accounts::{Part, is_of_one_account};
 use super::api::Api;
-use super::devices::{AHEAD, List};
+use super::devices::AHEAD;
+use super::pages::{AT_ONCE, List};
 use super::wire::{Device, Page};
 use super::{convert, ids};
 use crate::backend::naming;
@@ -18,6 +19,8 @@ use crate::model::Target;
 
 /// How many hits of a search by prefix are looked at before the exact question is asked.
 const HITS: usize = 100;
+/// The order of those hits.
+const ORDER: &str = "sortParam=clientId&sortDir=ASCENDING";
 /// How many candidates, or near names, a message shows.
 const SHOWN: usize = 10;
 /// How many names that are near to a wrong one are kept.
@@ -28,6 +31,12 @@ const NEAR: usize = 3;
 struct Hit {
     device: Device,
     part: Part,
+}
+
+impl Hit {
+    fn target(&self) -> Target {
+        convert::target(&self.device, self.part.scope.as_deref())
+    }
 }
 
 /// What a look-up saw besides the targets, for the message where it found none or several.
@@ -55,6 +64,8 @@ enum Look {
     Id,
     /// Names in another case, by the whole list.
     Alike,
+    /// Client ids and display names to the letter, by one question, or two where one does not tell.
+    Whole,
 }
 
 impl Api {
@@ -76,13 +87,45 @@ impl Api {
         Ok(found)
     }
 
+    /// Finds the devices whose client id or display name a text is to the letter; ids hold nothing that could be a glob.
+    /// Accounts that can't be looked at are left out: the list that follows tells of them.
+    pub(super) async fn exact(&self, name: &str) -> Result<Vec<Target>> {
+        if name.is_empty() {
+            return Ok(Vec::new());
+        }
+        let remembered = self.auth.remembered(name, self.recursive);
+        if let Some(target) = remembered.filter(|target| naming::is_exact(name, target)) {
+            return Ok(vec![target]);
+        }
+        let mut search = self.search_whole(name).await?;
+        if search.hits.is_empty() && self.is_elsewhere().await? {
+            search = self.search_whole(name).await?;
+        }
+        if let Some(error) = search.blind {
+            tracing::debug!("`{name}` was not looked for everywhere: {error}");
+        }
+        Ok(best(name, search.hits).iter().map(Hit::target).collect())
+    }
+
+    async fn search_whole(&self, name: &str) -> Result<Search> {
+        let mut search = Search::default();
+        let parts = self.searched(&mut search).await?;
+        self.look(Look::Whole, name, &parts, &mut search).await?;
+        Ok(search)
+    }
+
+    /// Gives the accounts that names are looked for in.
+    async fn searched(&self, search: &mut Search) -> Result<Vec<Part>> {
+        if self.recursive {
+            self.parts(&mut |error| search.blind = Some(error)).await
+        } else {
+            Ok(vec![Part::default()])
+        }
+    }
+
     async fn search(&self, name: &str) -> Result<Vec<Target>> {
         let mut search = Search::default();
-        let parts = if self.recursive {
-            self.parts(&mut |error| search.blind = Some(error)).await?
-        } else {
-            vec![Part::default()]
-        };
+        let parts = self.searched(&mut search).await?;
         for look in [Look::Name, Look::Id, Look::Alike] {
             if matches!(look, Look::Id) && !looks_like_id(name) {
                 continue;
@@ -101,7 +144,7 @@ impl Api {
         }
         let seen = Seen { candidates: hits.iter().take(SHOWN).map(described).collect(), near: search.near };
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), seen);
-        Ok(hits.iter().map(|hit| convert::target(&hit.device, hit.part.scope.as_deref())).collect())
+        Ok(hits.iter().map(Hit::target).collect())
     }
 
     /// Looks at every account in one way, some at once.
@@ -112,6 +155,7 @@ impl Api {
                 Look::Name => self.by_name(name, &part).await,
                 Look::Id => self.by_id(name, &part).await,
                 Look::Alike => self.alike(name, &part, &mut near).await,
+                Look::Whole => self.by_whole_name(name, &part).await,
             };
             (part, found, near)
         });
@@ -133,31 +177,59 @@ impl Api {
     ///
     /// Connections are not asked for with it: that needs a further permission, which few have.
     async fn by_name(&self, name: &str, part: &Part) -> Result<Vec<Device>> {
-        let (query, scope) = (segment(name), part.scope.as_deref());
-        let order = "sortParam=clientId&sortDir=ASCENDING";
-        let hits: Page<Device> =
-            self.get("find", scope, &format!("devices?matchTerm={query}&{order}&limit={HITS}")).await?;
+        let hits = self.beginning(name, part).await?;
         let is_whole = !hits.limit_exceeded;
         let devices = exact(name, hits.items);
-        if is_whole || devices.iter().any(|device| device.client_id == name) {
+        if is_whole || devices.iter().any(|device| device.client_id.as_deref() == Some(name)) {
             return Ok(devices);
         }
-        let exactly: Page<Device> = self.get("find", scope, &format!("devices?clientId={query}&limit=2")).await?;
-        let devices = exact(name, exactly.items);
+        let devices = exact(name, self.by_client_id(name, part).await?);
         if !devices.is_empty() {
             return Ok(devices);
         }
         let mut hits = Vec::new();
-        let id = |device: &Device| Some(device.id.clone());
-        let begins_so = format!("matchTerm={query}&{order}&");
-        let list = List { scope, what: "devices", query: &begins_so, operation: "find" };
-        self.pages(list, None, id, &mut |device| hits.extend(exact(name, vec![device]))).await?;
+        let begins_so = format!("matchTerm={}&{ORDER}&", segment(name));
+        let list = List {
+            scope: part.scope.as_deref(),
+            what: "devices",
+            query: &begins_so,
+            operation: "find",
+            at_once: AT_ONCE,
+        };
+        self.pages(list, None, &mut |device| hits.extend(exact(name, vec![device]))).await?;
         Ok(hits)
+    }
+
+    /// Gives the first devices of which anything begins so.
+    async fn beginning(&self, name: &str, part: &Part) -> Result<Page<Device>> {
+        let rest = format!("devices?matchTerm={}&{ORDER}&limit={HITS}", segment(name));
+        self.get("find", part.scope.as_deref(), &rest).await
+    }
+
+    async fn by_client_id(&self, name: &str, part: &Part) -> Result<Vec<Device>> {
+        let rest = format!("devices?clientId={}&limit=2", segment(name));
+        let page: Page<Device> = self.get("find", part.scope.as_deref(), &rest).await?;
+        Ok(page.items)
+    }
+
+    /// Asks for a client id or display name, and does not look further where very many begin so.
+    async fn by_whole_name(&self, name: &str, part: &Part) -> Result<Vec<Device>> {
+        let is_it = |device: &Device| names(device)[..2].contains(&Some(name));
+        let hits = self.beginning(name, part).await?;
+        let is_whole = !hits.limit_exceeded;
+        let mut devices = exact(name, hits.items);
+        devices.retain(is_it);
+        if devices.is_empty() && !is_whole {
+            devices = exact(name, self.by_client_id(name, part).await?);
+            devices.retain(is_it);
+        }
+        Ok(devices)
     }
 
     async fn by_id(&self, name: &str, part: &Part) -> Result<Vec<Device>> {
         let id = ids::for_path(name);
         match self.get::<Device>("find", part.scope.as_deref(), &format!("devices/{}", segment(&id))).await {
+            Ok(device) if device.id.is_empty() => Ok(Vec::new()),
             Ok(device) => Ok(vec![device]),
             // A name that happens to be spelt like an id is refused in several ways.
             Err(error) if matches!(error.code(), Code::TargetNotFound | Code::Usage | Code::VendorProtocol) => {
@@ -230,7 +302,10 @@ pub(super) type Sights = std::sync::Mutex<BTreeMap<String, Seen>>;
 /// Describes a candidate: id and client id, the id as messages print it, display name, account.
 fn described(hit: &Hit) -> String {
     let device = &hit.device;
-    let mut text = format!("{} ({})", device.id, device.client_id);
+    let mut text = match &device.client_id {
+        Some(client_id) => format!("{} ({client_id})", device.id),
+        None => device.id.clone(),
+    };
     if let Some(number) = ids::number(&device.id) {
         text.push_str(&format!(", {number}"));
     }
@@ -243,23 +318,27 @@ fn described(hit: &Hit) -> String {
     text
 }
 
-/// Gives what a device is searched by.
-fn properties(device: &Device) -> impl Iterator<Item = &str> {
-    [Some(device.client_id.as_str()), device.display_name.as_deref(), device.serial_number.as_deref()]
-        .into_iter()
-        .flatten()
+/// Gives a device's names, the best first.
+fn names(device: &Device) -> [Option<&str>; 3] {
+    [device.client_id.as_deref(), device.display_name.as_deref(), device.serial_number.as_deref()]
 }
 
-/// Keeps the devices that have a name to the letter.
+/// Gives what a device is searched by.
+fn properties(device: &Device) -> impl Iterator<Item = &str> {
+    names(device).into_iter().flatten()
+}
+
+/// Keeps the devices that have a name to the letter, and an id to be asked by.
 fn exact(name: &str, devices: Vec<Device>) -> Vec<Device> {
-    devices.into_iter().filter(|device| properties(device).any(|property| property == name)).collect()
+    let is_it = |device: &Device| !device.id.is_empty() && properties(device).any(|property| property == name);
+    devices.into_iter().filter(is_it).collect()
 }
 
 /// Keeps the devices that a name fits best, in whatever accounts they are: by client id, then by display name, then by
 /// serial number, then as they were found.
 fn best(name: &str, hits: Vec<Hit>) -> Vec<Hit> {
     let rank = |device: &Device| {
-        let names = [Some(device.client_id.as_str()), device.display_name.as_deref(), device.serial_number.as_deref()];
+        let names = names(device);
         names.iter().position(|own| *own == Some(name)).unwrap_or(names.len())
     };
     let Some(least) = hits.iter().map(|hit| rank(&hit.device)).min() else { return hits };

@@ -2,6 +2,10 @@
 //!
 //! Absent and null are the same, unknown fields are ignored, and what old versions nest is read too.
 
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{self, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -33,48 +37,95 @@ pub(super) struct Page<T> {
     /// The property is `limitExceeded`, though the schema requires `limitedExceeded`.
     #[serde(default, deserialize_with = "nullable")]
     pub(super) limit_exceeded: bool,
-    #[serde(default = "Vec::new", deserialize_with = "items", bound(deserialize = "T: serde::de::DeserializeOwned"))]
+    /// How many entries the whole list has, where that was asked for and the server tells it as a number.
+    #[serde(default, deserialize_with = "number")]
+    pub(super) total_count: Option<usize>,
+    #[serde(default = "Vec::new", deserialize_with = "items", bound(deserialize = "T: Deserialize<'de>"))]
     pub(super) items: Vec<T>,
 }
 
 /// Reads `items` as a list, as the old `{"item": […]}`, or as nothing.
-fn items<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, bound(deserialize = "T: serde::de::DeserializeOwned"))]
-    enum Items<T> {
-        List(Vec<T>),
-        Nested { item: Vec<T> },
-        Nothing(()),
+///
+/// By hand, for an untagged enum would first keep the whole page with all that is not used of it.
+fn items<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    deserializer.deserialize_any(Items(PhantomData))
+}
+
+struct Items<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list, or an object with the list `item`")
     }
-    Ok(match Items::deserialize(deserializer)? {
-        Items::List(list) | Items::Nested { item: list } => list,
-        Items::Nothing(_) => Vec::new(),
-    })
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element()? {
+            items.push(item);
+        }
+        Ok(items)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Vec<T>, A::Error> {
+        let mut items = None;
+        while let Some(key) = object.next_key::<String>()? {
+            if key == "item" {
+                items = Some(object.next_value()?);
+            } else {
+                object.next_value::<IgnoredAny>()?;
+            }
+        }
+        items.ok_or_else(|| A::Error::missing_field("item"))
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Vec<T>, E> {
+        Ok(Vec::new())
+    }
 }
 
-/// A device of the registry, as far as vpnctl reads it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A device of the registry, as far as vpnctl reads it. One document that is not as documented must not hide a whole
+/// account, so what has another form counts as absent.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct Device {
+    /// Always there, the vendor's page says; empty where it is not, and then nobody can ask the device anything.
+    #[serde(deserialize_with = "id")]
     pub(super) id: String,
-    pub(super) client_id: String,
-    #[serde(default)]
+    /// Always there, the vendor's page says.
+    #[serde(deserialize_with = "text")]
+    pub(super) client_id: Option<String>,
+    #[serde(deserialize_with = "text")]
     pub(super) display_name: Option<String>,
-    #[serde(default)]
+    #[serde(deserialize_with = "text")]
     pub(super) serial_number: Option<String>,
+    /// Ids: no list of tags is documented that would tell their names.
+    #[serde(deserialize_with = "texts")]
+    pub(super) tag_ids: Vec<String>,
+    #[serde(deserialize_with = "text")]
+    pub(super) custom_attribute1: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub(super) custom_attribute2: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub(super) custom_attribute3: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub(super) custom_attribute4: Option<String>,
+    #[serde(deserialize_with = "text")]
+    pub(super) custom_attribute5: Option<String>,
 }
 
-/// A live connection at the VPN server, of a device or of a user.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A live connection at the VPN server, of a device or of a user; read as leniently as a [`Device`].
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct VpnConnection {
-    #[serde(default)]
+    #[serde(deserialize_with = "text")]
     pub(super) id: Option<String>,
-    #[serde(default)]
+    #[serde(deserialize_with = "text")]
     pub(super) device_id: Option<String>,
-    #[serde(default)]
+    #[serde(deserialize_with = "text")]
     pub(super) inet_address: Option<String>,
-    #[serde(default)]
+    #[serde(deserialize_with = "text")]
     pub(super) created_on: Option<String>,
 }
 
@@ -215,11 +266,86 @@ pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// Reads a text; whatever else is there counts as nothing.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(text_of(Value::deserialize(deserializer)?))
+}
+
+/// Reads an id; whatever is no text counts as an empty one.
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    text(deserializer).map(Option::unwrap_or_default)
+}
+
+/// Reads the texts of a list; whatever else is there counts as nothing.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Array(items) => items.into_iter().filter_map(text_of).collect(),
+        _ => Vec::new(),
+    })
+}
+
+fn text_of(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// Reads a count; whatever else is there counts as nothing.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    Ok(Value::deserialize(deserializer)?.as_u64().and_then(|number| usize::try_from(number).ok()))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{Exception, LoginInfo};
+    use super::{Device, Exception, LoginInfo, Page};
+
+    fn page(items: &serde_json::Value, total: &serde_json::Value) -> Page<Device> {
+        let document = json!({"items": items, "totalCount": total, "size": 9, "next": {"item": []}});
+        serde_json::from_str(&document.to_string()).unwrap()
+    }
+
+    #[test]
+    fn a_page_is_read_in_every_form_that_it_has() {
+        let one = json!([{"id": "AQ", "clientId": "one", "unknown": [{}]}]);
+        for items in [one.clone(), json!({"more": [1], "item": one, "size": 1})] {
+            let page = page(&items, &json!(1));
+            assert_eq!((page.items.len(), page.items[0].client_id.as_deref()), (1, Some("one")), "{items}");
+        }
+        assert!(page(&json!(null), &json!(0)).items.is_empty());
+        for wrong in [json!("none"), json!({}), json!([1]), json!({"item": 1})] {
+            let document = json!({"items": wrong}).to_string();
+            assert!(serde_json::from_str::<Page<Device>>(&document).is_err(), "{wrong}");
+        }
+        for (total, count) in [
+            (json!(5), Some(5)),
+            (json!(null), None),
+            (json!("5"), None),
+            (json!(-1), None),
+            (json!(1.5), None),
+            (json!({"count": 5}), None),
+        ] {
+            assert_eq!(page(&one, &total).total_count, count, "{total}");
+        }
+    }
+
+    #[test]
+    fn what_a_device_should_not_say_counts_as_not_said() {
+        let odd = json!([
+            {"id": 1, "clientId": null, "displayName": 2, "tagIds": "AQ", "customAttribute1": {}},
+            {"id": "AQ", "tagIds": ["AQ", 1, null, ["Ag"]], "customAttribute5": "five"},
+        ]);
+        let page = page(&odd, &json!(2));
+        let [nobody, tagged] = page.items.as_slice() else { panic!("{page:?}") };
+        assert_eq!((nobody.id.as_str(), &nobody.client_id, &nobody.display_name), ("", &None, &None));
+        assert!(nobody.tag_ids.is_empty() && nobody.custom_attribute1.is_none());
+        assert_eq!(
+            (tagged.tag_ids.as_slice(), tagged.custom_attribute5.as_deref()),
+            (&["AQ".to_owned()][..], Some("five"))
+        );
+    }
 
     #[test]
     fn rights_are_read_whatever_list_they_are_in() {
