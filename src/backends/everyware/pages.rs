@@ -17,10 +17,12 @@ use crate::http::Call;
 
 /// How many entries a page has; no maximum is documented, and a server may send fewer.
 const PAGE: usize = 1000;
-/// How many pages of an account are asked for at once: more would only take memory, and the cloud's time.
-pub(super) const AT_ONCE: usize = 8;
+/// How many pages are asked for at once: each that is in hand takes 1 to 2 MB, and the time of the cloud's database.
+pub(super) const AT_ONCE: usize = 4;
 /// Which part of a page is read once more, as one of so many, with the next one of a list that gets shorter meanwhile.
 const READ_AGAIN: usize = 4;
+/// How many entries are told in one go.
+const TOLD_AT_ONCE: usize = 64;
 
 /// Names a list of an account.
 #[derive(Debug, Clone, Copy)]
@@ -106,7 +108,7 @@ enum Came {
 
 impl<T: Entry> Walk<'_, T> {
     /// Tells what is new on a page.
-    fn take(&mut self, offset: usize, page: Page<T>) -> Came {
+    async fn take(&mut self, offset: usize, page: Page<T>) -> Came {
         let is_shorter = matches!((self.total, page.total_count), (Some(before), Some(now)) if now < before);
         if is_shorter && self.overlap == 0 && self.step >= READ_AGAIN {
             self.overlap = self.step / READ_AGAIN;
@@ -116,7 +118,11 @@ impl<T: Entry> Walk<'_, T> {
         self.total = page.total_count;
         let keys = page.items.iter().filter_map(Entry::key).map(Box::from).collect();
         let mut any_new = false;
-        for item in page.items {
+        for (place, item) in page.items.into_iter().enumerate() {
+            if place % TOLD_AT_ONCE == TOLD_AT_ONCE - 1 {
+                // Who prints what is told gets to do so before there is more of it.
+                tokio::task::yield_now().await;
+            }
             let key = item.key();
             if key.is_some_and(|key| self.before.contains(key)) {
                 continue;
@@ -163,7 +169,7 @@ impl Api {
         };
         let step = first.items.len();
         let mut walk = Walk { each, before: HashSet::new(), end: 0, total: None, step, overlap: 0 };
-        let mut came = walk.take(0, first);
+        let mut came = walk.take(0, first).await;
         let mut is_even = true;
         while came != Came::Last {
             // What is on its way when this is dropped is not waited for.
@@ -173,7 +179,7 @@ impl Api {
                     .buffered(list.at_once)
             );
             while let Some((offset, page)) = pages.next().await {
-                came = walk.take(offset, page?);
+                came = walk.take(offset, page?).await;
                 let is_short = came == Came::More && walk.end != offset.saturating_add(step);
                 // Behind a page of another length the others are not where they were looked for.
                 is_even &= !is_short;
