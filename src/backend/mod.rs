@@ -279,16 +279,6 @@ pub trait Targets: Send + Sync {
         if found.is_empty() { naming::not_found(backend, name) } else { naming::ambiguous(backend, name, found) }
     }
 
-    /// Gives the targets that have a name which looks like a glob to the letter; nearly always none.
-    ///
-    /// # Errors
-    /// Fails with what the vendor said.
-    async fn exact(&self, name: &str) -> Result<Vec<Target>> {
-        let mut exact = Vec::new();
-        self.list(&mut |one| exact.extend(Some(one.target).filter(|target| naming::is_exact(name, target)))).await?;
-        Ok(exact)
-    }
-
     /// Finds the targets that a name or id fits best: exact ones, else those that differ by case, else by other
     /// properties that the vendor's users search by. More than one is for the caller to refuse.
     ///
