@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::future::try_join_all;
 
 use super::attempt::{self, Before};
 use super::selection::{self, Job, Plan, Selection};
-use super::{Emit, Open, Setup, emit, emit_failed, finding, with_error};
-use crate::backend::{How, naming};
+use super::{Emit, Open, Setup, emit, emit_failed, mass, with_error};
+use crate::backend::{How, Listed, naming};
 use crate::error::{Code, Error, Layer, Result};
+use crate::http;
 use crate::model::document::Action;
 use crate::model::{Status, Target, Word, item};
 use crate::render::Item;
@@ -99,16 +99,15 @@ pub fn guard(setup: &Setup, read_only: bool, backends: &[String]) -> Result<()> 
 /// # Errors
 /// Fails with `usage` where several can be meant.
 pub async fn fill_in(plan: &mut Plan, verb: Verb, selection: &Selection) -> Result<()> {
-    let mut jobs = Vec::new();
-    for job in std::mem::take(&mut plan.jobs) {
+    let filled = std::mem::take(&mut plan.jobs).into_iter().map(|job| async move {
         if job.target.is_some() || job.error.is_some() {
-            jobs.push(job);
+            Ok(vec![job])
         } else if job.open.info().one_vpn {
-            jobs.push(meant(job, verb).await);
+            Ok(vec![meant(job, verb).await])
         } else if selection.all {
-            jobs.extend(whole(job).await);
+            Ok(whole(job).await)
         } else {
-            return Err(Error::usage(format!(
+            Err(Error::usage(format!(
                 "which target? `{}` has many, and {} acts on one",
                 job.open.info().backend,
                 verb.as_str()
@@ -117,21 +116,27 @@ pub async fn fill_in(plan: &mut Plan, verb: Verb, selection: &Selection) -> Resu
             .hint(match verb {
                 Verb::With => "name one: vpnctl with BACKEND/NAME -- CMD",
                 _ => "name one, or select several with a glob, -l or --state",
-            }));
+            }))
         }
-    }
-    plan.jobs = jobs;
+    });
+    plan.jobs = try_join_all(filled).await?.into_iter().flatten().collect();
     Ok(())
 }
 
 async fn whole(job: Job) -> Vec<Job> {
     let Some(targets) = job.open.backend.targets() else { return Vec::new() };
     let mut all = Vec::new();
-    match targets.list(&mut |listed| all.push(listed.target)).await {
-        Ok(()) => all
-            .into_iter()
-            .map(|target| Job { open: Arc::clone(&job.open), target: Some(target), known: None, error: None })
-            .collect(),
+    let of = |listed: Listed| Job {
+        open: Arc::clone(&job.open),
+        target: Some(listed.target),
+        known: listed.status,
+        error: None,
+    };
+    match targets.list(&mut |listed| all.push(of(listed))).await {
+        Ok(()) => {
+            let _ = job.open.listed.set(all.len());
+            all
+        }
         Err(error) => vec![Job { error: Some(error), ..job }],
     }
 }
@@ -171,26 +176,19 @@ async fn meant_target(open: &Open, verb: Verb) -> Result<Option<Target>> {
     Err(Error::usage(format!("which target? {which}")).hint(format!("write: vpnctl {} NAME", verb.as_str())))
 }
 
-/// Does it to everything in the plan: targets of one VPN one after the other, devices side by side.
-pub async fn run(plan: Plan, act: Act, out: &Emit) {
-    for (backend, vendor, error) in plan.unopened {
-        let unread = item::unread(&backend, vendor, None, jiff::Timestamp::now());
-        emit_failed(out, Some(marked(with_error(unread, &error), act.verb, false)), error);
-    }
-    let groups = finding::by_backend(plan.jobs);
-    join_all(groups.into_iter().map(|(open, jobs)| async move {
-        let width = if open.info().one_vpn { 1 } else { open.jobs };
-        stream::iter(jobs).for_each_concurrent(width, |job| one(job, act, out)).await;
-    }))
-    .await;
-}
-
-async fn one(job: Job, act: Act, out: &Emit) {
+/// Does it to one target and tells what came of it; `bound` is how long it may take where nothing else bounds it.
+pub(super) async fn one(job: Job, act: Act, bound: Option<Duration>, out: &Emit) {
+    // What a dry run would do is known where finding the target has told its state, and so is that nothing is to do.
+    let enough = (act.dry_run && !job.open.info().one_vpn) || mass::is_settled(&job, act.verb);
+    let known = job.known.filter(|_| enough);
     let open = &job.open;
     let target = job.target;
-    let acted = match job.error {
-        Some(error) => Err(error.into()),
-        None => perform(open, act, target.as_ref()).await,
+    let acted = match (job.error, bound.filter(|_| open.deadline.at().is_none())) {
+        (Some(error), _) => Err(error.into()),
+        (None, None) => perform(open, act, target.as_ref(), known).await,
+        (None, Some(bound)) => http::within(bound, perform(open, act, target.as_ref(), known))
+            .await
+            .unwrap_or_else(|| Err(too_slow(act.verb, bound).into())),
     };
     match acted {
         Ok(done) => emit(out, marked(open.item(&done.status, false), act.verb, done.changed)),
@@ -211,24 +209,32 @@ async fn one(job: Job, act: Act, out: &Emit) {
     }
 }
 
-fn marked(item: Item, verb: Verb, changed: bool) -> Item {
+fn too_slow(verb: Verb, bound: Duration) -> Error {
+    let text = format!("{} did not end within {} s", verb.as_str(), bound.as_secs_f64());
+    Error::new(Code::TimeoutDeadline, Layer::Tunnel, text).hint("look again with: vpnctl status")
+}
+
+pub(super) fn marked(item: Item, verb: Verb, changed: bool) -> Item {
     item::marked(item, &Action { action: verb.as_str(), changed })
 }
 
-async fn perform(open: &Open, act: Act, target: Option<&Target>) -> Acted {
+/// Does it; `known` is the state where that need not be read.
+async fn perform(open: &Open, act: Act, target: Option<&Target>, known: Option<Status>) -> Acted {
+    let before = match (known, target) {
+        (Some(known), _) => known,
+        (None, Some(target)) => attempt::read(open, target).await?,
+        (None, None) if act.verb == Verb::Disconnect => open.backend.status(None).await?,
+        (None, None) => return Err(Error::usage("no target is named").into()),
+    };
     match (act.verb, target) {
-        (Verb::Disconnect, target) => disconnect(open, act, target).await,
-        (Verb::Connect | Verb::With, Some(target)) => {
-            let before = attempt::read(open, target).await?;
-            connect(open, act, target, before).await
-        }
-        (Verb::Reconnect, Some(target)) => reconnect(open, act, target).await,
+        (Verb::Disconnect, target) => disconnect(open, act, target, before).await,
+        (Verb::Connect | Verb::With, Some(target)) => connect(open, act, target, before).await,
+        (Verb::Reconnect, Some(target)) => reconnect(open, act, target, before).await,
         (_, None) => Err(Error::usage("no target is named").into()),
     }
 }
 
-async fn reconnect(open: &Open, act: Act, target: &Target) -> Acted {
-    let before = attempt::read(open, target).await?;
+async fn reconnect(open: &Open, act: Act, target: &Target, before: Status) -> Acted {
     let own = !open.info().one_vpn || before.is_of(target);
     if act.dry_run || !(before.engaged && own) {
         return connect(open, act, target, before).await;
@@ -357,11 +363,7 @@ async fn make_room(open: &Open, act: Act, target: &Target, before: Status) -> Re
     Ok(done.map_err(|undone| of_target(open, target, undone))?.status)
 }
 
-async fn disconnect(open: &Open, act: Act, target: Option<&Target>) -> Acted {
-    let before = match target {
-        Some(target) => attempt::read(open, target).await?,
-        None => open.backend.status(None).await?,
-    };
+async fn disconnect(open: &Open, act: Act, target: Option<&Target>, before: Status) -> Acted {
     let unnamed = Target::by_id(open.info().kind, "?");
     let meant = target.cloned().or_else(|| before.target.clone());
     let own = !open.info().one_vpn || target.is_none() || target.is_some_and(|target| before.is_of(target));

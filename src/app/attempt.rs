@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::Open;
 use crate::backend::failed_attempt;
 use crate::error::{Code, Error, Exit, Layer, Result};
+use crate::http::Deadline;
 use crate::model::{State, Status, Target, Word};
 
 /// The first wait between two polls; each is half as long again as the one before.
@@ -223,6 +224,8 @@ pub async fn disconnected(
 struct Poll<'a> {
     open: &'a Open,
     target: &'a Target,
+    /// When it has to be over: with the command, or with the time that one of many has.
+    deadline: Deadline,
     pace: Pace,
     goal: &'static str,
     last: Option<Status>,
@@ -232,14 +235,15 @@ struct Poll<'a> {
 
 impl<'a> Poll<'a> {
     fn new(open: &'a Open, target: &'a Target, interval: Option<Duration>, goal: &'static str) -> Self {
-        Self { open, target, pace: Pace::new(interval), goal, last: None, trouble: None, looked_last: false }
+        let (deadline, pace) = (open.deadline.or_bound(), Pace::new(interval));
+        Self { open, target, deadline, pace, goal, last: None, trouble: None, looked_last: false }
     }
 
     /// Waits, then reads. A read that fails temporarily is no end: the deadline is.
     async fn next(&mut self) -> Result<Status, (Option<Status>, Error)> {
         loop {
             let wait = self.pace.advance();
-            let left = self.open.deadline.left();
+            let left = self.deadline.left();
             let last_look = left.is_some_and(|left| left <= wait + LAST_LOOK);
             if last_look && std::mem::replace(&mut self.looked_last, true) {
                 return Err(self.too_late());

@@ -224,7 +224,9 @@ pub(super) async fn listed(
         (None, _) => Vec::new(),
     };
     let pattern = glob.map(naming::Glob::new);
+    let mut count = 0;
     let mut fitting = |one: Listed| {
+        count += 1;
         let is_named = match &pattern {
             Some(_) if !exact.is_empty() => exact.contains(&one.target),
             Some(pattern) => pattern.fits(&one.target),
@@ -240,6 +242,8 @@ pub(super) async fn listed(
         (Some(_), Some(all)) => all.into_iter().for_each(fitting),
         _ => facet.list_parts(&mut fitting, failed).await?,
     }
+    // Who guards how much may change needs not count them again.
+    let _ = open.listed.set(count);
     Ok(())
 }
 

@@ -16,6 +16,7 @@ pub mod limit;
 pub mod lines;
 pub mod list;
 pub mod log;
+pub mod mass;
 pub mod outcome;
 pub mod schema;
 pub mod selection;
@@ -30,7 +31,7 @@ pub mod watch;
 pub mod with;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -99,6 +100,8 @@ pub struct Open {
     pub gate: Gate,
     /// Its name, for many rows.
     name: Arc<str>,
+    /// How many targets it has, once all of them were listed.
+    pub listed: OnceLock<usize>,
 }
 
 impl std::fmt::Debug for Open {
@@ -112,7 +115,7 @@ impl Open {
     #[must_use]
     pub fn new(backend: Box<dyn VpnBackend>, deadline: Deadline, jobs: usize, read_only: bool) -> Self {
         let name = Arc::from(backend.info().backend.as_str());
-        Self { backend, deadline, jobs, read_only, gate: Gate::default(), name }
+        Self { backend, deadline, jobs, read_only, gate: Gate::default(), name, listed: OnceLock::new() }
     }
 
     /// Describes the backend.

@@ -86,7 +86,8 @@ fn a_dry_run_tells_what_it_would_do_and_sends_no_write() {
     bench.run("connect -b freebox vpn0 --dry-run").ends(9);
     bench.run("connect -b ixon 'Press 7' --dry-run").ends(0).tells("would connect `Press 7`");
     bench.run("connect -b everyware 'gw-lyon-*' --dry-run").ends(0).tells("would connect `gw-lyon-03`");
-    bench.run("disconnect -A --dry-run").ends(10);
+    // The states of devices come from the list, so one that can't be asked is no failure.
+    bench.run("disconnect -A --dry-run").ends(0).tells("would disconnect 2 of the 7 targets of everyware");
     assert_eq!(writes(&bench), 0);
     bench.run("status -b freebox").ends(0).prints("Downloads");
 }

@@ -28,6 +28,7 @@ mod jq;
 mod keyring;
 mod keys;
 mod logins;
+mod mass;
 mod outputs;
 mod pairings;
 #[cfg(unix)]

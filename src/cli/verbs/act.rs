@@ -2,14 +2,16 @@
 
 use super::unless_stopped;
 use crate::app::act::{self, Act};
-use crate::app::selection::{self, Plan};
-use crate::app::{Emit, Patience, Selection};
+use crate::app::mass::{self, Outlook, Way};
+use crate::app::selection;
+use crate::app::{Emit, Patience};
 use crate::backend::How;
 use crate::cli::args::{Acting, Targets};
 use crate::cli::dispatch::Command;
 use crate::cli::settings::{self, Settings};
 use crate::error::{Error, Exit};
 use crate::model::Schema;
+use crate::render::sanitize;
 use crate::ui;
 
 impl Command<'_> {
@@ -21,9 +23,17 @@ impl Command<'_> {
     ) -> anyhow::Result<Exit> {
         settings::shape(self.global, self.format, Schema::Action)?;
         self.guard(settings, &acting.targets)?;
-        let (mut plan, chosen) = self.plan(settings, Some(&acting.targets), Patience::Change).await?;
+        // A whole fleet takes as long as it takes; each of its targets is bounded by itself.
+        let patience = if self.global.all { Patience::Fleet } else { Patience::Change };
+        let (mut plan, chosen) = self.plan(settings, Some(&acting.targets), patience).await?;
         unless_stopped(act::fill_in(&mut plan, verb, &chosen)).await?;
-        self.confirm(settings, verb, &plan, &chosen)?;
+        let mut outlook = Outlook::of(&plan, verb);
+        if let Some(most) = acting.max_change.filter(|_| !acting.force) {
+            unless_stopped(outlook.guard(most)).await?;
+        }
+        if chosen.is_mass() && plan.jobs.len() > 1 {
+            self.confirm(settings, verb, plan.jobs.len(), &outlook)?;
+        }
         let act = Act {
             verb,
             wait: !acting.no_wait,
@@ -32,7 +42,12 @@ impl Command<'_> {
             how: How { wake: acting.wake },
             interval: settings.setup.limits.interval,
         };
-        let job = async |out: Emit| act::run(plan, act, &out).await;
+        let limits = &settings.setup.limits;
+        let way = Way {
+            batch: acting.batch.and_then(|size| usize::try_from(size).ok()),
+            bound: limits.timeout.is_none().then_some(mass::PATIENCE),
+        };
+        let job = async |out: Emit| mass::run(plan, act, way, &out).await;
         self.report(Schema::Action, acting.targets.sort, job).await.map(|(exit, _)| exit)
     }
 
@@ -51,27 +66,27 @@ impl Command<'_> {
         Ok(act::guard(&settings.setup, settings.read_only, &touched)?)
     }
 
-    /// Asks before a mass change; where nobody can be asked, `--yes` has to be there.
-    pub(in crate::cli) fn confirm(
-        &self,
-        settings: &Settings,
-        verb: act::Verb,
-        plan: &Plan,
-        chosen: &Selection,
-    ) -> anyhow::Result<()> {
-        let count = plan.jobs.len();
-        if !chosen.is_mass() || count < 2 || self.global.yes || self.global.dry_run {
+    /// Tells a mass change and asks before it; where nobody can be asked, `--yes` has to be there.
+    fn confirm(&self, settings: &Settings, verb: act::Verb, count: usize, outlook: &Outlook) -> anyhow::Result<()> {
+        if !self.global.quiet {
+            outlook.lines(self.global.dry_run).iter().for_each(|line| ui::tell(&sanitize::line(line)));
+        }
+        if self.global.yes || self.global.dry_run {
             return Ok(());
         }
+        let verb = verb.as_str();
         if settings.no_input || !ui::can_ask() {
-            return Err(Error::usage(format!(
-                "{} would act on {count} targets, and nobody can be asked",
-                verb.as_str()
-            ))
-            .hint("look first with --dry-run, then confirm with --yes")
-            .into());
+            return Err(Error::usage(format!("{verb} would act on {count} targets, and nobody can be asked"))
+                .hint("look first with --dry-run, then confirm with --yes")
+                .into());
         }
-        if ui::confirm(&format!("{} {count} targets?", verb.as_str()))? {
+        let question = match outlook.changes() {
+            // Nothing is done that could be regretted.
+            0 => return Ok(()),
+            1 => format!("{verb} 1 target?"),
+            changes => format!("{verb} {changes} targets?"),
+        };
+        if ui::confirm(&question)? {
             return Ok(());
         }
         Err(Error::usage("not confirmed; nothing was changed").into())
