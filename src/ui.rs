@@ -2,8 +2,9 @@
 
 use std::io::{self, BufWriter, IsTerminal as _, Read as _, Stdout, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use secrecy::SecretString;
 
 use crate::backend::{Asked, Person};
@@ -12,6 +13,9 @@ use crate::render::{Screen, sanitize};
 
 /// How often a spinner moves.
 const SPIN: std::time::Duration = std::time::Duration::from_millis(120);
+
+/// The bar on the last line of standard error; who writes beside it takes it out for as long.
+static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 /// Says when to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -43,15 +47,77 @@ pub fn stdout() -> BufWriter<Stdout> {
     BufWriter::new(io::stdout())
 }
 
-/// Gives standard error, for the trace.
+/// Gives standard error, for the trace: what is written there at once stays in one piece where a bar is drawn.
 #[must_use]
-pub fn stderr() -> io::Stderr {
-    io::stderr()
+pub fn stderr() -> impl Write {
+    BesideBar(io::stderr())
 }
 
 /// Writes a line to standard error; where that is closed, nobody is there to be told.
 pub fn tell(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = beside_bar(|| writeln!(io::stderr(), "{line}"));
+}
+
+/// A stream that shares its lines with a bar.
+struct BesideBar<W>(W);
+
+impl<W: Write> Write for BesideBar<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        beside_bar(|| self.0.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Writes whole lines where a bar may be drawn: it goes meanwhile, and comes back below them.
+pub fn beside_bar<T>(write: impl FnOnce() -> T) -> T {
+    // Taken out, so that what is told while something is written does not wait for itself.
+    let Some(bar) = bar().take() else { return write() };
+    let written = bar.suspend(write);
+    bar_again(bar);
+    written
+}
+
+fn bar() -> MutexGuard<'static, Option<ProgressBar>> {
+    BAR.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn bar_again(drawn: ProgressBar) {
+    bar().replace(drawn);
+}
+
+/// Tells whether a bar can be drawn on standard error and taken away again.
+#[must_use]
+pub fn can_draw_bar() -> bool {
+    io::stderr().is_terminal() && !is_dumb()
+}
+
+/// Tells that the terminal only prints. One that does not say what it is can't be relied on to do more; on Windows none
+/// says so.
+fn is_dumb() -> bool {
+    std::env::var("TERM").map_or(cfg!(unix), |term| term == "dumb")
+}
+
+/// Draws the bar's line on standard error, over the one that was drawn before; what does not fit is cut off.
+pub fn draw_bar(line: String) {
+    let drawn = bar().take().unwrap_or_else(|| {
+        let drawn = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        match ProgressStyle::with_template("{wide_msg}") {
+            Ok(style) => drawn.with_style(style),
+            Err(_) => drawn,
+        }
+    });
+    drawn.set_message(line);
+    bar_again(drawn);
+}
+
+/// Takes the bar away, without a trace.
+pub fn clear_bar() {
+    if let Some(drawn) = bar().take() {
+        drawn.finish_and_clear();
+    }
 }
 
 /// Writes text to standard output as it is, for documents that are no report: completions, man page, examples.
@@ -127,9 +193,7 @@ pub fn stdout_is_terminal() -> bool {
 /// Gives the way to the size of the terminal, where standard output is one on which the cursor can be moved.
 #[must_use]
 pub fn screen() -> Option<Screen> {
-    // A terminal that does not say what it is can't be relied on to do more than print; on Windows none says so.
-    let dumb = std::env::var("TERM").map_or(cfg!(unix), |term| term == "dumb");
-    (stdout_is_terminal() && !dumb).then_some(|| {
+    (stdout_is_terminal() && !is_dumb()).then_some(|| {
         let (height, width) = console::Term::stdout().size();
         (height.into(), width.into())
     })

@@ -118,6 +118,18 @@ impl Stop {
         }
     }
 
+    /// Tells how many have ended, failed or not.
+    #[must_use]
+    pub fn ended(&self) -> usize {
+        self.counts.ended.load(Relaxed)
+    }
+
+    /// Tells how many there are in all, where that is known.
+    #[must_use]
+    pub fn expected(&self) -> Option<usize> {
+        Some(self.counts.expected.load(Relaxed)).filter(|expected| *expected > 0)
+    }
+
     /// Tells how many have failed.
     #[must_use]
     pub fn failed(&self) -> usize {

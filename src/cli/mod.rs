@@ -8,6 +8,7 @@ mod documents;
 mod failure;
 mod filtering;
 mod manual;
+mod progress;
 mod report;
 mod retrying;
 mod settings;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::dispatch::Command;
+use super::progress::Progress;
 use super::{child, filtering, settings};
 use crate::app::{Emit, Outcome, Stop, Told, with_error};
 use crate::error::{Code, Error, Exit, Layer};
@@ -77,6 +78,10 @@ impl Command<'_> {
         let mut record = self.record.take();
         let (sender, mut receiver) = mpsc::unbounded_channel::<Told>();
         let stop = Stop::after(settings::max_failures(self.global));
+        // It can't be drawn beside half a line: a document's last one, or what --jq prints by another way.
+        let whole_lines = filter.is_none() && self.format != Format::Json;
+        let drawn = schema.is_of_fleets() && !self.global.quiet && (whole_lines || !ui::stdout_is_terminal());
+        let progress = Progress::start(drawn, &stop);
         let sender = Emit::new(sender, stop.clone());
         let write = async {
             let mut is_patient = !sort && ui::stdout_is_terminal();
@@ -86,7 +91,7 @@ impl Command<'_> {
                     Ok(told) => told,
                     Err(_) => {
                         // Whoever reads sees what there is while the next one is waited for.
-                        report.flush()?;
+                        progress.around(|| report.flush())?;
                         tokio::select! {
                             told = receiver.recv() => match told {
                                 Some(told) => told,
@@ -94,7 +99,7 @@ impl Command<'_> {
                             },
                             () = &mut hurry, if is_patient => {
                                 is_patient = false;
-                                report.hurry()?;
+                                progress.around(|| report.hurry())?;
                                 continue;
                             }
                         }
@@ -115,7 +120,7 @@ impl Command<'_> {
                     Some(row) if sort => kept.push((row, code)),
                     // What went well and has no item, such as an empty list, is nothing to count.
                     None if code.is_none() => {}
-                    row => report.row(row, code)?,
+                    row => progress.around(|| report.row(row, code))?,
                 }
             }
         };
@@ -124,6 +129,7 @@ impl Command<'_> {
             error = filtering::failure(filter.as_mut()) => return Err(error),
             stopped = alongside(job(sender), write, schema.is_followed()) => stopped?,
         };
+        drop(progress);
         if let Some(error) = empty.filter(|_| outcome.total() == 0 && stopped.is_none()) {
             return Err(error.into());
         }

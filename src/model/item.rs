@@ -141,6 +141,12 @@ impl Schema {
         matches!(self, Self::Action | Self::Tunnel | Self::Settings | Self::Auth)
     }
 
+    /// Tells whether its items are targets that are asked or changed, of which there may be many.
+    #[must_use]
+    pub fn is_of_fleets(self) -> bool {
+        matches!(self, Self::Status | Self::List | Self::Action | Self::Wait | Self::Check)
+    }
+
     /// Tells whether items may come without end, so that each is to be seen at once.
     #[must_use]
     pub fn is_followed(self) -> bool {

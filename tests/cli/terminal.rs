@@ -139,3 +139,75 @@ fn scripts_on_a_terminal_get_lines_all_the_same() {
     assert_eq!(code, 0, "{picture}");
     assert!(raw.contains(r#"{"type":"event","state":"connected"}"#) && !raw.contains('\u{1b}'), "{raw:?}");
 }
+
+/// A fleet of which 12 devices are connected, and 8 are told so one after the other, slowly.
+fn slow_fleet() -> Bench {
+    let bench = Bench::with_devices(20);
+    bench.fault("everyware", "all-online");
+    bench.fault("everyware", "device-slow=150");
+    bench
+}
+
+const SLOW: &str = "connect -b everyware 'gw-*' --yes --no-wait --jobs 1";
+
+/// What is drawn of a bar, and nowhere else on these terminals.
+const BAR: &str = "[====";
+
+#[test]
+fn what_takes_long_shows_how_far_it_is_and_leaves_nothing_behind() {
+    let bench = slow_fleet();
+    let terminal = Terminal::run(command(&bench, SLOW), 40, 100);
+    let picture = terminal.shows(|picture| picture.contains(BAR));
+    assert!(picture.lines().last().unwrap().contains(" of 20, "), "{picture}");
+    assert!(picture.lines().next().unwrap().starts_with("connect 8 of the 20 targets"), "{picture}");
+    let (code, last, _) = terminal.ends();
+    assert_eq!(code, 0, "{last}");
+    assert!(!last.contains(BAR), "{last}");
+    let lines: Vec<&str> = last.lines().collect();
+    assert!(lines[1].starts_with("BACKEND ") && lines.len() == 22, "{last}");
+}
+
+#[test]
+fn a_bar_tears_no_row_and_no_warning() {
+    let bench = slow_fleet();
+    let line = format!("{SLOW} --batch 2 -v -o csv --fields target.name,changed");
+    let terminal = Terminal::run(command(&bench, &line), 40, 100);
+    terminal.shows(|picture| picture.contains(BAR));
+    let (code, last, _) = terminal.ends();
+    assert_eq!(code, 0, "{last}");
+    let lines: Vec<&str> = last.lines().collect();
+    let rows: Vec<&str> = lines.iter().copied().filter(|line| line.starts_with("gw-")).collect();
+    assert_eq!(rows.iter().filter(|row| row.len() == "gw-000001,true".len()).count(), 8, "{last}");
+    assert_eq!(rows.iter().filter(|row| row.len() == "gw-000001,false".len()).count(), 12, "{last}");
+    let told = |line: &&&str| line.starts_with("info: batch ") && line.ends_with(" of 4: 2 targets");
+    assert_eq!(lines.iter().filter(told).count(), 4, "{last}");
+    // The plan, the header, and nothing else.
+    assert_eq!(lines.len(), 26, "{last}");
+}
+
+#[test]
+fn a_signal_takes_the_bar_away() {
+    let bench = slow_fleet();
+    let terminal = Terminal::run(command(&bench, SLOW), 40, 100);
+    terminal.shows(|picture| picture.contains(BAR));
+    crate::signals::send("INT", &terminal.child);
+    let (code, last, _) = terminal.ends();
+    assert_eq!(code, 130, "{last}");
+    assert!(!last.contains(BAR) && last.contains("error: interrupted"), "{last}");
+}
+
+#[test]
+fn no_bar_is_drawn_where_nobody_would_see_it_or_wants_it() {
+    let bench = slow_fleet();
+    // Nothing but the plan where it is no terminal.
+    let run = bench.run(SLOW).ends(0);
+    assert_eq!(run.stderr.lines().count(), 1, "{run}");
+    bench.run("disconnect -b everyware --no-wait 'gw-*' --yes").ends(0);
+    let (code, picture, raw) = Terminal::run(command(&bench, &format!("{SLOW} -q")), 40, 100).ends();
+    assert!(code == 0 && !raw.contains(BAR), "{picture}");
+    bench.run("disconnect -b everyware --no-wait 'gw-*' --yes").ends(0);
+    let mut dumb = command(&bench, SLOW);
+    dumb.env("TERM", "dumb");
+    let (code, picture, raw) = Terminal::run(dumb, 40, 100).ends();
+    assert!(code == 0 && !raw.contains(BAR) && !raw.contains('\u{1b}'), "{picture}");
+}
