@@ -5,7 +5,10 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::dispatch::Command;
 use crate::app::Stop;
+use crate::model::Schema;
+use crate::render::Format;
 use crate::ui;
 
 /// How long a command takes before anything is drawn: most are over by then.
@@ -48,6 +51,16 @@ impl Drop for Progress {
             task.abort();
             ui::clear_bar();
         }
+    }
+}
+
+impl Command<'_> {
+    /// Draws how far a report has come, where that may take long and somebody sees it; `filtered` tells that `--jq` has it.
+    pub(super) fn progress(&self, schema: Schema, filtered: bool, stop: &Stop) -> Progress {
+        // It can't be drawn beside half a line: a document's last one, or what --jq prints by another way.
+        let whole_lines = !filtered && self.format != Format::Json;
+        let seen = !self.global.quiet && (whole_lines || !ui::stdout_is_terminal());
+        Progress::start(schema.is_of_fleets() && seen, stop)
     }
 }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::dispatch::Command;
-use super::progress::Progress;
 use super::{child, filtering, settings};
 use crate::app::{Emit, Outcome, Stop, Told, with_error};
 use crate::error::{Code, Error, Exit, Layer};
@@ -78,10 +77,7 @@ impl Command<'_> {
         let mut record = self.record.take();
         let (sender, mut receiver) = mpsc::unbounded_channel::<Told>();
         let stop = Stop::after(settings::max_failures(self.global));
-        // It can't be drawn beside half a line: a document's last one, or what --jq prints by another way.
-        let whole_lines = filter.is_none() && self.format != Format::Json;
-        let drawn = schema.is_of_fleets() && !self.global.quiet && (whole_lines || !ui::stdout_is_terminal());
-        let progress = Progress::start(drawn, &stop);
+        let progress = self.progress(schema, filter.is_some(), &stop);
         let sender = Emit::new(sender, stop.clone());
         let write = async {
             let mut is_patient = !sort && ui::stdout_is_terminal();
@@ -130,13 +126,9 @@ impl Command<'_> {
             stopped = alongside(job(sender), write, schema.is_followed()) => stopped?,
         };
         drop(progress);
-        if let Some(error) = empty.filter(|_| outcome.total() == 0 && stopped.is_none()) {
-            return Err(error.into());
-        }
-        kept.sort_by_cached_key(|(row, _)| place(row));
-        for (row, code) in kept {
-            report.row(Some(row), code)?;
-        }
+        let stop = Stop::after(settings::max_failures(self.global));
+        let progress = self.progress(schema, filter.is_some(), &stop);
+        let sender = Emit::new(sender, stop.clone());
         if let Some(exit) = stopped {
             self.tell_underway(&mut report, &ended_by(exit))?;
         }
