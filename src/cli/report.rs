@@ -126,9 +126,13 @@ impl Command<'_> {
             stopped = alongside(job(sender), write, schema.is_followed()) => stopped?,
         };
         drop(progress);
-        let stop = Stop::after(settings::max_failures(self.global));
-        let progress = self.progress(schema, filter.is_some(), &stop);
-        let sender = Emit::new(sender, stop.clone());
+        if let Some(error) = empty.filter(|_| outcome.total() == 0 && stopped.is_none()) {
+            return Err(error.into());
+        }
+        kept.sort_by_cached_key(|(row, _)| place(row));
+        for (row, code) in kept {
+            report.row(Some(row), code)?;
+        }
         if let Some(exit) = stopped {
             self.tell_underway(&mut report, &ended_by(exit))?;
         }

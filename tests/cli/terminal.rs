@@ -1,7 +1,7 @@
 //! What a person sees on a terminal: the binary runs on a real one, and what it writes is drawn as a terminal draws it.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,10 +20,20 @@ struct Terminal {
     screen: Arc<Mutex<vt100::Parser>>,
     raw: Arc<Mutex<Vec<u8>>>,
     child: Child,
+    keys: File,
 }
 
 impl Terminal {
-    fn run(mut command: Command, rows: u16, columns: u16) -> Self {
+    fn run(command: Command, rows: u16, columns: u16) -> Self {
+        Self::start(command, rows, columns, false)
+    }
+
+    /// Runs a command that can be answered.
+    fn with_person(command: Command) -> Self {
+        Self::start(command, 40, 100, true)
+    }
+
+    fn start(mut command: Command, rows: u16, columns: u16, person: bool) -> Self {
         let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&near).unwrap();
         unlockpt(&near).unwrap();
@@ -31,13 +41,15 @@ impl Terminal {
         let name = ptsname(&near, Vec::new()).unwrap();
         let far = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
         tcsetwinsize(&far, size).unwrap();
-        command.stdin(Stdio::null()).stdout(far.try_clone().unwrap()).stderr(Stdio::from(far));
+        let stdin = if person { Stdio::from(far.try_clone().unwrap()) } else { Stdio::null() };
+        command.stdin(stdin).stdout(far.try_clone().unwrap()).stderr(Stdio::from(far));
         let child = command.spawn().unwrap();
         // It holds the far end too, which would keep the terminal open after its end.
         drop(command);
         let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
         let raw = Arc::new(Mutex::new(Vec::new()));
         let (drawn, kept) = (Arc::clone(&screen), Arc::clone(&raw));
+        let keys = File::from(near.try_clone().unwrap());
         std::thread::spawn(move || {
             let mut near = File::from(near);
             let mut bytes = [0; 4096];
@@ -50,7 +62,11 @@ impl Terminal {
                 kept.lock().unwrap().extend_from_slice(&bytes[..count]);
             }
         });
-        Self { screen, raw, child }
+        Self { screen, raw, child, keys }
+    }
+
+    fn types(&mut self, text: &str) {
+        self.keys.write_all(text.as_bytes()).unwrap();
     }
 
     fn picture(&self) -> String {
@@ -210,4 +226,26 @@ fn no_bar_is_drawn_where_nobody_would_see_it_or_wants_it() {
     dumb.env("TERM", "dumb");
     let (code, picture, raw) = Terminal::run(dumb, 40, 100).ends();
     assert!(code == 0 && !raw.contains(BAR) && !raw.contains('\u{1b}'), "{picture}");
+}
+
+#[test]
+fn a_mass_change_is_asked_about_with_how_many_it_changes() {
+    let bench = Bench::with_devices(20);
+    bench.fault("everyware", "all-online");
+    let line = "connect -b everyware 'gw-*'";
+    for (answer, code, writes) in [("\n", 2, 0), ("n\n", 2, 0), ("y\n", 0, 8)] {
+        let mut terminal = Terminal::with_person(command(&bench, line));
+        let picture = terminal.shows(|picture| picture.contains("connect 8 targets? [y/N]"));
+        assert!(picture.starts_with("connect 8 of the 20 targets of everyware: gw-000013, "), "{picture}");
+        terminal.types(answer);
+        let (ended, last, _) = terminal.ends();
+        assert_eq!(ended, code, "{last}");
+        assert_eq!(last.contains("not confirmed; nothing was changed"), code == 2, "{last}");
+        assert_eq!(bench.count("everyware", "POST /v1/_/devices/"), writes, "{last}");
+    }
+    // Nothing is left to be asked about; and nobody is asked who wants none of it.
+    let (code, last, raw) = Terminal::with_person(command(&bench, line)).ends();
+    assert!(code == 0 && !raw.contains("[y/N]"), "{last}");
+    let refused = Terminal::with_person(command(&bench, "disconnect -b everyware 'gw-*' --no-input")).ends();
+    assert!(refused.0 == 2 && !refused.2.contains("[y/N]"), "{}", refused.1);
 }

@@ -28,6 +28,7 @@ mod keyring;
 #[cfg(feature = "keyring")]
 mod keyring_store;
 mod lanes;
+mod mass;
 mod pins;
 mod raw;
 mod sentences;
