@@ -288,3 +288,99 @@ impl Drop for Pass {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Brake, Deadline, Pass, Shut};
+
+    async fn sent(brake: &Brake) -> Pass {
+        let mut pass = brake.enter(false, Deadline::none()).await.unwrap();
+        assert!(pass.send());
+        pass
+    }
+
+    /// Lets in as many as there is room for, without waiting.
+    async fn room(brake: &Brake) -> Vec<Pass> {
+        let mut inside = Vec::new();
+        while brake.lock().has_room() {
+            inside.push(sent(brake).await);
+        }
+        inside
+    }
+
+    #[tokio::test]
+    async fn what_was_in_flight_when_another_was_refused_loses_no_try() {
+        let brake = Brake::default();
+        let (one, other, waiting) =
+            (sent(&brake).await, sent(&brake).await, brake.enter(false, Deadline::none()).await);
+        assert!(one.refused(Some(Duration::ZERO), 429, Deadline::none()).counts);
+        let later = other.refused(Some(Duration::ZERO), 429, Deadline::none());
+        assert!(!later.counts && later.first);
+        assert!(!waiting.unwrap().send(), "what was let in and not sent waits again");
+    }
+
+    #[tokio::test]
+    async fn after_a_pause_one_goes_alone_and_its_successes_let_in_more_up_to_half_and_then_slowly() {
+        let brake = Brake::default();
+        let mut many = Vec::new();
+        for _ in 0..16 {
+            many.push(sent(&brake).await);
+        }
+        many[0].refused(Some(Duration::ZERO), 503, Deadline::none());
+        many.clear();
+        let mut rounds = Vec::new();
+        for _ in 0..6 {
+            let inside = room(&brake).await;
+            rounds.push(inside.len());
+            inside.iter().for_each(Pass::taken);
+        }
+        assert_eq!(rounds, [1, 2, 4, 8, 9, 10]);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_refused_alone_says_nothing_of_how_many_are_too_many() {
+        let brake = Brake::default();
+        let refusal = sent(&brake).await.refused(Some(Duration::ZERO), 429, Deadline::none());
+        assert!(refusal.counts && !refusal.first);
+        for most in [1, 2, 4, 8, 16, 32] {
+            let inside = room(&brake).await;
+            assert_eq!(inside.len(), most);
+            inside.iter().for_each(Pass::taken);
+        }
+    }
+
+    #[tokio::test]
+    async fn pauses_grow_where_none_is_named_and_are_told_once_where_they_are_long() {
+        let brake = Brake::default();
+        let mut told = Vec::new();
+        for expected in [200, 400, 800, 1600] {
+            let pass = sent(&brake).await;
+            let refusal = pass.refused(None, 429, Deadline::none());
+            assert!(refusal.pause.as_millis().abs_diff(expected) <= 1, "{refusal:?}");
+            told.push(refusal.announce);
+            brake.lock().until = None;
+        }
+        assert_eq!(told, [false, false, false, true]);
+        assert!(!sent(&brake).await.refused(Some(Duration::from_secs(60)), 429, Deadline::none()).announce);
+    }
+
+    #[tokio::test]
+    async fn a_pause_of_ten_minutes_is_waited_for_and_no_longer_one() {
+        let brake = Brake::default();
+        sent(&brake).await.refused(Some(Duration::from_secs(599)), 429, Deadline::none());
+        assert!(brake.lock().shut(Deadline::none()).is_none());
+        let short = Deadline::after(Some(Duration::from_secs(500)));
+        assert!(matches!(brake.enter(false, short).await, Err(Shut::Blocked(..))));
+        sent_later(&brake).refused(Some(Duration::from_secs(3600)), 429, Deadline::none());
+        assert!(matches!(brake.enter(false, Deadline::none()).await, Err(Shut::Blocked(_, 429))));
+    }
+
+    /// What was in flight all the time.
+    fn sent_later(brake: &Brake) -> Pass {
+        let mut pass = brake.lock().admit(brake);
+        assert!(pass.send());
+        pass
+    }
+}

@@ -5,9 +5,9 @@
 //!
 //! HTTP/2 takes everything on one connection until the server's limit of streams (`SETTINGS_MAX_CONCURRENT_STREAMS`) is
 //! the brake; then a further lane is opened. The client does not tell the limit, but its treatment of a request's body
-//! does, without any clock: hyper asks `is_end_stream` when it begins the stream, and drops an empty body within the same
-//! poll, unless the stream waits for the limit. So a body that was asked and still lives, seen from another task, is
-//! a stream that waits; see [`Track`].
+//! does, without any clock: hyper asks `is_end_stream` when it begins the stream, and drops an empty body when the
+//! connection has opened it; meanwhile it begins no other. So a body that was asked and still lives after all that was
+//! ready has run is a stream that waits for the limit, and the streams that are open then are the limit.
 //!
 //! HTTP/1.1 has a pool of [`POOL`] connections: enough to hide the time between an answer and the next request, and few
 //! enough to spare a box, and a server, the handshakes. Where answers themselves take long ([`SLOW`]: a device's round
@@ -29,12 +29,13 @@ const POOL_MOST: usize = 32;
 const SLOW: Duration = Duration::from_millis(250);
 /// How many HTTP/2 connections there are at most: with nginx' 128 streams that is 1,024 calls at once.
 const LANES: usize = 8;
-/// How many calls may be with a client that has not begun them; those cannot move to another lane.
-const UNBEGUN: usize = 16;
+/// How many calls may be with a client that has not begun them, as those cannot move to another lane. Fewer would have
+/// calls wait that come in a burst, more would leave a limit unnoticed that holds back so many.
+const UNBEGUN: usize = 8;
 
-/// How often all that is ready is let run before a further connection is opened: a connection that has given its last
-/// answer is ready again within two rounds.
-const ROUNDS: usize = 16;
+/// How often all that is ready is let run before a further connection is opened: one that has given its last answer is
+/// ready again, and a stream that was begun is open unless the limit forbids it, within two or three rounds.
+const ROUNDS: usize = 32;
 
 /// A call that the client has, and has not begun.
 const HANDED: u8 = 0;
@@ -101,10 +102,10 @@ pub(super) struct Lane {
     unbegun: AtomicUsize,
     /// Streams that are open.
     open: AtomicUsize,
-    /// Streams that wait for the limit (1 at most; the client begins no other until it is open), and, while it does,
-    /// how many were open when it was begun.
+    /// Streams that were begun and are not open (1 at most; the client begins no other until it is), and how many were
+    /// begun so far.
     pending: AtomicUsize,
-    open_before: AtomicUsize,
+    begun: AtomicUsize,
     /// How often the client connected.
     connects: AtomicUsize,
     /// Connections that are held back, and what wakes them.
@@ -152,7 +153,11 @@ impl Lanes {
                         return place;
                     }
                 }
-                () = shared.look.notified() => shared.pump(),
+                () = shared.look.notified() => {
+                    if let Some(place) = shared.look_closely(&mut turn).await {
+                        return place;
+                    }
+                }
             }
         }
     }
@@ -200,6 +205,33 @@ impl Shared {
         }
     }
 
+    /// Finds out which streams wait for the limit, not only for their turn to be written: those that still wait after
+    /// all that was ready has run. Gives the place that came meanwhile.
+    async fn look_closely(self: &Arc<Self>, turn: &mut oneshot::Receiver<Place>) -> Option<Place> {
+        let mut waiting: Vec<(Arc<Lane>, usize)> = {
+            let inner = self.lock();
+            let open = inner.lanes.iter().filter(|slot| slot.warmth == Warmth::Warm(Version::HTTP_2));
+            open.filter_map(|slot| Some((Arc::clone(&slot.lane), slot.lane.waiting()?))).collect()
+        };
+        for _ in 0..ROUNDS {
+            if waiting.is_empty() {
+                break;
+            }
+            tokio::task::yield_now().await;
+            if let Ok(place) = turn.try_recv() {
+                return Some(place);
+            }
+            waiting.retain(|(lane, begun)| lane.waiting() == Some(*begun));
+        }
+        for (lane, _) in waiting {
+            if let Some(slot) = self.lock().lanes.get_mut(lane.index) {
+                slot.learn();
+            }
+        }
+        self.pump();
+        None
+    }
+
     /// Has one who waits look again, from outside of the client's poll.
     fn poke(&self) {
         if self.waiting.load(Ordering::Relaxed) > 0 {
@@ -214,7 +246,6 @@ impl Inner {
         let pooled: usize = self.lanes.iter().filter(|slot| slot.is_pooled()).map(|slot| slot.in_flight).sum();
         let places = POOL + self.grown;
         for slot in &mut self.lanes {
-            slot.learn();
             let warms = slot.warmth == Warmth::Cold;
             let room = match slot.warmth {
                 Warmth::Cold => true,
@@ -283,21 +314,18 @@ impl Slot {
     }
 
     fn has_room(&self) -> bool {
-        self.lane.pending.load(Ordering::Acquire) == 0
-            && self.lane.unbegun.load(Ordering::Acquire) < UNBEGUN
-            && self.limit.is_none_or(|limit| self.in_flight < limit)
+        match self.limit {
+            Some(limit) => self.in_flight < limit,
+            None => self.lane.unbegun.load(Ordering::Acquire) < UNBEGUN,
+        }
     }
 
-    /// Learns the limit from a stream that waits for it. How many were open when it was begun is that limit, or more
-    /// where answers had come that nobody had read yet: so the least that was seen is the limit, never less than it.
+    /// Learns the limit while a stream waits for it and all that was ready has run: it is how many are open.
     fn learn(&mut self) {
-        let http2 = self.warmth == Warmth::Warm(Version::HTTP_2);
-        if http2 && self.lane.pending.load(Ordering::Acquire) > 0 {
-            let seen = self.lane.open_before.load(Ordering::Acquire).max(1);
-            if self.limit.is_none_or(|limit| seen < limit) {
-                tracing::debug!(lane = self.lane.index, "the server takes {seen} streams on a connection");
-                self.limit = Some(seen);
-            }
+        let seen = self.lane.open.load(Ordering::Acquire).max(1);
+        if self.limit.is_none_or(|limit| seen < limit) {
+            tracing::debug!(lane = self.lane.index, "the server takes {seen} streams on a connection");
+            self.limit = Some(seen);
         }
     }
 
@@ -322,11 +350,17 @@ impl Lane {
             unbegun: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             pending: AtomicUsize::new(0),
-            open_before: AtomicUsize::new(0),
+            begun: AtomicUsize::new(0),
             connects: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
             change: Notify::new(),
         }
+    }
+
+    /// Gives the number of the stream that was begun and is not open, where there is one.
+    fn waiting(&self) -> Option<usize> {
+        let waits = self.pending.load(Ordering::Acquire) > 0;
+        waits.then(|| self.begun.load(Ordering::Acquire))
     }
 
     /// Has the connections that are held back look again.
@@ -402,7 +436,7 @@ impl Track {
         let lane = &self.lane;
         lane.unbegun.fetch_sub(1, Ordering::AcqRel);
         if empty {
-            lane.open_before.store(lane.open.load(Ordering::Acquire), Ordering::Release);
+            lane.begun.fetch_add(1, Ordering::AcqRel);
             lane.pending.fetch_add(1, Ordering::AcqRel);
         } else {
             lane.open.fetch_add(1, Ordering::AcqRel);

@@ -103,10 +103,13 @@ async fn over_http1_there_is_a_small_pool() {
     let entries = entries(&bench);
     assert!(entries.iter().all(|entry| entry.version == "HTTP/1.1" && entry.at_once == 1));
     assert_eq!(entries.iter().filter(|entry| entry.after == 0).count(), 1);
-    assert!((2..=8).contains(&connections(&bench)), "{}", connections(&bench));
     all_connected(calls(&*backend, 1000, 100).await);
     assert!(connections(&bench) <= 8, "{}", connections(&bench));
     assert_eq!(bench.requests(), 1100);
+    // Where no answer comes at once, all of the pool is of use, and no more.
+    bench.fault("slow=50");
+    all_connected(calls(&*backend, 100, 100).await);
+    assert!((2..=8).contains(&connections(&bench)), "{}", connections(&bench));
 }
 
 #[tokio::test]
