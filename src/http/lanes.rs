@@ -13,6 +13,8 @@
 //! enough to spare a box, and a server, the handshakes. Where answers themselves take long ([`SLOW`]: a device's round
 //! trip, not a handshake), connections are the brake, and the pool grows by one at a time up to [`POOL_MOST`].
 
+pub(super) mod track;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -20,6 +22,8 @@ use std::time::Duration;
 
 use reqwest::Version;
 use tokio::sync::{Notify, oneshot};
+
+use track::Track;
 
 /// How many HTTP/1.1 connections there are at most: what a browser opens (6) and a little more, as `--jobs` is 8.
 const POOL: usize = 8;
@@ -111,14 +115,6 @@ pub(super) struct Lane {
     /// Connections that are held back, and what wakes them.
     held: AtomicUsize,
     change: Notify,
-}
-
-/// Follows one call through the client.
-#[derive(Debug)]
-pub(super) struct Track {
-    lane: Arc<Lane>,
-    stage: AtomicU8,
-    warms: AtomicBool,
 }
 
 /// The right to send one call by a lane, from before the request until its answer is read.
@@ -422,92 +418,5 @@ impl Drop for Place {
         if waits {
             shared.pump();
         }
-    }
-}
-
-impl Track {
-    /// Notes that the client has begun the call; tells whether this was the first time. A request with content is open
-    /// at once, as its body lives on for other reasons than the limit.
-    pub(super) fn begin(&self, empty: bool) -> bool {
-        let next = if empty { BEGUN } else { OPEN };
-        if self.stage.compare_exchange(HANDED, next, Ordering::AcqRel, Ordering::Acquire).is_err() {
-            return false;
-        }
-        let lane = &self.lane;
-        lane.unbegun.fetch_sub(1, Ordering::AcqRel);
-        if empty {
-            lane.begun.fetch_add(1, Ordering::AcqRel);
-            lane.pending.fetch_add(1, Ordering::AcqRel);
-        } else {
-            lane.open.fetch_add(1, Ordering::AcqRel);
-        }
-        lane.settled();
-        lane.shared.poke();
-        true
-    }
-
-    /// Notes that the stream of a call that has begun is open, or that it is no more.
-    pub(super) fn opened(&self) {
-        let lane = &self.lane;
-        lane.pending.fetch_sub(1, Ordering::AcqRel);
-        if self.stage.compare_exchange(BEGUN, OPEN, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            lane.open.fetch_add(1, Ordering::AcqRel);
-        }
-        lane.shared.poke();
-    }
-
-    /// Waits until the call may open a connection of its own; false where it needs none any more.
-    ///
-    /// The client asks for a connection whenever none is at hand: for each call that waits while one is made, and for
-    /// one that comes a moment before another gives its own back.
-    pub(super) async fn may_connect(&self) -> bool {
-        let lane = &self.lane;
-        lane.held.fetch_add(1, Ordering::AcqRel);
-        let _held = Held(&lane.held);
-        while !self.goes_first() {
-            let mut changed = std::pin::pin!(lane.change.notified());
-            changed.as_mut().enable();
-            if self.stage.load(Ordering::Acquire) != HANDED {
-                return false;
-            }
-            if !self.goes_first() {
-                changed.await;
-            }
-        }
-        if lane.connects.load(Ordering::Acquire) > 0 {
-            for _ in 0..ROUNDS {
-                tokio::task::yield_now().await;
-                if self.stage.load(Ordering::Acquire) != HANDED {
-                    return false;
-                }
-            }
-        }
-        lane.connects.fetch_add(1, Ordering::AcqRel);
-        true
-    }
-
-    /// Tells whether nobody else is opening the lane's connection; where an HTTP/2 connection is lost, the first who
-    /// notices opens the next one, alone.
-    fn goes_first(&self) -> bool {
-        let mut inner = self.lane.shared.lock();
-        let Some(slot) = inner.lanes.get_mut(self.lane.index) else { return true };
-        match slot.warmth {
-            Warmth::Warming => self.warms.load(Ordering::Acquire),
-            Warmth::Warm(Version::HTTP_2) => {
-                slot.warmth = Warmth::Warming;
-                self.warms.store(true, Ordering::Release);
-                true
-            }
-            _ => true,
-        }
-    }
-}
-
-/// Counts a connection that is held back for as long as it is.
-struct Held<'a>(&'a AtomicUsize);
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }

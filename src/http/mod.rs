@@ -14,8 +14,8 @@ mod lanes;
 pub mod mdns;
 mod observer;
 pub mod probe;
+mod rate;
 pub mod tls;
-mod track;
 pub mod ws;
 
 use std::net::SocketAddr;
@@ -37,8 +37,8 @@ pub use observer::Observer;
 use crate::error::{Code, Error, Layer, Result};
 use brake::{Brake, Pass, Refusal, Shut};
 use failure::Broken;
+use lanes::track::{self, Tracked, sending};
 use lanes::{Lanes, Place};
-use track::{Tracked, sending};
 
 mod bytes_cap;
 
@@ -48,8 +48,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 const REPEATS: usize = 3;
 /// How often a call that the server has returned unseen is sent again at most.
 const RETURNED: usize = 4;
-/// How late a timer may be.
-const TIMER: Duration = Duration::from_millis(10);
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -359,32 +357,6 @@ impl Transport {
             let answer = answer.or_else(|error| error.report().http_status.ok_or(error.code()));
             observer.attempted(&self.settings.backend, call.operation, answer, started.elapsed());
         }
-    }
-
-    /// Waits for the next start that the rate allows.
-    async fn take_turn(&self) {
-        self.take_turn_while(|| true).await;
-    }
-
-    /// Waits for the next start that the rate allows; false where a pause begins meanwhile, and the turn is nobody's.
-    async fn take_turn_while(&self, holds: impl Fn() -> bool) -> bool {
-        let Some(rate) = self.settings.rate else { return holds() };
-        let mut next = self.next_start.lock().await;
-        if !holds() {
-            return false;
-        }
-        if let Some(next) = *next {
-            tokio::time::sleep_until(next.into()).await;
-        }
-        if !holds() {
-            return false;
-        }
-        // From when it was due, so that the rate is kept although timers are late; but no longer arrears are made up for.
-        let now = Instant::now();
-        let gap = Duration::from_secs_f64(1.0 / rate);
-        let due = next.filter(|due| now.duration_since(*due) < gap.max(TIMER)).unwrap_or(now);
-        *next = Some(due + gap);
-        true
     }
 
     fn deadline_passed(&self, call: &Call) -> Error {

@@ -1,0 +1,209 @@
+//! What follows a call into the client: its body tells when it begins, its connection is opened only where it must be.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use reqwest::Version;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{BEGUN, HANDED, Lane, OPEN, ROUNDS, Warmth};
+
+/// Follows one call through the client.
+#[derive(Debug)]
+pub(in crate::http) struct Track {
+    pub(super) lane: Arc<Lane>,
+    pub(super) stage: AtomicU8,
+    pub(super) warms: AtomicBool,
+}
+
+tokio::task_local! {
+    /// The call that is being sent; a connection that is asked for is asked for by it.
+    static CALL: Arc<Track>;
+}
+
+/// Sends a request as that call.
+pub(in crate::http) fn sending<F: Future>(track: &Arc<Track>, work: F) -> impl Future<Output = F::Output> {
+    CALL.scope(Arc::clone(track), work)
+}
+
+/// The body of a request, which notes that the client has begun it; on the wire it is like any other of its length.
+pub(in crate::http) struct Tracked {
+    track: Arc<Track>,
+    content: Option<Bytes>,
+    begun: AtomicBool,
+}
+
+impl Tracked {
+    /// Makes a body; without content it is the one of a GET.
+    pub(in crate::http) fn new(track: &Arc<Track>, content: Option<&[u8]>) -> Self {
+        let content = content.filter(|content| !content.is_empty()).map(Bytes::copy_from_slice);
+        Self { track: Arc::clone(track), content, begun: AtomicBool::new(false) }
+    }
+}
+
+impl Body for Tracked {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.content.take().map(|content| Ok(Frame::data(content))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let empty = self.content.is_none();
+        if self.track.begin(empty) && empty {
+            self.begun.store(true, Ordering::Release);
+        }
+        empty
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.content.as_ref().map_or(0, |content| content.len() as u64))
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        if self.begun.load(Ordering::Acquire) {
+            self.track.opened();
+        }
+    }
+}
+
+/// Lets the client connect only where the call that asks for it may.
+#[derive(Clone)]
+pub(in crate::http) struct Hold;
+
+impl<S> Layer<S> for Hold {
+    type Service = Holding<S>;
+
+    fn layer(&self, inner: S) -> Holding<S> {
+        Holding(inner)
+    }
+}
+
+/// The service of [`Hold`].
+#[derive(Clone)]
+pub(in crate::http) struct Holding<S>(S);
+
+impl<S, R> Service<R> for Holding<S>
+where
+    S: Service<R, Error = Box<dyn std::error::Error + Send + Sync>> + Clone + Send + 'static,
+    S::Future: Send,
+    R: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let fresh = self.0.clone();
+        let mut ready = std::mem::replace(&mut self.0, fresh);
+        // The client asks from within the poll of the call that needs a connection.
+        let call = CALL.try_with(Arc::clone).ok();
+        Box::pin(async move {
+            match call {
+                Some(call) if !call.may_connect().await => Err("another connection has taken the call".into()),
+                _ => ready.call(request).await,
+            }
+        })
+    }
+}
+
+impl Track {
+    /// Notes that the client has begun the call; tells whether this was the first time. A request with content is open
+    /// at once, as its body lives on for other reasons than the limit.
+    fn begin(&self, empty: bool) -> bool {
+        let next = if empty { BEGUN } else { OPEN };
+        if self.stage.compare_exchange(HANDED, next, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            return false;
+        }
+        let lane = &self.lane;
+        lane.unbegun.fetch_sub(1, Ordering::AcqRel);
+        if empty {
+            lane.begun.fetch_add(1, Ordering::AcqRel);
+            lane.pending.fetch_add(1, Ordering::AcqRel);
+        } else {
+            lane.open.fetch_add(1, Ordering::AcqRel);
+        }
+        lane.settled();
+        lane.shared.poke();
+        true
+    }
+
+    /// Notes that the stream of a call that has begun is open, or that it is no more.
+    fn opened(&self) {
+        let lane = &self.lane;
+        lane.pending.fetch_sub(1, Ordering::AcqRel);
+        if self.stage.compare_exchange(BEGUN, OPEN, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            lane.open.fetch_add(1, Ordering::AcqRel);
+        }
+        lane.shared.poke();
+    }
+
+    /// Waits until the call may open a connection of its own; false where it needs none any more.
+    ///
+    /// The client asks for a connection whenever none is at hand: for each call that waits while one is made, and for
+    /// one that comes a moment before another gives its own back.
+    async fn may_connect(&self) -> bool {
+        let lane = &self.lane;
+        lane.held.fetch_add(1, Ordering::AcqRel);
+        let _held = Held(&lane.held);
+        while !self.goes_first() {
+            let mut changed = std::pin::pin!(lane.change.notified());
+            changed.as_mut().enable();
+            if self.stage.load(Ordering::Acquire) != HANDED {
+                return false;
+            }
+            if !self.goes_first() {
+                changed.await;
+            }
+        }
+        if lane.connects.load(Ordering::Acquire) > 0 {
+            for _ in 0..ROUNDS {
+                tokio::task::yield_now().await;
+                if self.stage.load(Ordering::Acquire) != HANDED {
+                    return false;
+                }
+            }
+        }
+        lane.connects.fetch_add(1, Ordering::AcqRel);
+        true
+    }
+
+    /// Tells whether nobody else is opening the lane's connection; where an HTTP/2 connection is lost, the first who
+    /// notices opens the next one, alone.
+    fn goes_first(&self) -> bool {
+        let mut inner = self.lane.shared.lock();
+        let Some(slot) = inner.lanes.get_mut(self.lane.index) else { return true };
+        match slot.warmth {
+            Warmth::Warming => self.warms.load(Ordering::Acquire),
+            Warmth::Warm(Version::HTTP_2) => {
+                slot.warmth = Warmth::Warming;
+                self.warms.store(true, Ordering::Release);
+                true
+            }
+            _ => true,
+        }
+    }
+}
+
+/// Counts a connection that is held back for as long as it is.
+struct Held<'a>(&'a AtomicUsize);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
