@@ -88,7 +88,17 @@ impl Terminal {
     }
 
     fn ends(mut self) -> (i32, String, String) {
-        let status = self.child.wait().unwrap();
+        let started = std::time::Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if started.elapsed() > PATIENCE {
+                self.child.kill().unwrap();
+                panic!("it does not end; the terminal shows\n{}", self.picture());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
         // What was written last may still be on its way.
         std::thread::sleep(Duration::from_millis(100));
         let raw = String::from_utf8_lossy(&self.raw.lock().unwrap()).into_owned();
