@@ -42,7 +42,8 @@ const TOKEN: &[u8] = br#"{"type":"accessToken","id":"ZUYUUdRQB8w","scopeId":"QNv
 const DEVICE: &[u8] = br#"{"connected": true, "ipAddress": "10.200.12.49"}"#;
 const NOT_FOUND: &[u8] = br#"{"type":"exceptionInfo","httpErrorCode":404,"message":"The server knows no such path."}"#;
 const VERSION: &[u8] = br#"{"box_model_name":"Freebox v9 (r1)","api_base_url":"/api/","https_port":29491,"device_name":"Freebox Server","https_available":true,"box_model":"fbxgw9-r1","api_domain":"fake-1.fbxos.fr","uid":"scrubbed-uid-1","api_version":"16.0","device_type":"FreeboxServer9,1"}"#;
-const CHALLENGE: &[u8] = br#"{"success":true,"result":{"logged_in":false,"challenge":"VzhbtpR4r8CLaJle2QgJBEkyd8JPb0zL"}}"#;
+const CHALLENGE: &[u8] =
+    br#"{"success":true,"result":{"logged_in":false,"challenge":"VzhbtpR4r8CLaJle2QgJBEkyd8JPb0zL"}}"#;
 const SESSION: &[u8] = br#"{"success":true,"result":{"session_token":"35JYdQSvkcBYK84IFMU7H86clfhS75OzwlQrKlQN1gBch\/Dd62RGzDpgC7YB9jB2","challenge":"jdGL6CtuJ3Dm7p9nkcIQ8pjB+eLwr4Ya","permissions":{"settings":true}}}"#;
 const TUNNEL: &[u8] = br#"{"success":true,"result":{"enabled":true,"type":"pptp","last_error":"none","active_vpn_description":"test vpn","last_try":1392904509,"state":"up","stats":{"rate_up":0,"bytes_down":94,"bytes_up":94,"rate_down":0},"active_vpn":"vpn1","next_try":0,"last_up":1392904510,"ipv4":{"routes":{},"config_valid":true,"ip_mask":{"ip":"192.168.27.65","mask":"255.255.255.255"},"provider":"ppp","dhcp":{"state":"down","renew_remaining":0,"dhcp_options":{},"lease_remaining":0,"lease_time":0,"rebind_remaining":0,"server_id":0},"dns":["212.27.38.253"],"domain":"","gateway":"212.27.38.253"}}}"#;
 
@@ -293,7 +294,7 @@ fn acceptor(identity: &Identity, protocols: &[&str]) -> Result<TlsAcceptor, Fail
 fn write_secret(path: &Path) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    std::fs::OpenOptions::new().create(true).write(true).mode(0o600).open(path)?.write_all(b"benchmark")
+    std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?.write_all(b"benchmark")
 }
 
 /// Writes a configuration for each port, called after it, that drives vpnctl against this server.
