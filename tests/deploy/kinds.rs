@@ -8,8 +8,11 @@ use serde_json::Value;
 
 use crate::read;
 
-/// The manifests: apiVersion, kind and name of each document.
-pub(crate) const MANIFESTS: &[(&str, &[(&str, &str, &str)])] = &[
+/// The apiVersion, kind and name of a document.
+type Head = (&'static str, &'static str, &'static str);
+
+/// The manifests, and what is in each.
+pub(crate) const MANIFESTS: &[(&str, &[Head])] = &[
     ("config.yaml", &[("v1", "ConfigMap", "vpnctl")]),
     ("secret.example.yaml", &[("v1", "Secret", "vpnctl")]),
     ("sweep.yaml", &[("batch/v1", "Job", "vpnctl-sweep")]),
