@@ -26,10 +26,12 @@ for name in $(compgen -e VPNCTL_ || true); do unset "$name"; done
 export HOME=$folder/home XDG_CONFIG_HOME=$folder/home/config XDG_STATE_HOME=$folder/home/state
 export NO_PROXY='*' no_proxy='*'
 unset CURL_HOME
-mkdir -p "$HOME" "$folder/server"
+mkdir -p "$HOME"
 
 # Starts the server with an account of $1 devices, and sets $http2, $http1 and $plain to its URLs.
 start_server() {
+    rm -rf "$folder/server"
+    mkdir "$folder/server"
     : >"$folder/server.log"
     "$bench/server" "$folder/server" "$1" >"$folder/server.log" 2>"$folder/server.err" &
     server=$!
