@@ -7,9 +7,12 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
+
+/// How long nothing runs before a command, so that the server is done with what the one before has left.
+const BREATH: Duration = Duration::from_millis(20);
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -47,6 +50,7 @@ fn times(runs: usize, words: &[String]) -> Result<(), Failure> {
             if let Some(folder) = clean.filter(|folder| number == 0 && folder.exists()) {
                 std::fs::remove_dir_all(folder)?;
             }
+            std::thread::sleep(BREATH);
             let took = run(command)?;
             if round > 0 {
                 taken[number].push(took);
