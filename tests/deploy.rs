@@ -17,6 +17,7 @@ mod metrics;
 mod pods;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Gives a path in the repository.
 fn path(name: &str) -> PathBuf {
@@ -28,6 +29,17 @@ fn path(name: &str) -> PathBuf {
 fn read(name: &str) -> String {
     let text = std::fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     text.replace("\r\n", "\n")
+}
+
+/// Makes the binary's command with an empty environment and a home of its own.
+fn bare(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vpnctl"));
+    command.env_clear().current_dir(home).env("HOME", home);
+    // Windows makes no socket without it.
+    if let Some(root) = std::env::var_os("SystemRoot") {
+        command.env("SystemRoot", root);
+    }
+    command
 }
 
 #[test]

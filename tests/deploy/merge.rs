@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::process::Command;
 
 use serde_json::Value;
 use vpnctl::render::jq::Filter;
 
-use crate::read;
+use crate::{bare, read};
 
 /// How many parts there are.
 const PARTS: u32 = 3;
@@ -15,8 +14,7 @@ const PARTS: u32 = 3;
 /// Reads the account of the demonstration, or a part of it; both streams, one after the other, as a log of a pod has them.
 fn log(part: Option<u32>) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vpnctl"));
-    command.env_clear().env("HOME", folder.path());
+    let mut command = bare(folder.path());
     command.args(["--demo", "status", "-b", "everyware", "--live", "-o", "ndjson"]);
     if let Some(part) = part {
         // As in a pod of an Indexed Job.

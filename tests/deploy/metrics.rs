@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::bare;
 use crate::kinds::{Deployment, the};
 
 /// After which time something that never comes is a failure.
@@ -27,8 +28,8 @@ impl Endpoint {
         let listen = arguments.iter().position(|word| word == "--listen").expect("--listen") + 1;
         arguments[listen] = "127.0.0.1:0".to_owned();
         let folder = tempfile::tempdir().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vpnctl"));
-        command.env_clear().env("HOME", folder.path()).arg("--demo").args(arguments);
+        let mut command = bare(folder.path());
+        command.arg("--demo").args(arguments);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = loop {

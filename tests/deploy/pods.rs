@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::bare;
 use crate::kinds::{
     ConfigMap, Container, CronJob, Deployment, Job, NetworkPolicy, Secret, Service, Template, pods, the,
 };
@@ -27,8 +28,7 @@ fn command(folder: &std::path::Path, container: &Container) -> Command {
         std::fs::write(folder.join(name), text).unwrap();
     }
     let secrets: Secret = the("secret.example.yaml", "Secret");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vpnctl"));
-    command.env_clear().current_dir(folder).env("HOME", folder);
+    let mut command = bare(folder);
     for variable in &container.env {
         let value = match (&variable.value, &variable.value_from) {
             (Some(value), None) => match value.strip_prefix("/etc/vpnctl/") {
