@@ -126,6 +126,7 @@ fn vendors() -> Result<Vec<(&'static str, Open)>> {
         folder: Folder::new(None),
         limits: Limits::default(),
         recursive: false,
+        native: false,
         on_loopback: true,
         observer: None,
     };

@@ -80,6 +80,8 @@ pub struct Setup {
     pub limits: Limits,
     /// Whether targets of child accounts are listed too.
     pub recursive: bool,
+    /// Whether the vendors' own documents are shown.
+    pub native: bool,
     /// Whether only this computer is looked at, where a network is asked for what announces itself.
     pub on_loopback: bool,
     /// Who is told of every request.
@@ -203,6 +205,7 @@ impl Setup {
             request_timeout: self.limits.request_timeout,
             rate: self.limits.rate,
             recursive: self.recursive,
+            native: self.native,
             observer: self.observer.clone(),
         })?;
         let jobs = jobs.unwrap_or(8).max(1);

@@ -45,6 +45,8 @@ pub struct Opening {
     pub rate: Option<f64>,
     /// Whether targets of child accounts are listed too, where a vendor has such.
     pub recursive: bool,
+    /// Whether the vendor's own documents are wanted, where they are not needed otherwise.
+    pub native: bool,
     /// Who is told of every request.
     pub observer: Option<Arc<dyn Observer>>,
 }

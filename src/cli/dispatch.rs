@@ -125,6 +125,7 @@ impl Command<'_> {
         #[cfg(not(feature = "simulate"))]
         let mut settings = settings::resolve(self.global, &std::mem::take(&mut self.environment))?;
         settings.setup.recursive = verb.is_recursive();
+        settings.setup.native = verb.shows_native();
         self.verb(verb, &settings).await
     }
 

@@ -217,6 +217,7 @@ pub(super) fn with_config(
             folder: Folder::new(state.map(Path::to_owned)),
             limits,
             recursive: false,
+            native: false,
             on_loopback: global.demo,
             observer: None,
         },

@@ -1,7 +1,8 @@
 //! Connections: how many, and which call goes by which.
 //!
 //! A lane is one client, hence one HTTP/2 connection or one pool of HTTP/1.1 connections. The first call of a lane goes
-//! alone and tells the version; the others wait for it, since a fan-out over a cold client opens one connection a call.
+//! alone, since a fan-out over a cold client opens one connection a call. Where its connection turns out to be one of
+//! HTTP/2, the others follow as soon as the call has begun there; else its answer is waited for.
 //!
 //! HTTP/2 takes everything on one connection until the server's limit of streams (`SETTINGS_MAX_CONCURRENT_STREAMS`) is
 //! the brake; then a further lane is opened. The client does not tell the limit, but its treatment of a request's body
@@ -55,7 +56,7 @@ const OVER: u8 = 3;
 enum Warmth {
     /// Nothing was sent yet.
     Cold,
-    /// A call goes alone; the others wait for its answer.
+    /// A call goes alone; the others wait for its connection or its answer.
     Warming,
     /// An answer told the version.
     Warm(Version),
@@ -112,6 +113,8 @@ pub(super) struct Lane {
     begun: AtomicUsize,
     /// How often the client connected.
     connects: AtomicUsize,
+    /// Whether the last connection is one of HTTP/2.
+    multiplexes: AtomicBool,
     /// Connections that are held back, and what wakes them.
     held: AtomicUsize,
     change: Notify,
@@ -348,6 +351,7 @@ impl Lane {
             pending: AtomicUsize::new(0),
             begun: AtomicUsize::new(0),
             connects: AtomicUsize::new(0),
+            multiplexes: AtomicBool::new(false),
             held: AtomicUsize::new(0),
             change: Notify::new(),
         }

@@ -325,12 +325,15 @@ impl Transport {
         let track = Arc::clone(place.track());
         let body = reqwest::Body::wrap(Tracked::new(&track, call.body.as_deref()));
         let client = place.client(|| self.build())?;
-        let request = client.request(call.method.clone(), url.clone()).headers(headers).body(body).send();
+        let mut request = reqwest::Request::new(call.method.clone(), url);
+        (*request.headers_mut(), *request.body_mut()) = (headers, Some(body));
+        let request = client.execute(request);
         let started = Instant::now();
         let broken = |error| Broken::by(&self.settings, call, &error);
         let work = async {
-            let response = sending(&track, request).await.map_err(broken)?;
-            let (status, headers, version) = (response.status(), response.headers().clone(), response.version());
+            let mut response = sending(&track, request).await.map_err(broken)?;
+            let (status, version) = (response.status(), response.version());
+            let headers = std::mem::take(response.headers_mut());
             let body = read_capped(response, &self.settings, call).await?;
             Ok((version, Reply { status, headers, body, confidential: call.confidential }))
         };
@@ -346,7 +349,9 @@ impl Transport {
         });
         let told = result.as_ref().map_err(|broken: &Broken| &broken.error);
         self.observed(call, told.map(|reply| reply.status.as_u16()), started);
-        trace(call, &url, told, took);
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            trace(call, self.address(call)?.path(), told, took);
+        }
         result
     }
 
@@ -384,21 +389,36 @@ impl Transport {
     /// Makes the URL of a call; a path is joined to the backend's URL and never leaves its origin.
     fn address(&self, call: &Call) -> Result<Url> {
         let base = &self.settings.url;
-        let text = format!("{}/{}", base.as_str().trim_end_matches('/'), call.path.trim_start_matches('/'));
-        let mut url = if call.from_root {
-            base.join(&format!("/{}", call.path.trim_start_matches('/')))
+        let path = call.path.trim_start_matches('/');
+        let mut url = if call.from_root || !is_plain(path) {
+            self.joined(call, path)?
         } else {
-            Url::parse(&text)
-        }
-        .map_err(|error| Error::usage(format!("`{}` is no path: {error}", call.path)))?;
-        if url.origin() != base.origin() {
-            return Err(Error::usage(format!("`{}` leaves {}", call.path, base.origin().ascii_serialization())));
-        }
+            // Nearly always; reading the whole URL again for each device of a fleet costs more.
+            let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+            let mut url = base.clone();
+            url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
+            url.set_query(query);
+            url
+        };
         if let Some(name) = &self.settings.tls.server_name {
             // The name is verified and sent; the resolver connects to where the configured host is.
             url.set_host(Some(name)).map_err(|_| Error::config(format!("tls.server_name `{name}` is no host name")))?;
         }
         Ok(url)
+    }
+
+    fn joined(&self, call: &Call, path: &str) -> Result<Url> {
+        let base = &self.settings.url;
+        let url = if call.from_root {
+            base.join(&format!("/{path}"))
+        } else {
+            Url::parse(&format!("{}/{path}", base.as_str().trim_end_matches('/')))
+        }
+        .map_err(|error| Error::usage(format!("`{}` is no path: {error}", call.path)))?;
+        if url.origin() == base.origin() {
+            return Ok(url);
+        }
+        Err(Error::usage(format!("`{}` leaves {}", call.path, base.origin().ascii_serialization())))
     }
 
     /// Gives the one TLS configuration, for requests and WebSockets alike.
@@ -449,6 +469,11 @@ fn next_wait(waits: &mut impl Iterator<Item = Duration>, error: &Error, refusal:
     }
 }
 
+/// Tells whether a path has nothing in it that a URL is read differently for.
+fn is_plain(path: &str) -> bool {
+    path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_~.%/?&=,:".contains(&byte))
+}
+
 /// Takes a login's failure as that of the call that needed it: the call itself was not sent, and a login that may have
 /// arrived is not sent again for it.
 fn before_the_call(error: Error) -> Error {
@@ -482,19 +507,16 @@ pub fn retry_after(reply: &Reply) -> Option<Duration> {
 }
 
 /// Traces a request; neither headers nor bodies, for they hold secrets.
-fn trace(call: &Call, url: &Url, result: Result<&Reply, &Error>, took: Duration) {
+fn trace(call: &Call, path: &str, result: Result<&Reply, &Error>, took: Duration) {
     let millis = took.as_millis();
     match result {
         Ok(reply) => tracing::debug!(
             operation = call.operation,
-            "{} {} → {} in {millis} ms, {} bytes",
+            "{} {path} → {} in {millis} ms, {} bytes",
             call.method,
-            url.path(),
             reply.status.as_u16(),
             reply.body.len()
         ),
-        Err(error) => {
-            tracing::debug!(operation = call.operation, "{} {} → {error} in {millis} ms", call.method, url.path());
-        }
+        Err(error) => tracing::debug!(operation = call.operation, "{} {path} → {error} in {millis} ms", call.method),
     }
 }

@@ -225,9 +225,19 @@ impl Guard {
 
     /// Replaces the document, and tells whether it is kept; where it is not, says so once and remembers it here.
     pub fn write<T: Serialize>(&self, document: &T) -> bool {
+        self.replace(document, true)
+    }
+
+    /// Replaces a document of which nothing is lost that could not be had again: the disk need not have it before the
+    /// command goes on, which takes a disk longer than a box takes for a login.
+    pub fn write_soon<T: Serialize>(&self, document: &T) -> bool {
+        self.replace(document, false)
+    }
+
+    fn replace<T: Serialize>(&self, document: &T, synced: bool) -> bool {
         let Store { folder, name, .. } = &self.store;
         if let Some(path) = self.store.path("json") {
-            match replace(&path, document) {
+            match replace(&path, document, synced) {
                 Ok(()) => {
                     folder.unwritten().remove(name);
                     return true;
@@ -284,14 +294,16 @@ fn make_folder(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-fn replace<T: Serialize>(path: &Path, document: &T) -> std::io::Result<()> {
+fn replace<T: Serialize>(path: &Path, document: &T, synced: bool) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     make_folder(folder)?;
+    let bytes = serde_json::to_vec(document)?;
     // A temporary file is made with mode 0600; renaming it is atomic.
     let mut file = tempfile::Builder::new().prefix(".").suffix(".tmp").tempfile_in(folder)?;
-    serde_json::to_writer(&mut file, document)?;
-    file.flush()?;
-    file.as_file().sync_data()?;
+    file.write_all(&bytes)?;
+    if synced {
+        file.as_file().sync_data()?;
+    }
     file.persist(path)?;
     Ok(())
 }

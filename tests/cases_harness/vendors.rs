@@ -82,6 +82,7 @@ pub(crate) async fn open(vendor: &'static str, case: &Case, failing: &[Failing])
         request_timeout: None,
         rate: None,
         recursive: false,
+        native: true,
         observer: None,
     };
     let backend = (registry::find(vendor).unwrap().open)(opening).unwrap();

@@ -80,6 +80,7 @@ impl Bench {
             request_timeout: None,
             rate: None,
             recursive: false,
+            native: true,
             observer: None,
         };
         change(&mut opening);

@@ -39,14 +39,16 @@ pub(super) enum Verb {
     Disconnect,
 }
 
-/// What a device said, decoded and as it came.
-pub(super) type Told = (VpnClientStatus, Value);
+/// What a device said, decoded, and as it came where that is wanted.
+pub(super) type Told = (VpnClientStatus, Option<Value>);
 
 /// Calls one account.
 #[derive(Debug)]
 pub(super) struct Api {
     pub(super) auth: Auth,
     device_timeout: Duration,
+    /// Whether documents are given as they came too.
+    native: bool,
     /// Whether names and lists reach into child accounts.
     pub(super) recursive: bool,
     /// The account that `scope` means, once it was looked up in this process.
@@ -75,6 +77,7 @@ impl Api {
         Ok(Self {
             auth: Auth::new(opening, config, transport),
             device_timeout: asked.unwrap_or(DEVICE_TIMEOUT),
+            native: opening.native,
             recursive: opening.recursive,
             scope: OnceLock::new(),
             looking: tokio::sync::Mutex::default(),
@@ -143,7 +146,7 @@ impl Api {
         let call = made(OWN);
         if call.safety == Safety::Once && reply.body.trim_ascii().is_empty() {
             // Any success is one; what came of it is seen by asking.
-            return Ok((VpnClientStatus::default(), Value::Null));
+            return Ok((VpnClientStatus::default(), None));
         }
         let status: VpnClientStatus = reply.json(PEER, call.operation).map_err(|error| {
             let error = error.backend(&self.auth.config.source.name);
@@ -154,6 +157,6 @@ impl Api {
             let fault = "nothing in it tells whether the VPN is connected";
             return Err(unparsable(PEER, call.operation, &reply, fault).backend(self.auth.backend()));
         }
-        Ok((status, reply.maybe_json().unwrap_or_default()))
+        Ok((status, self.native.then(|| reply.maybe_json().unwrap_or_default())))
     }
 }

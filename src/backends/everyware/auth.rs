@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use reqwest::Method;
+use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +67,8 @@ pub(super) struct Auth {
     pub(super) config: Config,
     pub(super) store: Store,
     memory: Mutex<Memory>,
+    /// The header that the last token makes.
+    pub(super) header: Mutex<Option<(String, HeaderValue)>>,
     generation: Mutex<u64>,
     pub(super) renewing: tokio::sync::Mutex<()>,
     pub(super) refused: Refused,
@@ -94,6 +97,7 @@ impl Auth {
             config,
             store: opening.store.clone(),
             memory: Mutex::default(),
+            header: Mutex::default(),
             generation: Mutex::new(0),
             renewing: tokio::sync::Mutex::default(),
             refused: Refused::default(),
@@ -128,7 +132,12 @@ impl Auth {
     }
 
     pub(super) fn get(&self) -> Memory {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.memory().clone()
+    }
+
+    /// Looks at what is remembered.
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn set(&self, memory: Memory) {
@@ -152,7 +161,12 @@ impl Auth {
     }
 
     fn keep(&self, guard: &Guard, memory: Memory) {
-        guard.write(&memory);
+        // A login is made again where it is lost; what somebody brought for it is not.
+        if memory.api_key.is_some() || memory.trust_key.is_some() {
+            guard.write(&memory);
+        } else {
+            guard.write_soon(&memory);
+        }
         self.set(memory);
     }
 

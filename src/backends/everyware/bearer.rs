@@ -1,11 +1,13 @@
 //! How a login is used, shown, begun and ended.
 
+use std::sync::PoisonError;
+
 use async_trait::async_trait;
 use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::ExposeSecret as _;
 
-use super::auth::{Auth, Credentials};
+use super::auth::{Auth, Credentials, Token};
 use super::failure;
 use super::failure::PEER;
 use super::wire::LoginInfo;
@@ -17,18 +19,14 @@ use crate::http::{Call, Protocol, Reply, Verdict};
 #[async_trait]
 impl Protocol for Auth {
     async fn authorize(&self, headers: &mut HeaderMap) -> Result<u64> {
-        let kept = || self.get().token.filter(|token| self.serves(token));
-        let token = match kept() {
-            Some(token) => token,
-            None => {
-                let _one = self.renewing.lock().await;
-                match kept() {
-                    Some(token) => token,
-                    None => self.acquire(None).await?,
-                }
-            }
-        };
-        headers.insert(AUTHORIZATION, header_value("authorization", &format!("Bearer {}", token.token), true)?);
+        if self.written(headers)? {
+            return Ok(self.generation());
+        }
+        let _one = self.renewing.lock().await;
+        if !self.written(headers)? {
+            let token = self.acquire(None).await?;
+            headers.insert(AUTHORIZATION, bearer(&token)?);
+        }
         Ok(self.generation())
     }
 
@@ -54,7 +52,26 @@ impl Protocol for Auth {
     }
 }
 
+/// Writes a token as a header.
+fn bearer(token: &Token) -> Result<HeaderValue> {
+    header_value("authorization", &format!("Bearer {}", token.token), true)
+}
+
 impl Auth {
+    /// Writes the token that is kept into the headers, where there is one that serves; the header is made once for all
+    /// devices of a fleet.
+    fn written(&self, headers: &mut HeaderMap) -> Result<bool> {
+        let memory = self.memory();
+        let Some(token) = memory.token.as_ref().filter(|token| self.serves(token)) else { return Ok(false) };
+        let mut made = self.header.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = match &*made {
+            Some((of, value)) if *of == token.token => value.clone(),
+            _ => made.insert((token.token.clone(), bearer(token)?)).1.clone(),
+        };
+        headers.insert(AUTHORIZATION, value);
+        Ok(true)
+    }
+
     /// Logs in with what is configured, or with what the person brings; this once also what was refused before.
     pub(super) async fn log_in(&self, person: &dyn Person) -> Result<Login> {
         let credentials = self.asked(person)?;

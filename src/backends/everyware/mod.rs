@@ -65,7 +65,7 @@ impl Everyware {
     async fn on_device(&self, target: &Target, verb: Verb) -> Result<Status> {
         let told = |(document, native): api::Told, target: &Target| Status {
             target: Some(target.clone()),
-            native: Some(convert::masked(native)),
+            native: native.map(convert::masked),
             ..convert::device(&document)
         };
         let error = match self.api.device(verb, target).await {

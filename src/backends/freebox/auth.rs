@@ -154,7 +154,7 @@ impl Auth {
         memory.place = memory.place.or(self.memory().place);
         change(&mut memory);
         memory.owner = self.owner(&memory);
-        guard.write(&memory);
+        keep(&guard, &memory);
         self.set_memory(memory);
         Ok(())
     }
@@ -191,7 +191,7 @@ impl Auth {
         // Names of tunnels hold as long as the session does.
         memory.ids.clear();
         memory.owner = self.owner(&memory);
-        guard.write(&memory);
+        keep(&guard, &memory);
         self.set_memory(memory);
         self.fresh.store(true, Ordering::SeqCst);
         Ok(session)
@@ -251,7 +251,7 @@ impl Auth {
     /// Forgets session and pairing.
     pub(super) fn forget(&self, guard: &Guard) {
         let memory = Memory::default();
-        guard.write(&memory);
+        keep(&guard, &memory);
         self.set_memory(memory);
     }
 }
@@ -355,6 +355,15 @@ impl Protocol for Auth {
             }
         }
     }
+}
+
+/// Writes what is remembered; a pairing takes somebody to the box, all else is had again by asking.
+fn keep(guard: &Guard, memory: &Memory) {
+    if memory.app_token.is_some() {
+        guard.write(memory)
+    } else {
+        guard.write_soon(memory)
+    };
 }
 
 #[cfg(test)]

@@ -328,6 +328,11 @@ impl Verb {
         matches!(self, Self::Status { reading, .. } | Self::List { reading, .. } if reading.recursive)
     }
 
+    /// Tells whether the vendors' own documents are asked for.
+    pub(in crate::cli) fn shows_native(&self) -> bool {
+        matches!(self, Self::Status { reading, .. } if reading.native)
+    }
+
     /// Tells whether it goes on until it is ended.
     pub(in crate::cli) fn is_endless(&self) -> bool {
         matches!(self, Self::Watch(_) | Self::Log { follow: true, .. })

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use hyper_util::client::legacy::connect::Connection;
 use reqwest::Version;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -96,6 +97,7 @@ pub(in crate::http) struct Holding<S>(S);
 impl<S, R> Service<R> for Holding<S>
 where
     S: Service<R, Error = Box<dyn std::error::Error + Send + Sync>> + Clone + Send + 'static,
+    S::Response: Connection,
     S::Future: Send,
     R: Send + 'static,
 {
@@ -115,7 +117,12 @@ where
         Box::pin(async move {
             match call {
                 Some(call) if !call.may_connect().await => Err("another connection has taken the call".into()),
-                _ => ready.call(request).await,
+                Some(call) => {
+                    let made = ready.call(request).await?;
+                    call.lane.multiplexes.store(made.connected().is_negotiated_h2(), Ordering::Release);
+                    Ok(made)
+                }
+                None => ready.call(request).await,
             }
         })
     }
@@ -137,9 +144,23 @@ impl Track {
         } else {
             lane.open.fetch_add(1, Ordering::AcqRel);
         }
+        self.share();
         lane.settled();
         lane.shared.poke();
         true
+    }
+
+    /// Lets the others go where this is the first call by an HTTP/2 connection, which is open and theirs too from now on:
+    /// its answer may be a device's, and take a device's time.
+    fn share(&self) {
+        let lane = &self.lane;
+        if !lane.multiplexes.load(Ordering::Acquire) || !self.warms.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        if let Some(slot) = lane.shared.lock().lanes.get_mut(lane.index) {
+            slot.warmth = Warmth::Warm(Version::HTTP_2);
+        }
+        lane.shared.pump();
     }
 
     /// Notes that the stream of a call that has begun is open, or that it is no more.
