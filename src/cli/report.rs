@@ -1,13 +1,15 @@
 //! Runs a verb's job and writes its items as they come, until it is done, nobody reads any more, or a signal comes.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::PoisonError;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::dispatch::Command;
+use super::progress::Progress;
+use super::retrying::Recorder;
 use super::{child, filtering, settings};
 use crate::app::{Emit, Outcome, Stop, Told, with_error};
 use crate::error::{Code, Error, Exit, Layer};
@@ -18,19 +20,97 @@ use crate::ui;
 /// After which time a table for people is written row by row, as wide as it is by then.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How a command ends, and what its items sum up to.
+pub(in crate::cli) type Reported = (Exit, crate::model::Summary);
+
+type Job<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+/// Where items come from, and what counts them.
+struct Source {
+    receiver: mpsc::UnboundedReceiver<Told>,
+    stop: Stop,
+}
+
+/// A report that is being written, and what is told apart from it.
+struct Writing<'a> {
+    report: Report<'a>,
+    outcome: Outcome,
+    record: Option<Recorder>,
+    sort: bool,
+    /// What is sorted before it is written.
+    kept: Vec<(Row, Option<Code>)>,
+    /// Failures without an item.
+    homeless: Vec<Error>,
+    /// That there is nothing to tell, which is told without a document.
+    empty: Option<Error>,
+}
+
+impl<'a> Writing<'a> {
+    fn new(report: Report<'a>, outcome: Outcome, sort: bool, record: Option<Recorder>) -> Self {
+        Self { report, outcome, record, sort, kept: Vec::new(), homeless: Vec::new(), empty: None }
+    }
+
+    /// Writes everything as it comes.
+    async fn write(&mut self, mut source: Source, progress: &Progress) -> std::io::Result<()> {
+        let mut is_patient = !self.sort && ui::stdout_is_terminal();
+        let mut hurry = pin!(tokio::time::sleep(PATIENCE));
+        loop {
+            if let Ok(told) = source.receiver.try_recv() {
+                self.take(told, progress)?;
+                continue;
+            }
+            // Whoever reads sees what there is while the next one is waited for.
+            progress.around(|| self.report.flush())?;
+            tokio::select! {
+                told = source.receiver.recv() => match told {
+                    Some(told) => self.take(told, progress)?,
+                    None => return Ok(()),
+                },
+                () = &mut hurry, if is_patient => {
+                    is_patient = false;
+                    progress.around(|| self.report.hurry())?;
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, told: Told, progress: &Progress) -> std::io::Result<()> {
+        let Told { row, error, scope } = told;
+        let code = error.as_ref().map(Error::code);
+        if let (None, Some(Code::SelectionEmpty)) = (&row, code) {
+            self.empty = error;
+            return Ok(());
+        }
+        self.outcome.count(error.as_ref());
+        if let Some(record) = &mut self.record {
+            record.note(row.as_ref(), error.as_ref(), scope);
+        }
+        self.homeless.extend(error.filter(|_| row.is_none() && self.outcome.failures().1 == 0));
+        match row {
+            Some(row) if self.sort => self.kept.push((row, code)),
+            // What went well and has no item, such as an empty list, is nothing to count.
+            None if code.is_none() => {}
+            row => progress.around(|| self.report.row(row, code))?,
+        }
+        Ok(())
+    }
+
+    fn write_sorted(&mut self) -> std::io::Result<()> {
+        let mut kept = std::mem::take(&mut self.kept);
+        kept.sort_by_cached_key(|(row, _)| place(row));
+        kept.into_iter().try_for_each(|(row, code)| self.report.row(Some(row), code))
+    }
+}
+
 impl Command<'_> {
     /// Runs a job that emits items, writes them as they come, and tells what failed.
-    pub(in crate::cli) async fn report<F, Fut>(
-        &self,
-        schema: Schema,
-        sort: bool,
-        job: F,
-    ) -> anyhow::Result<(Exit, crate::model::Summary)>
+    pub(in crate::cli) async fn report<F, Fut>(&self, schema: Schema, sort: bool, job: F) -> anyhow::Result<Reported>
     where
         F: FnOnce(Emit) -> Fut,
         Fut: Future<Output = ()>,
     {
-        self.report_as(Outcome::default(), schema, sort, job).await
+        let (told, out) = self.channel();
+        self.write_report(Outcome::default(), schema, None, sort, told, Box::pin(job(out))).await
     }
 
     /// Runs a job as [`Self::report`] does; `outcome` says how its failures make one.
@@ -40,99 +120,72 @@ impl Command<'_> {
         schema: Schema,
         sort: bool,
         job: F,
-    ) -> anyhow::Result<(Exit, crate::model::Summary)>
+    ) -> anyhow::Result<Reported>
     where
         F: FnOnce(Emit) -> Fut,
         Fut: Future<Output = ()>,
     {
-        let shape = settings::shape(self.global, self.format, schema)?;
-        self.report_shaped(outcome, schema, &shape, sort, job).await
+        let (told, out) = self.channel();
+        self.write_report(outcome, schema, None, sort, told, Box::pin(job(out))).await
     }
 
     /// Runs a job as [`Self::report_as`] does, and writes its report in a shape that the verb has made.
     pub(in crate::cli) async fn report_shaped<F, Fut>(
         &self,
-        mut outcome: Outcome,
+        outcome: Outcome,
         schema: Schema,
-        shape: &Shape,
+        shape: Shape,
         sort: bool,
         job: F,
-    ) -> anyhow::Result<(Exit, crate::model::Summary)>
+    ) -> anyhow::Result<Reported>
     where
         F: FnOnce(Emit) -> Fut,
         Fut: Future<Output = ()>,
     {
+        let (told, out) = self.channel();
+        self.write_report(outcome, schema, Some(shape), sort, told, Box::pin(job(out))).await
+    }
+
+    fn channel(&self) -> (Source, Emit) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let stop = Stop::after(settings::max_failures(self.global));
+        (Source { receiver, stop: stop.clone() }, Emit::new(sender, stop))
+    }
+
+    /// Writes the report of a job. The job is in a box, for else this would be compiled once more for each verb.
+    async fn write_report(
+        &self,
+        outcome: Outcome,
+        schema: Schema,
+        shape: Option<Shape>,
+        sort: bool,
+        source: Source,
+        job: Job<'_>,
+    ) -> anyhow::Result<Reported> {
+        let shape = shape.map_or_else(|| settings::shape(self.global, self.format, schema), Ok)?;
         let mut filter = self.filter.take();
-        let mut report = match &filter {
+        let report = match &filter {
             // It writes by itself; what it is given is read by no terminal.
             Some(filter) => {
                 let shape = Shape { pretty: false, ..shape.clone() };
                 Report::new(filter.feed(self.format == Format::Ndjson), schema, &shape, None)
             }
-            None => Report::new(ui::stdout(), schema, shape, ui::screen()),
+            None => Report::new(ui::stdout(), schema, &shape, ui::screen()),
         };
-        let mut kept: Vec<(Row, Option<Code>)> = Vec::new();
-        let mut homeless: Vec<Error> = Vec::new();
-        let mut empty: Option<Error> = None;
-        let mut record = self.record.take();
-        let (sender, mut receiver) = mpsc::unbounded_channel::<Told>();
-        let stop = Stop::after(settings::max_failures(self.global));
-        let progress = self.progress(schema, filter.is_some(), &stop);
-        let sender = Emit::new(sender, stop.clone());
-        let write = async {
-            let mut is_patient = !sort && ui::stdout_is_terminal();
-            let mut hurry = pin!(tokio::time::sleep(PATIENCE));
-            loop {
-                let Told { row, error, scope } = match receiver.try_recv() {
-                    Ok(told) => told,
-                    Err(_) => {
-                        // Whoever reads sees what there is while the next one is waited for.
-                        progress.around(|| report.flush())?;
-                        tokio::select! {
-                            told = receiver.recv() => match told {
-                                Some(told) => told,
-                                None => return Ok::<_, std::io::Error>(()),
-                            },
-                            () = &mut hurry, if is_patient => {
-                                is_patient = false;
-                                progress.around(|| report.hurry())?;
-                                continue;
-                            }
-                        }
-                    }
-                };
-                // That there is nothing to tell is told without a document.
-                if let (None, Some(Code::SelectionEmpty)) = (&row, error.as_ref().map(Error::code)) {
-                    empty = error;
-                    continue;
-                }
-                outcome.count(error.as_ref());
-                if let Some(record) = &mut record {
-                    record.note(row.as_ref(), error.as_ref(), scope);
-                }
-                let code = error.as_ref().map(Error::code);
-                homeless.extend(error.filter(|_| row.is_none() && outcome.failures().1 == 0));
-                match row {
-                    Some(row) if sort => kept.push((row, code)),
-                    // What went well and has no item, such as an empty list, is nothing to count.
-                    None if code.is_none() => {}
-                    row => progress.around(|| report.row(row, code))?,
-                }
-            }
-        };
+        let progress = self.progress(schema, filter.is_some(), &source.stop);
+        let stop = source.stop.clone();
+        let mut writing = Writing::new(report, outcome, sort, self.record.take());
         let stopped = tokio::select! {
             biased;
             error = filtering::failure(filter.as_mut()) => return Err(error),
-            stopped = alongside(job(sender), write, schema.is_followed()) => stopped?,
+            stopped = alongside(job, writing.write(source, &progress), schema.is_followed()) => stopped?,
         };
         drop(progress);
-        if let Some(error) = empty.filter(|_| outcome.total() == 0 && stopped.is_none()) {
+        if let Some(error) = writing.empty.take().filter(|_| writing.outcome.total() == 0 && stopped.is_none()) {
             return Err(error.into());
         }
-        kept.sort_by_cached_key(|(row, _)| place(row));
-        for (row, code) in kept {
-            report.row(Some(row), code)?;
-        }
+        writing.write_sorted()?;
+        let Writing { mut report, outcome, record, homeless, .. } = writing;
         if let Some(exit) = stopped {
             self.tell_underway(&mut report, &ended_by(exit))?;
         }
@@ -203,11 +256,11 @@ impl Command<'_> {
 /// Runs a job and what writes its items side by side, until both are done, nobody reads any more, or a signal comes;
 /// gives the signal's code.
 async fn alongside(
-    job: impl Future<Output = ()>,
+    mut job: Job<'_>,
     write: impl Future<Output = std::io::Result<()>>,
     followed: bool,
 ) -> std::io::Result<Option<Exit>> {
-    let (mut job, mut write, mut signal) = (pin!(job), pin!(write), pin!(interrupted()));
+    let (mut write, mut signal) = (pin!(write), pin!(interrupted()));
     let mut gone = pin!(ui::reader_gone());
     let mut done = false;
     loop {

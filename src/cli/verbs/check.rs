@@ -47,7 +47,7 @@ impl Command<'_> {
         let job = async |out: Emit| check::run(asks, &expectation, &each, &out).await;
         // What holds beside it does not change why something could not be told.
         let outcome = Outcome::default().of_any();
-        let (exit, counts) = self.report_shaped(outcome, Schema::Check, &shape, flags.targets.sort, job).await?;
+        let (exit, counts) = self.report_shaped(outcome, Schema::Check, shape, flags.targets.sort, job).await?;
         if let Some(path) = table {
             append(&PathBuf::from(path), &summary(kept.take(), &expectation.thresholds));
         }
