@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::Value;
 
-use super::accounts::{Account, OWN};
+use super::accounts::Account;
 use super::auth::Auth;
 use super::config::Config;
 use super::failure::{PEER, is_no_route};
@@ -37,6 +37,16 @@ pub(super) enum Verb {
     Connect,
     /// To take its VPN down.
     Disconnect,
+}
+
+impl Verb {
+    fn operation(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Connect => "connect",
+            Self::Disconnect => "disconnect",
+        }
+    }
 }
 
 /// What a device said, decoded, and as it came where that is wanted.
@@ -94,10 +104,8 @@ impl Api {
     /// Asks or tells a device something.
     pub(super) async fn device(&self, verb: Verb, device: &Target) -> Result<Told> {
         match verb {
-            Verb::Status => self.device_call(device, "", |path| Call::get("status", path)).await,
-            Verb::Connect => {
-                self.device_call(device, "/_connect", |path| Call::write("connect", Method::POST, path).empty()).await
-            }
+            Verb::Status => self.device_call(device, "", verb).await,
+            Verb::Connect => self.device_call(device, "/_connect", verb).await,
             Verb::Disconnect => self.disconnect(device).await,
         }
     }
@@ -108,16 +116,15 @@ impl Api {
     /// route exists the misspelling is tried, once: nothing was carried out.
     async fn disconnect(&self, device: &Target) -> Result<Told> {
         let configured = self.auth.config.disconnect_path.as_deref().map(|path| path.trim_matches('/'));
-        let call = |path: String| Call::write("disconnect", Method::POST, path).empty();
         let action = |name: &str| format!("/{}", segment(name));
-        let first = self.device_call(device, &action(configured.unwrap_or("_disconnect")), call).await;
+        let first = self.device_call(device, &action(configured.unwrap_or("_disconnect")), Verb::Disconnect).await;
         match first {
             Err(error) if configured.is_none() && is_no_route(&error) => {
                 tracing::info!(
                     "this server has no `_disconnect`; trying `_discconect`, as the vendor's page spells it"
                 );
                 // Where that is no route either, the first answer says what is wrong.
-                self.device_call(device, &action("_discconect"), call)
+                self.device_call(device, &action("_discconect"), Verb::Disconnect)
                     .await
                     .map_err(|other| if is_no_route(&other) { self.neither(&error) } else { other })
             }
@@ -138,24 +145,32 @@ impl Api {
         self.auth.transport.call(&self.auth, &call).await.map(|reply| reply.body)
     }
 
-    async fn device_call(&self, device: &Target, action: &str, call: impl Fn(String) -> Call) -> Result<Told> {
+    async fn device_call(&self, device: &Target, action: &str, verb: Verb) -> Result<Told> {
         // An id may have been copied out of a message, which has the other form.
-        let rest = format!("devices/{}/vpn{action}", segment(&ids::for_path(&device.id)));
-        let made = |scope: &str| call(Self::path(scope, &rest)).within(self.device_timeout);
+        let id = ids::for_path(&device.id);
+        let operation = verb.operation();
+        let safety = if matches!(verb, Verb::Status) { Safety::Read } else { Safety::Once };
+        let made = |scope: &str| {
+            let path = format!("{}/devices/{}/vpn{action}", segment(scope), segment(&id));
+            let call = match safety {
+                Safety::Read => Call::get(operation, path),
+                _ => Call::write(operation, Method::POST, path).empty(),
+            };
+            call.within(self.device_timeout)
+        };
         let reply = self.in_scope(device.scope.as_deref(), made).await?;
-        let call = made(OWN);
-        if call.safety == Safety::Once && reply.body.trim_ascii().is_empty() {
+        if safety == Safety::Once && reply.body.trim_ascii().is_empty() {
             // Any success is one; what came of it is seen by asking.
             return Ok((VpnClientStatus::default(), None));
         }
-        let status: VpnClientStatus = reply.json(PEER, call.operation).map_err(|error| {
+        let status: VpnClientStatus = reply.json(PEER, operation).map_err(|error| {
             let error = error.backend(&self.auth.config.source.name);
-            if call.safety == Safety::Once { error.unknown_outcome() } else { error }
+            if safety == Safety::Once { error.unknown_outcome() } else { error }
         })?;
         let status = status.unwrapped();
-        if call.safety == Safety::Read && status.connected.is_none() {
+        if safety == Safety::Read && status.connected.is_none() {
             let fault = "nothing in it tells whether the VPN is connected";
-            return Err(unparsable(PEER, call.operation, &reply, fault).backend(self.auth.backend()));
+            return Err(unparsable(PEER, operation, &reply, fault).backend(self.auth.backend()));
         }
         Ok((status, self.native.then(|| reply.maybe_json().unwrap_or_default())))
     }
