@@ -77,14 +77,14 @@ impl<'a> Reader<'a> {
         match question.what {
             What::Listed(glob) => {
                 for open in &question.places {
-                    if self.listed(open, glob.as_deref()).await {
+                    if Box::pin(self.listed(open, glob.as_deref())).await {
                         self.any.store(true, Relaxed);
                     }
                 }
             }
             What::Whole => {
                 for open in &question.places {
-                    self.whole(open).await;
+                    Box::pin(self.whole(open)).await;
                 }
             }
             _ => {
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
         if let Some(error) = error {
             return self.failed(&open, target.as_ref(), error);
         }
-        let Some(target) = target else { return self.whole(&open).await };
+        let Some(target) = target else { return Box::pin(self.whole(&open)).await };
         if self.is_new(&open, &target) {
             self.read(&open, target).await;
         }

@@ -22,12 +22,16 @@ impl Protocol for Auth {
         if self.written(headers)? {
             return Ok(self.generation());
         }
-        let _one = self.renewing.lock().await;
-        if !self.written(headers)? {
-            let token = self.acquire(None).await?;
-            headers.insert(AUTHORIZATION, bearer(&token)?);
-        }
-        Ok(self.generation())
+        // Seldom, and in a box: it takes no room in what each device of a fleet does.
+        Box::pin(async {
+            let _one = self.renewing.lock().await;
+            if !self.written(headers)? {
+                let token = self.acquire(None).await?;
+                headers.insert(AUTHORIZATION, bearer(&token)?);
+            }
+            Ok(self.generation())
+        })
+        .await
     }
 
     async fn renew(&self, stale: u64) -> Result<()> {
