@@ -13,6 +13,7 @@ use super::finding::{self, Job, is_in_shard};
 use super::selection::{self, Selection};
 use super::{Emit, Open, emit_failed, emit_failed_in, emit_nothing, emit_status, fan_out, with_error};
 use crate::backend::Listed;
+use crate::backend::room::Room;
 use crate::error::{Error, Result};
 use crate::model::{State, Status, Target, item};
 
@@ -139,6 +140,7 @@ impl<'a> Reader<'a> {
         let is_asked = self.reading.live || (self.reading.native && (glob.is_some() || self.selection.filters()));
         let (sender, mut unknown) = mpsc::unbounded_channel::<Target>();
         let any = AtomicBool::new(false);
+        let room = Arc::new(Room::default());
         let listing = async {
             let mut each = |listed: Listed| {
                 any.store(true, Relaxed);
@@ -148,14 +150,18 @@ impl<'a> Reader<'a> {
                 match listed.status.filter(|_| !is_asked) {
                     Some(status) => self.told(open, Status { target: Some(listed.target), ..status }),
                     // Its reader ends only after this.
-                    None => drop(sender.send(listed.target)),
+                    None => {
+                        room.give();
+                        let _ = sender.send(listed.target);
+                    }
                 }
             };
             let mut failed = |error: Error| {
                 any.store(true, Relaxed);
                 self.failed(open, None, error);
             };
-            let listing = finding::listed(open, self.selection, glob, &mut each, &mut failed).await;
+            let list = finding::listed(open, self.selection, glob, &mut each, &mut failed);
+            let listing = room.list(list).await;
             drop(sender);
             if let Err(error) = listing {
                 any.store(true, Relaxed);
@@ -163,7 +169,7 @@ impl<'a> Reader<'a> {
             }
         };
         let asking = async {
-            let targets = stream::poll_fn(|context| unknown.poll_recv(context));
+            let targets = stream::poll_fn(|context| unknown.poll_recv(context)).inspect(|_| room.take());
             targets.for_each_concurrent(open.jobs, |target| self.asked(open, target)).await;
         };
         join(listing, asking).await;

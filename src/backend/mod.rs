@@ -5,6 +5,7 @@ mod discovery;
 mod events;
 pub mod naming;
 pub mod registry;
+pub mod room;
 mod settings;
 mod tunnels;
 

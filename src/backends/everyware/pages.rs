@@ -12,6 +12,7 @@ use super::accounts::{Account, Part};
 use super::api::Api;
 use super::failure::PEER;
 use super::wire::{Device, Page, VpnConnection};
+use crate::backend::room::make_room;
 use crate::error::Result;
 use crate::http::Call;
 
@@ -121,7 +122,7 @@ impl<T: Entry> Walk<'_, T> {
         for (place, item) in page.items.into_iter().enumerate() {
             if place % TOLD_AT_ONCE == TOLD_AT_ONCE - 1 {
                 // Who prints what is told gets to do so before there is more of it.
-                tokio::task::yield_now().await;
+                make_room().await;
             }
             let key = item.key();
             if key.is_some_and(|key| self.before.contains(key)) {
