@@ -99,17 +99,20 @@ impl<'a> Asks<'a> {
     }
 
     /// Begins with what failed before.
-    #[must_use]
+    ///
+    /// # Errors
+    /// Fails where `-b` names what is no backend.
     pub fn again(
         setup: &'a Setup,
         choice: &'a Choice,
         selection: &'a Selection,
         patience: Patience,
         failures: Failures,
-    ) -> Self {
-        let (source, chosen) = (Some(Source::Failures(failures)), None);
+    ) -> Result<Self> {
+        let (source, chosen) = (Some(Source::Failures(failures)), choice.restriction(&setup.config)?);
         let patience = if patience == Patience::Wait { patience } else { Patience::Fleet };
-        Self { setup, choice, selection, patience, source, chosen, opened: BTreeMap::new(), ahead: VecDeque::new() }
+        let (opened, ahead) = (BTreeMap::new(), VecDeque::new());
+        Ok(Self { setup, choice, selection, patience, source, chosen, opened, ahead })
     }
 
     /// Gives why there is nothing to ask, where the only backend can't be opened.
@@ -214,13 +217,13 @@ impl<'a> Asks<'a> {
     }
 
     fn take_failed(&mut self, failed: Failed) {
-        let is_meant = self.choice.named.is_empty() || self.choice.named.contains(&failed.backend);
+        let is_meant = self.chosen.as_ref().is_none_or(|chosen| chosen.contains(&failed.backend));
         // A backend that is configured no more has nothing to be asked again.
         if !is_meant || !self.setup.config.backends.contains_key(&failed.backend) {
             return;
         }
         let Some(open) = self.open(&failed.backend) else { return };
-        let Failed { backend: _, id, name, kind_word, scope } = failed;
+        let Failed { id, name, kind_word, scope, .. } = failed;
         let what = match (id, name) {
             (Some(id), name) => What::Target(Target { kind: open.info().kind, id, name, kind_word, scope }),
             (None, Some(name)) => What::Name(name),

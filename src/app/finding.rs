@@ -58,8 +58,16 @@ pub async fn plan(setup: &Setup, choice: &Choice, selection: &Selection, patienc
     let asks = Asks::new(setup, choice, selection, patience).await?;
     match asks.refusal() {
         Some(error) => Err(error),
-        None => collect(asks, setup.limits.jobs.unwrap_or(LOOKUPS)).await,
+        None => found(setup, asks).await,
     }
+}
+
+/// Finds everything that is asked about, several at once.
+///
+/// # Errors
+/// Fails as [`collect`] does.
+pub async fn found(setup: &Setup, asks: Asks<'_>) -> Result<Plan> {
+    collect(asks, setup.limits.jobs.unwrap_or(LOOKUPS)).await
 }
 
 /// Finds everything that is asked about.
@@ -77,7 +85,8 @@ pub async fn collect(mut asks: Asks<'_>, width: usize) -> Result<Plan> {
         }
     }
     let none_is_meant = questions.is_empty();
-    let mut found = stream::iter(questions.into_iter().map(|question| found(question, selection))).buffered(width);
+    let mut found =
+        stream::iter(questions.into_iter().map(|question| of_question(question, selection))).buffered(width);
     let mut any = false;
     // What was named twice, perhaps by its name and by a glob, is meant once.
     let mut seen = BTreeSet::new();
@@ -127,7 +136,7 @@ pub(super) fn is_in_shard(selection: &Selection, job: &Job) -> bool {
 }
 
 /// Finds the targets of one question.
-async fn found(question: Question, selection: &Selection) -> Vec<Job> {
+async fn of_question(question: Question, selection: &Selection) -> Vec<Job> {
     let What::Listed(glob) = &question.what else { return resolve(question).await };
     let mut jobs = Vec::new();
     for open in &question.places {

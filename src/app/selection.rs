@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Patience;
-pub use super::finding::{Job, Plan, one, plan};
+pub use super::finding::{Job, Plan, found, one, plan};
 use super::shard::Shard;
 use crate::backend::{Info, naming, registry};
 use crate::config::Config;
@@ -23,6 +23,16 @@ pub struct Choice {
     pub all: bool,
     /// The one that `VPNCTL_BACKEND` names.
     pub environment: Option<String>,
+}
+
+impl Choice {
+    /// Gives the backends that `-b` names; nothing where it is not given.
+    ///
+    /// # Errors
+    /// Fails with `backend.unknown`, and with `usage.ambiguous`.
+    pub fn restriction(&self, config: &Config) -> Result<Option<Vec<String>>> {
+        if self.named.is_empty() { Ok(None) } else { backends(config, self).map(Some) }
+    }
 }
 
 /// One condition on labels.

@@ -174,7 +174,9 @@ impl Command<'_> {
         };
         let progress = self.progress(schema, filter.is_some(), &source.stop);
         let stop = source.stop.clone();
-        let mut writing = Writing::new(report, outcome, sort, self.record.take());
+        let record = self.record.take();
+        let is_retry = record.as_ref().is_some_and(Recorder::is_retry);
+        let mut writing = Writing::new(report, outcome, sort, record);
         let stopped = tokio::select! {
             biased;
             error = filtering::failure(filter.as_mut()) => return Err(error),
@@ -205,7 +207,11 @@ impl Command<'_> {
             return Err(if schema.tells_of_changes() { stopped_by(exit) } else { ended_by(exit) }.into());
         }
         if summary.total == 0 && outcome.verdict().is_none() && !self.global.quiet && shape.is_for_people() {
-            ui::tell("nothing to show");
+            ui::tell(match (is_retry && outcome.total() == 0, self.global.backend.is_empty()) {
+                (true, true) => "nothing failed in the last run",
+                (true, false) => "nothing failed there in the last run",
+                (false, _) => "nothing to show",
+            });
         }
         if self.format.is_json() && outcome.total() > 1 {
             // Scripts find an error in its item. One that has none, as of a list, is told in words: there is one object.

@@ -1,8 +1,10 @@
 //! `--retry-failed`: what a run could not read or do is written down, and asked again by the next.
 
+use std::collections::BTreeSet;
+
 use super::dispatch::Command;
 use super::settings::Settings;
-use crate::app::{Selection, shard::Shard};
+use crate::app::Selection;
 use crate::error::{Error, Result};
 use crate::render::Row;
 use crate::state::failures::{Failed, Failures, Record};
@@ -13,6 +15,9 @@ pub(super) struct Recorder {
     record: Record,
     verb: &'static str,
     part: Option<String>,
+    /// Whether the command chose among the targets of its backends.
+    chosen: bool,
+    is_retry: bool,
 }
 
 impl Recorder {
@@ -35,13 +40,22 @@ impl Recorder {
         };
         let name = name.or_else(|| error.and_then(Error::target_name).map(str::to_owned));
         let Some(backend) = backend.or_else(|| error.and_then(Error::backend_name).map(str::to_owned)) else { return };
-        let words = [id.as_deref(), name.as_deref()];
-        // What has neither is all that a backend has.
-        let whole = (id.is_none() && name.is_none()).then_some("");
-        self.record.ended(&backend, words.into_iter().flatten().chain(whole));
-        if error.is_some() {
-            self.record.failed(&Failed { backend, id, name, kind_word, scope });
+        // What has neither is all that a backend has, or what was chosen of it.
+        let is_whole = id.is_none() && name.is_none();
+        if error.is_some() && is_whole && self.record.leaves(&backend) {
+            return;
         }
+        let words = [id.as_deref(), name.as_deref(), is_whole.then_some("")];
+        self.record.ended(&backend, words.into_iter().flatten());
+        if error.is_some() {
+            let chosen = self.chosen && is_whole;
+            self.record.failed(&Failed { backend, id, name, kind_word, scope, chosen });
+        }
+    }
+
+    /// Tells whether what failed before is done again.
+    pub(super) fn is_retry(&self) -> bool {
+        self.is_retry
     }
 
     /// Keeps it for the next run; `is_whole` says that this one came to its end.
@@ -50,16 +64,37 @@ impl Recorder {
     }
 }
 
+/// What the last run of a verb left behind, as far as it matters before anything is done about it.
+#[derive(Debug, Default)]
+pub(super) struct LeftBehind {
+    /// The backends that it is about.
+    pub(super) backends: BTreeSet<String>,
+    /// The backends of which targets were chosen that could not be found.
+    pub(super) chosen: BTreeSet<String>,
+}
+
 impl Command<'_> {
     /// Has what fails from now on written down.
-    pub(super) fn record(&self, settings: &Settings, verb: &'static str, shard: Option<Shard>, is_retry: bool) {
+    ///
+    /// # Errors
+    /// Fails where `-b` names what is no backend.
+    pub(super) fn record(
+        &self,
+        settings: &Settings,
+        verb: &'static str,
+        chosen: &Selection,
+        is_retry: bool,
+    ) -> Result<()> {
         // What is only simulated, or only said, leaves nothing to be done again.
         if self.global.demo || self.global.dry_run {
-            return;
+            return Ok(());
         }
-        let part = shard.map(|shard| shard.to_string());
-        let record = Record::new(&settings.setup.folder, verb, part.as_deref(), is_retry);
-        self.record.set(Some(Recorder { record, verb, part }));
+        let part = chosen.shard.map(|shard| shard.to_string());
+        let only = settings.choice.restriction(&settings.setup.config)?;
+        let record = Record::new(&settings.setup.folder, verb, part.as_deref(), is_retry).only(only);
+        let chosen = !chosen.names.is_empty() || chosen.file.is_some() || chosen.filters();
+        self.record.set(Some(Recorder { record, verb, part, chosen, is_retry }));
+        Ok(())
     }
 
     /// Gives what the last run of a verb left to be asked again.
@@ -73,5 +108,26 @@ impl Command<'_> {
         }
         let part = chosen.shard.map(|shard| shard.to_string());
         Ok(Failures::of(&settings.setup.folder, verb, part.as_deref()))
+    }
+
+    /// Looks through what the last run of a verb left to be done again.
+    ///
+    /// # Errors
+    /// Fails with `usage` where something else is selected as well, and where `-b` names what is no backend.
+    pub(super) fn look_through(&self, settings: &Settings, verb: &str, chosen: &Selection) -> Result<LeftBehind> {
+        let config = &settings.setup.config;
+        let only = settings.choice.restriction(config)?;
+        let mut left = LeftBehind::default();
+        for failed in self.left_behind(settings, verb, chosen)? {
+            let is_meant = only.as_ref().is_none_or(|only| only.contains(&failed.backend));
+            if !is_meant || !config.backends.contains_key(&failed.backend) {
+                continue;
+            }
+            if failed.chosen {
+                left.chosen.insert(failed.backend.clone());
+            }
+            left.backends.insert(failed.backend);
+        }
+        Ok(left)
     }
 }

@@ -1,6 +1,6 @@
 //! What the last run of a verb could not read or do, for `--retry-failed`: a line for each, in the state folder.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
@@ -31,6 +31,10 @@ pub struct Failed {
     /// The part of the account that it belongs to, where that is not the configured one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// Whether it stands for a choice of the backend's targets that could not be made: which they are only the command
+    /// that chose them can tell.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub chosen: bool,
 }
 
 /// What failed in an earlier run, read as it is needed.
@@ -97,6 +101,10 @@ pub struct Record {
     file: Option<BufWriter<NamedTempFile>>,
     /// What was asked again, by a hash: it is only needed where the run breaks off.
     asked: Option<(RandomState, HashSet<u64>)>,
+    /// The backends that were asked again, where not all were.
+    only: Option<Vec<String>>,
+    /// The backends that could not be asked again, so that what they left before still stands.
+    left: BTreeSet<String>,
 }
 
 impl Record {
@@ -104,7 +112,22 @@ impl Record {
     #[must_use]
     pub fn new(folder: &Folder, verb: &str, part: Option<&str>, is_retry: bool) -> Self {
         let asked = is_retry.then(Default::default);
-        Self { folder: folder.clone(), path: path(folder, verb, part), file: None, asked }
+        let path = path(folder, verb, part);
+        Self { folder: folder.clone(), path, file: None, asked, only: None, left: BTreeSet::new() }
+    }
+
+    /// Says which backends are asked again, where not all are: what the others left stands.
+    #[must_use]
+    pub fn only(self, backends: Option<Vec<String>>) -> Self {
+        Self { only: backends, ..self }
+    }
+
+    /// Notes that a backend could not be asked; tells whether what it left before stands for that.
+    pub fn leaves(&mut self, backend: &str) -> bool {
+        if self.asked.is_some() {
+            self.left.insert(backend.to_owned());
+        }
+        self.asked.is_some()
     }
 
     /// Notes what has ended, well or not, by its id and by its name.
@@ -143,10 +166,12 @@ impl Record {
 
     /// Replaces what the run before left behind. A run that broke off leaves what it should have asked again.
     pub fn keep(mut self, is_whole: bool, verb: &str, part: Option<&str>) {
-        if let (false, Some((state, asked))) = (is_whole, self.asked.take()) {
+        if let Some((state, asked)) = self.asked.take() {
             for failed in Failures::of(&self.folder, verb, part) {
                 let word = failed.id.as_deref().or(failed.name.as_deref()).unwrap_or_default();
-                if !asked.contains(&state.hash_one((failed.backend.as_str(), word))) {
+                let is_elsewhere = self.only.as_ref().is_some_and(|only| !only.contains(&failed.backend));
+                let was_due = !is_whole || self.left.contains(&failed.backend);
+                if is_elsewhere || (was_due && !asked.contains(&state.hash_one((failed.backend.as_str(), word)))) {
                     self.failed(&failed);
                 }
             }
@@ -179,7 +204,7 @@ mod tests {
 
     fn failed(id: &str) -> Failed {
         let (backend, id) = ("plant".to_owned(), Some(id.to_owned()));
-        Failed { backend, id, name: None, kind_word: None, scope: None }
+        Failed { backend, id, name: None, kind_word: None, scope: None, chosen: false }
     }
 
     fn ids(folder: &Folder) -> Vec<String> {
@@ -222,6 +247,22 @@ mod tests {
         // A run that is no retry has no claim on what it did not ask.
         record(&folder, false, &["x"], &[], false);
         assert_eq!(ids(&folder), ["x"]);
+    }
+
+    #[test]
+    fn what_was_not_asked_again_stands() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::new(Some(place.path().to_owned()));
+        record(&folder, false, &["a", "b"], &[], true);
+        let elsewhere = Record::new(&folder, "status", None, true).only(Some(vec!["home".to_owned()]));
+        elsewhere.keep(true, "status", None);
+        assert_eq!(ids(&folder), ["a", "b"], "another backend was asked");
+        let mut unread = Record::new(&folder, "status", None, true);
+        unread.ended("plant", ["a"]);
+        assert!(unread.leaves("plant"), "all that it left stands for the backend");
+        unread.keep(true, "status", None);
+        assert_eq!(ids(&folder), ["b"]);
+        assert!(!Record::new(&folder, "status", None, false).leaves("plant"));
     }
 
     #[test]

@@ -48,14 +48,14 @@ impl Command<'_> {
     ) -> anyhow::Result<Asks<'a>> {
         let Settings { setup, choice, .. } = settings;
         let asks = if is_retry {
-            Asks::again(setup, choice, chosen, Patience::Read, self.left_behind(settings, verb, chosen)?)
+            Asks::again(setup, choice, chosen, Patience::Read, self.left_behind(settings, verb, chosen)?)?
         } else {
             unless_stopped(Asks::new(setup, choice, chosen, Patience::Read)).await?
         };
         if let Some(error) = asks.refusal() {
             return Err(error.into());
         }
-        self.record(settings, verb, chosen.shard, is_retry);
+        self.record(settings, verb, chosen, is_retry)?;
         Ok(asks)
     }
 
