@@ -1,5 +1,6 @@
 //! `connect`, `disconnect` and `reconnect`: idempotent, truthful about what was done, and at an end when it is over.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use futures_util::future::try_join_all;
 
 use super::attempt::{self, Before};
 use super::selection::{self, Job, Plan, Selection};
-use super::{Emit, Open, Setup, emit, emit_failed, mass, with_error};
+use super::{Emit, Open, Setup, emit, emit_failed_in, mass, with_error};
 use crate::backend::{How, Listed, naming};
 use crate::error::{Code, Error, Layer, Result};
 use crate::http;
@@ -123,6 +124,20 @@ pub async fn fill_in(plan: &mut Plan, verb: Verb, selection: &Selection) -> Resu
     Ok(())
 }
 
+/// Leaves alone what an earlier command chose of these backends and could not find: which targets it meant can't be told
+/// any more, and that all of them are changed instead is what nobody asked for.
+pub fn leave_choices(plan: &mut Plan, verb: Verb, backends: &BTreeSet<String>) {
+    let of_choice = |job: &&mut Job| job.target.is_none() && backends.contains(&job.open.info().backend);
+    for job in plan.jobs.iter_mut().filter(of_choice) {
+        job.error.get_or_insert_with(|| {
+            let backend = &job.open.info().backend;
+            let verb = verb.as_str();
+            Error::usage(format!("which targets of `{backend}` the last {verb} meant could not be found out"))
+                .hint(format!("give that command again without --retry-failed, or leave it: vpnctl {verb} TARGET"))
+        });
+    }
+}
+
 async fn whole(job: Job) -> Vec<Job> {
     let Some(targets) = job.open.backend.targets() else { return Vec::new() };
     let mut all = Vec::new();
@@ -204,7 +219,8 @@ pub(super) async fn one(job: Job, act: Act, bound: Option<Duration>, out: &Emit)
                 Some(status) => with_error(open.item(&status, false), &undone.error),
                 None => open.failed_item(target.as_ref(), &undone.error),
             };
-            emit_failed(out, Some(marked(item, act.verb, undone.changed)), undone.error);
+            let scope = target.and_then(|target| target.scope);
+            emit_failed_in(out, scope, marked(item, act.verb, undone.changed), undone.error);
         }
     }
 }

@@ -1,36 +1,77 @@
 //! `list`: what can be connected.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::selection::{self, Plan, Selection};
-use super::{Emit, Open, emit, emit_failed, emit_nothing, with_error};
+use super::{Emit, Open, emit, emit_failed, emit_failed_in, emit_nothing, with_error};
 use crate::backend::{Listed, unsupported};
 use crate::error::Error;
 use crate::model::document::ListItem;
 use crate::model::{Target, Word, item};
 use crate::render::Item;
+use crate::state::failures::Failed;
+
+/// What is listed anew of each backend: the targets that failed, or all where the backend did.
+pub type Again = BTreeMap<String, Option<BTreeSet<Key>>>;
+
+/// What tells a target from others: the part of the account that it belongs to, and its id.
+type Key = (Option<String>, String);
+
+/// Says what is listed, and how.
+#[derive(Debug)]
+pub struct Listing<'a> {
+    /// Which targets.
+    pub selection: &'a Selection,
+    /// Whether each is asked for its state.
+    pub live: bool,
+    /// What failed before, where nothing else is listed.
+    pub again: Option<Again>,
+}
+
+/// Puts together what failed before, by backend.
+#[must_use]
+pub fn again(failures: impl Iterator<Item = Failed>) -> Again {
+    let mut again = Again::new();
+    for Failed { backend, id, scope, .. } in failures {
+        let targets = again.entry(backend).or_insert_with(|| Some(BTreeSet::new()));
+        match (id, targets.as_mut()) {
+            (Some(id), Some(targets)) => drop(targets.insert((scope, id))),
+            (None, _) => *targets = None,
+            (Some(_), None) => {}
+        }
+    }
+    again
+}
 
 /// Emits the targets of every backend of the plan, as pages come in.
-pub async fn run(plan: Plan, selection: &Selection, live: bool, out: &Emit) {
+pub async fn run(plan: Plan, listing: &Listing<'_>, out: &Emit) {
     for (backend, vendor, error) in plan.unopened {
         emit_failed(out, Some(unread(&backend, vendor, &error)), error);
     }
-    join_all(plan.jobs.iter().map(|job| one(&job.open, selection, live, out))).await;
+    join_all(plan.jobs.iter().map(|job| one(&job.open, listing, out))).await;
 }
 
-async fn one(open: &Open, selection: &Selection, live: bool, out: &Emit) {
+async fn one(open: &Open, listing: &Listing<'_>, out: &Emit) {
+    let Listing { selection, live, again } = listing;
     let Some(targets) = open.backend.targets() else {
         return tell_unread(open, unsupported(&*open.backend, "list"), out);
     };
     let info = open.info();
+    let failed_before = again.as_ref().and_then(|again| again.get(&info.backend)?.as_ref());
+    // What failed because it was asked is asked again: what the list says of it was no answer before.
+    let live = *live || failed_before.is_some();
     let mut any = false;
     let mut unasked: Vec<(Target, Labels)> = Vec::new();
     let mut each = |listed: Listed| {
-        if !selection.labels_fit(info, &listed.labels) {
+        let is_due = failed_before.is_none_or(|targets| {
+            let Target { scope, id, .. } = &listed.target;
+            targets.contains(&(scope.clone(), id.clone()))
+        });
+        if !is_due || !selection.labels_fit(info, &listed.labels) {
             return;
         }
         let labels = selection::labels(info, &listed.labels);
@@ -75,7 +116,7 @@ async fn ask(open: &Open, targets: Vec<(Target, Labels)>, selection: &Selection,
                     any.set(true);
                     let error = open.own(error).target(target.label());
                     let item = told(open, &target, Some(Word::Unknown), &labels);
-                    emit_failed(out, Some(with_error(item, &error)), error);
+                    emit_failed_in(out, target.scope.clone(), with_error(item, &error), error);
                 }
             }
         }

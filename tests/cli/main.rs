@@ -38,6 +38,7 @@ mod quirks;
 #[cfg(unix)]
 mod readme;
 mod remembering;
+mod retrying;
 mod schema;
 mod secrets;
 #[cfg(unix)]

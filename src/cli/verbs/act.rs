@@ -2,9 +2,10 @@
 
 use super::unless_stopped;
 use crate::app::act::{self, Act};
+use crate::app::asks::Asks;
 use crate::app::mass::{self, Outlook, Way};
-use crate::app::selection;
-use crate::app::{Emit, Patience};
+use crate::app::selection::{self, Plan};
+use crate::app::{Emit, Patience, Selection};
 use crate::backend::How;
 use crate::cli::args::{Acting, Targets};
 use crate::cli::dispatch::Command;
@@ -22,10 +23,7 @@ impl Command<'_> {
         acting: &Acting,
     ) -> anyhow::Result<Exit> {
         settings::shape(self.global, self.format, Schema::Action)?;
-        self.guard(settings, &acting.targets)?;
-        // A whole fleet takes as long as it takes; each of its targets is bounded by itself.
-        let patience = if self.global.all { Patience::Fleet } else { Patience::Change };
-        let (mut plan, chosen) = self.plan(settings, Some(&acting.targets), patience).await?;
+        let (mut plan, chosen) = self.planned(settings, verb, acting).await?;
         unless_stopped(act::fill_in(&mut plan, verb, &chosen)).await?;
         let mut outlook = Outlook::of(&plan, verb);
         if let Some(most) = acting.max_change.filter(|_| !acting.force) {
@@ -47,8 +45,34 @@ impl Command<'_> {
             batch: acting.batch.and_then(|size| usize::try_from(size).ok()),
             bound: limits.timeout.is_none().then_some(mass::PATIENCE),
         };
+        self.record(settings, verb.as_str(), &chosen, acting.retry_failed)?;
         let job = async |out: Emit| mass::run(plan, act, way, &out).await;
         self.report(Schema::Action, acting.targets.sort, job).await.map(|(exit, _)| exit)
+    }
+
+    /// Finds what is meant, be it what failed before, unless a guard forbids it.
+    async fn planned(
+        &self,
+        settings: &Settings,
+        verb: act::Verb,
+        acting: &Acting,
+    ) -> anyhow::Result<(Plan, Selection)> {
+        let Settings { setup, choice, .. } = settings;
+        if !acting.retry_failed {
+            self.guard(settings, &acting.targets)?;
+            // A whole fleet takes as long as it takes; each of its targets is bounded by itself.
+            let patience = if self.global.all { Patience::Fleet } else { Patience::Change };
+            return self.plan(settings, Some(&acting.targets), patience).await;
+        }
+        let chosen = settings::selection(self.global, Some(&acting.targets), &setup.config)?;
+        let left = self.look_through(settings, verb.as_str(), &chosen)?;
+        act::guard(setup, settings.read_only, &left.backends.into_iter().collect::<Vec<_>>())?;
+        let failures = self.left_behind(settings, verb.as_str(), &chosen)?;
+        let asks = Asks::again(setup, choice, &chosen, Patience::Fleet, failures)?;
+        let mut plan = unless_stopped(selection::found(setup, asks)).await?;
+        act::leave_choices(&mut plan, verb, &left.chosen);
+        // Where all that a backend has failed, it was all that was asked for; and nobody has read what failed.
+        Ok((plan, Selection { all: true, ..chosen }))
     }
 
     /// Refuses before any request where a guard forbids changes.

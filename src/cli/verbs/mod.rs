@@ -22,7 +22,7 @@ use super::report::unless_stopped;
 use super::settings::{self, Settings};
 use crate::app::asks::Asks;
 use crate::app::selection::{self, Plan};
-use crate::app::{Emit, Patience, Selection, list, status};
+use crate::app::{Choice, Emit, Patience, Selection, list, status};
 use crate::error::Exit;
 use crate::model::Schema;
 
@@ -79,13 +79,30 @@ impl Command<'_> {
     pub(in crate::cli) async fn list(&self, settings: &Settings, reading: Reading, sort: bool) -> anyhow::Result<Exit> {
         settings::shape(self.global, self.format, Schema::List)?;
         let chosen = settings::selection(self.global, None, &settings.setup.config)?;
+        let again = if reading.retry_failed { Some(self.listed_badly(settings, &chosen)?) } else { None };
         let unfiltered = Selection { all: chosen.all, ..Selection::default() };
-        let plan = selection::plan(&settings.setup, &settings.choice, &unfiltered, Patience::Read).await?;
-        let job = async |out: Emit| list::run(plan, &chosen, reading.live, &out).await;
+        let plan = match again.as_ref().map(|again| again.keys().cloned().collect::<Vec<_>>()) {
+            Some(named) if named.is_empty() => Plan::default(),
+            Some(named) => {
+                let choice = Choice { named, ..Choice::default() };
+                selection::plan(&settings.setup, &choice, &unfiltered, Patience::Read).await?
+            }
+            None => selection::plan(&settings.setup, &settings.choice, &unfiltered, Patience::Read).await?,
+        };
+        self.record(settings, "list", &chosen, reading.retry_failed)?;
+        let listing = list::Listing { selection: &chosen, live: reading.live, again };
+        let job = async |out: Emit| list::run(plan, &listing, &out).await;
         let (exit, summary) = self.report(Schema::List, sort, job).await?;
         if exit == Exit::Ok && summary.total == 0 && chosen.filters() {
             return Err(selection::empty(&chosen).into());
         }
         Ok(exit)
+    }
+
+    /// Gives what the last `list` could not read.
+    fn listed_badly(&self, settings: &Settings, chosen: &Selection) -> anyhow::Result<list::Again> {
+        let left = self.look_through(settings, "list", chosen)?.backends;
+        let failures = self.left_behind(settings, "list", chosen)?;
+        Ok(list::again(failures.filter(|failed| left.contains(&failed.backend))))
     }
 }
