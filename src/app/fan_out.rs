@@ -47,8 +47,11 @@ where
     };
     join(feed, join_all(workers)).await;
     if out.stop().is_reached() {
-        let failed = out.stop().failed();
-        tracing::warn!("ended after {failed} failures (--fail-fast or --max-failures): what was not begun is not told");
+        let failures = match out.stop().failed() {
+            1 => "1 failure".to_owned(),
+            failed => format!("{failed} failures"),
+        };
+        tracing::warn!("ended after {failures} (--fail-fast or --max-failures): what was not begun is not told");
     }
 }
 
