@@ -21,6 +21,7 @@ mod demo;
 mod documents;
 mod errors;
 mod failing;
+mod fleets;
 mod following;
 mod guards;
 mod help;
@@ -41,12 +42,15 @@ mod remembering;
 mod retrying;
 mod schema;
 mod secrets;
+mod selecting;
 #[cfg(unix)]
 mod serving;
+mod sharding;
 #[cfg(unix)]
 mod signals;
 mod situations;
 mod switching;
+mod targets_from;
 #[cfg(unix)]
 mod terminal;
 mod topics;
