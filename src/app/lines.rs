@@ -108,8 +108,9 @@ fn elsewhere<R: Read + Send + 'static>(mut reader: BufReader<R>) -> Source {
                 Ok(lines) => lines.is_empty(),
                 Err(_) => true,
             };
+            let is_end = is_last && batch.is_ok();
             // Who read them is gone where they can't be sent.
-            if (is_last && batch.is_ok()) || sender.blocking_send(batch).is_err() || is_last {
+            if is_end || sender.blocking_send(batch).is_err() || is_last {
                 return;
             }
         }

@@ -45,6 +45,9 @@ pub async fn run(asks: Asks<'_>, reading: Reading, out: &Emit) {
 /// What is read of the one VPN of a backend, for all of its targets that are asked about.
 type Shared = Arc<OnceCell<Result<Status>>>;
 
+/// What tells a target from all others: its backend, the part of the account, its id.
+type Key = (String, Option<String>, String);
+
 struct Reader<'a> {
     selection: &'a Selection,
     reading: Reading,
@@ -54,7 +57,7 @@ struct Reader<'a> {
     /// What was read already. What was named twice on the command line, perhaps by its name and by a glob, is meant once;
     /// the lines of a file are taken as they stand, for remembering a million of them is what reading them as they are
     /// needed avoids.
-    seen: Option<Mutex<BTreeSet<(String, Option<String>, String)>>>,
+    seen: Option<Mutex<BTreeSet<Key>>>,
     /// Whether anything was found, in whatever part of the fleet.
     any: AtomicBool,
     shared: Mutex<BTreeMap<String, Shared>>,

@@ -251,7 +251,7 @@ impl Auth {
     /// Forgets session and pairing.
     pub(super) fn forget(&self, guard: &Guard) {
         let memory = Memory::default();
-        keep(&guard, &memory);
+        keep(guard, &memory);
         self.set_memory(memory);
     }
 }
