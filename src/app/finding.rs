@@ -259,6 +259,9 @@ pub(super) async fn listed(
 /// Settles a name that was looked up in several backends: found in one, the others don't matter; found in several, it
 /// is ambiguous; found nowhere, it is told once.
 fn settled(name: &str, mut jobs: Vec<Job>) -> Vec<Job> {
+    if jobs.len() == 1 {
+        return jobs;
+    }
     let missing = |job: &Job| job.error.as_ref().is_some_and(|error| error.code() == Code::TargetNotFound);
     let places: Vec<String> = jobs
         .iter()

@@ -23,6 +23,9 @@ pub(super) struct Recorder {
 impl Recorder {
     /// Notes a row: that it has ended, and where it failed that it did.
     pub(super) fn note(&mut self, row: Option<&Row>, error: Option<&Error>, scope: Option<String>) {
+        if error.is_none() && !self.is_retry {
+            return;
+        }
         let text = |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_str).map(str::to_owned);
         let (backend, id, name, kind_word) = match row {
             Some(Row::Status(row)) => {

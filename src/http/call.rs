@@ -165,6 +165,9 @@ pub fn header_value(name: &str, value: &str, secret: bool) -> Result<HeaderValue
 pub fn segment(text: &str) -> String {
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
     const SET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~').remove(b'.');
+    if !text.starts_with('.') && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_~.".contains(&byte)) {
+        return text.to_owned();
+    }
     match text {
         // A URL parser would take these for steps in the path, even encoded.
         "." => "%252E".to_owned(),

@@ -3,6 +3,7 @@
 //! A vendor describes a [`Call`]; [`Transport::call`] sends it within its deadline, adds credentials, renews them
 //! once, repeats reads that failed temporarily, and caps what it reads. Vendors never retry by themselves.
 
+mod address;
 mod bare_key;
 mod brake;
 pub mod call;
@@ -19,6 +20,7 @@ pub mod tls;
 pub mod ws;
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -155,20 +157,29 @@ impl Transport {
     /// # Errors
     /// Fails with what the network, the server or the vendor's answer said; see [`Protocol::verdict`].
     pub async fn call(&self, protocol: &dyn Protocol, call: &Call) -> Result<Reply> {
+        match self.attempt(protocol, call, false).await {
+            Ok(Answer { reply, verdict: Verdict::Done, .. }) => Ok(reply),
+            // Seldom, and in a box: it takes no room in what each device of a fleet does.
+            first => Box::pin(self.call_on(protocol, call, first)).await,
+        }
+    }
+
+    /// Goes on with a call whose first attempt was not all.
+    async fn call_on(&self, protocol: &dyn Protocol, call: &Call, first: Result<Answer>) -> Result<Reply> {
+        let mut attempt = first;
         let mut waits =
             ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_factor(2.0).with_max_times(REPEATS).build();
         let mut renewed = false;
         let mut earlier: Option<Error> = None;
-        let mut refusal = None;
         loop {
-            let attempt =
-                self.attempt(protocol, call, refusal.take().is_some_and(|refusal: Refusal| refusal.first)).await;
+            let mut refusal = None;
             let error = match attempt {
                 Ok(Answer { reply, verdict: Verdict::Done, .. }) => return Ok(reply),
                 Ok(Answer { generation, verdict: Verdict::Stale(error), .. }) if call.authorized && !renewed => {
                     tracing::debug!(operation = call.operation, "the session has ended: {error}");
                     protocol.renew(generation).await.map_err(|error| self.told(before_the_call(error)))?;
                     renewed = true;
+                    attempt = self.attempt(protocol, call, false).await;
                     continue;
                 }
                 Ok(Answer { reply, verdict: Verdict::Stale(error) | Verdict::Failed(error), refused, .. }) => {
@@ -196,6 +207,8 @@ impl Transport {
                 tokio::time::sleep(wait).await;
             }
             earlier = Some(error);
+            let goes_first = refusal.is_some_and(|refusal: Refusal| refusal.first);
+            attempt = self.attempt(protocol, call, goes_first).await;
         }
     }
 
@@ -337,6 +350,7 @@ impl Transport {
             let body = read_capped(response, &self.settings, call).await?;
             Ok((version, Reply { status, headers, body, confidential: call.confidential }))
         };
+        let work = pin!(work);
         let result = match tokio::time::timeout(limit, work).await {
             Ok(result) => result,
             Err(_) if deadline.has_passed() => Err(self.deadline_passed(call).into()),
@@ -386,41 +400,6 @@ impl Transport {
         .hint("correct `url` of the backend; a redirect could send credentials to a stranger")
     }
 
-    /// Makes the URL of a call; a path is joined to the backend's URL and never leaves its origin.
-    fn address(&self, call: &Call) -> Result<Url> {
-        let base = &self.settings.url;
-        let path = call.path.trim_start_matches('/');
-        let mut url = if call.from_root || !is_plain(path) {
-            self.joined(call, path)?
-        } else {
-            // Nearly always; reading the whole URL again for each device of a fleet costs more.
-            let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-            let mut url = base.clone();
-            url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
-            url.set_query(query);
-            url
-        };
-        if let Some(name) = &self.settings.tls.server_name {
-            // The name is verified and sent; the resolver connects to where the configured host is.
-            url.set_host(Some(name)).map_err(|_| Error::config(format!("tls.server_name `{name}` is no host name")))?;
-        }
-        Ok(url)
-    }
-
-    fn joined(&self, call: &Call, path: &str) -> Result<Url> {
-        let base = &self.settings.url;
-        let url = if call.from_root {
-            base.join(&format!("/{path}"))
-        } else {
-            Url::parse(&format!("{}/{path}", base.as_str().trim_end_matches('/')))
-        }
-        .map_err(|error| Error::usage(format!("`{}` is no path: {error}", call.path)))?;
-        if url.origin() == base.origin() {
-            return Ok(url);
-        }
-        Err(Error::usage(format!("`{}` leaves {}", call.path, base.origin().ascii_serialization())))
-    }
-
     /// Gives the one TLS configuration, for requests and WebSockets alike.
     fn tls(&self) -> Result<rustls::ClientConfig> {
         if let Some(made) = self.tls.get() {
@@ -467,11 +446,6 @@ fn next_wait(waits: &mut impl Iterator<Item = Duration>, error: &Error, refusal:
         Some(Refusal { pause, .. }) => waits.next().map(|_| pause),
         None => waits.next().map(|wait| error.wait().unwrap_or(wait)),
     }
-}
-
-/// Tells whether a path has nothing in it that a URL is read differently for.
-fn is_plain(path: &str) -> bool {
-    path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_~.%/?&=,:".contains(&byte))
 }
 
 /// Takes a login's failure as that of the call that needed it: the call itself was not sent, and a login that may have

@@ -68,7 +68,31 @@ impl Renderer for Document {
 pub(super) struct Lines {
     schema: Schema,
     shape: Shape,
-    line: Vec<u8>,
+    line: Text,
+}
+
+/// A text that is written in many short pieces: quotes, colons, keys.
+#[derive(Default)]
+struct Text(Vec<u8>);
+
+impl Write for Text {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.write_all(piece).map(|()| piece.len())
+    }
+
+    fn write_all(&mut self, piece: &[u8]) -> io::Result<()> {
+        if piece.len() > 4 {
+            self.0.extend_from_slice(piece);
+        } else {
+            // Copying a byte or two by the library's way costs several times what the byte does.
+            piece.iter().for_each(|byte| self.0.push(*byte));
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// An object with its type in front.
@@ -82,7 +106,7 @@ struct Typed<T> {
 
 impl Lines {
     pub(super) fn new(schema: Schema, shape: Shape) -> Self {
-        Self { schema, shape, line: Vec::new() }
+        Self { schema, shape, line: Text::default() }
     }
 }
 
@@ -96,10 +120,10 @@ impl Renderer for Lines {
             return self.item(out, Row::Status(row).into_item());
         }
         let kind = self.schema.name();
-        self.line.clear();
+        self.line.0.clear();
         append(&mut self.line, &Typed { kind, document: row.document() })?;
-        self.line.push(b'\n');
-        out.write_all(&self.line)
+        self.line.0.push(b'\n');
+        out.write_all(&self.line.0)
     }
 
     fn finish(&mut self, out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
@@ -124,7 +148,7 @@ pub(super) fn pretty(value: &impl Serialize) -> io::Result<String> {
 }
 
 /// Adds JSON on one line to a text.
-fn append(text: &mut Vec<u8>, value: &impl Serialize) -> io::Result<()> {
+fn append(text: &mut Text, value: &impl Serialize) -> io::Result<()> {
     value.serialize(&mut serde_json::Serializer::with_formatter(text, Escaping(CompactFormatter)))?;
     Ok(())
 }
