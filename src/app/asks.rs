@@ -140,6 +140,15 @@ impl<'a> Asks<'a> {
         self.selection
     }
 
+    /// Tells how many targets are asked about, where that is known before.
+    #[must_use]
+    pub fn expected(&self) -> Option<usize> {
+        let names = &self.selection.names;
+        let all_are_named =
+            !names.is_empty() && (self.selection.by_id || !names.iter().any(|name| naming::is_glob(name)));
+        (all_are_named && self.source.is_none() && self.selection.shard.is_none()).then_some(names.len())
+    }
+
     /// Tells whether what failed before is asked again.
     #[must_use]
     pub fn is_retry(&self) -> bool {

@@ -30,6 +30,9 @@ pub struct Reading {
 pub async fn run(asks: Asks<'_>, reading: Reading, out: &Emit) {
     let reader = Reader::new(&asks, reading, out);
     let is_retry = asks.is_retry();
+    if let Some(expected) = asks.expected() {
+        out.stop().expect(expected);
+    }
     let unopened = |backend: &str, vendor, error: Error| {
         reader.any.store(true, Relaxed);
         let unread = item::unread(backend, vendor, None, jiff::Timestamp::now());
