@@ -255,3 +255,46 @@ fn devices_that_a_list_could_not_ask_are_asked_again_and_no_other() {
     let run = bench.run("list --retry-failed -o json").ends(0);
     assert_eq!((run.items().len(), called(&bench).len(), left(&bench, "list").len()), (2, 2, 0), "{run}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_command_runs_once_its_target_can_be_connected() {
+    let bench = fleet();
+    let ran = || std::fs::remove_file(bench.path("ran")).is_ok();
+    bench.fault("everyware", "broken=8");
+    bench.run("with everyware/gw-000016 -- touch ran").ends(125).tells("Cannot start OpenVPN");
+    called(&bench);
+    bench.run("with --retry-failed -- touch ran").ends(125).tells("gw-000016");
+    assert_eq!((called(&bench).len(), left(&bench, "with").len(), ran()), (1, 1, false));
+    bench.context("everyware").faults.clear("broken");
+    // What is refused, wrong or only said tells nothing of the target.
+    bench.requests();
+    for line in ["--retry-failed --read-only", "--retry-failed gw-000016", "--retry-failed -b nobody", "-b everyware"] {
+        bench.run(&format!("with {line} -- touch ran")).ends(125);
+    }
+    bench.run("with --retry-failed -b freebox -- touch ran").ends(0).tells("the command was not run");
+    assert_eq!((bench.requests(), ran()), (0, false));
+    bench.run("with --retry-failed --dry-run -- touch ran").ends(0).tells("would connect `gw-000016`");
+    assert_eq!((writes(&bench), left(&bench, "with").len(), ran()), (0, 1, false));
+    called(&bench);
+    bench.run("with --retry-failed -- touch ran").ends(0).quietly();
+    assert_eq!((writes(&bench), called(&bench).len(), left(&bench, "with").len(), ran()), (2, 1, 0, true));
+    bench.requests();
+    let run = bench.run("with --retry-failed -- touch ran").ends(0).without_output();
+    assert_eq!(run.stderr, "nothing failed in the last run, so the command was not run\n");
+    assert_eq!((bench.requests(), ran()), (0, false));
+    // That the command itself fails is its own affair.
+    bench.run("with everyware/gw-000016 -- false").ends(1);
+    assert!(!bench.state().join("failed/with.ndjson").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn the_one_vpn_of_a_box_is_tried_again_for_a_command() {
+    let bench = Bench::new();
+    bench.fault("freebox", "not-json");
+    bench.run("with freebox/vpn1 -- touch ran").ends(125);
+    bench.context("freebox").faults.clear_all();
+    let run = bench.run("with --retry-failed -- sh -c 'echo $VPNCTL_BACKEND/$VPNCTL_TARGET'").ends(0);
+    assert_eq!((run.stdout.as_str(), left(&bench, "with").len()), ("freebox/Downloads\n", 0));
+}

@@ -22,6 +22,9 @@ pub(in crate::cli) struct With {
     /// Switch the router's own VPN on first (IXON); it stays on.
     #[arg(long)]
     pub(in crate::cli) wake: bool,
+    /// Connect the target that the last run of this command could not connect; where it could, nothing is run.
+    #[arg(long)]
+    pub(in crate::cli) retry_failed: bool,
     /// The command and its arguments.
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(in crate::cli) command: Vec<OsString>,

@@ -4,8 +4,9 @@ use std::pin::pin;
 use std::time::Instant;
 
 use crate::app::act::{self, Act};
+use crate::app::asks::Asks;
 use crate::app::with::{self, Left, Unrestored, Visit};
-use crate::app::{Patience, selection};
+use crate::app::{Patience, Selection, selection};
 use crate::backend::How;
 use crate::cli::args::{Targets, With};
 use crate::cli::child::{self, Caught, Signals};
@@ -13,17 +14,24 @@ use crate::cli::dispatch::Command;
 use crate::cli::settings::{self, Settings};
 use crate::error::{Code, Error, Exit, Layer, Result};
 use crate::model::Status;
+use crate::ui;
 
 impl Command<'_> {
     pub(in crate::cli) async fn with(&self, settings: &Settings, with: &With) -> anyhow::Result<Exit> {
         let names = with.target.iter().cloned().collect();
         let targets = Targets { targets: names, id: with.id, targets_from: None, shard: None, sort: false };
-        self.guard(settings, &targets)?;
+        let chosen = settings::selection(self.global, Some(&targets), &settings.setup.config)?;
+        if !with.retry_failed {
+            self.guard(settings, &targets)?;
+        } else if self.nothing_failed(settings, &chosen)? {
+            return Ok(Exit::Ok);
+        }
         let program = with.command.first().ok_or_else(|| Error::usage("there is no command to run"))?;
         child::check(program)?;
+        self.record(settings, act::Verb::With.as_str(), &chosen, with.retry_failed)?;
         let mut signals = Signals::listen();
         let visit = tokio::select! {
-            visit = self.visit(settings, with, &targets) => visit?,
+            visit = self.visit(settings, with, &chosen) => visit.inspect_err(|error| self.settle(Some(error)))?,
             caught = signals.next() => return Err(stopped(caught, "nothing was changed").into()),
         };
         if self.global.dry_run {
@@ -33,11 +41,15 @@ impl Command<'_> {
             return Ok(Exit::Ok);
         }
         let status = match connected(&visit, &mut signals).await {
-            Ok(status) => status,
+            Ok(status) => {
+                self.settle(None);
+                status
+            }
             Err(Missed::GivenUp(caught)) => {
                 return Err(Error::from(visit.leave().given_up().with_exit(caught.exit())).into());
             }
             Err(Missed::Failed(error)) => {
+                self.settle(Some(&error));
                 if !visit.has_changed() {
                     return Err(error.into());
                 }
@@ -58,11 +70,38 @@ impl Command<'_> {
         }
     }
 
+    /// Tells whether there is nothing to connect again, and says so; refuses where a guard forbids it.
+    fn nothing_failed(&self, settings: &Settings, chosen: &Selection) -> Result<bool> {
+        let left = self.look_through(settings, act::Verb::With.as_str(), chosen)?.backends;
+        let nothing = left.is_empty();
+        act::guard(&settings.setup, settings.read_only, &left.into_iter().collect::<Vec<_>>())?;
+        if nothing && !self.global.quiet {
+            ui::tell("nothing failed in the last run, so the command was not run");
+        }
+        Ok(nothing)
+    }
+
+    /// Writes down, for `--retry-failed`, whether the target could be connected.
+    fn settle(&self, error: Option<&Error>) {
+        let Some(mut record) = self.record.take() else { return };
+        // What was asked for wrongly, or ended by a signal, tells nothing of a target.
+        if error.is_some_and(|error| error.exit() == Exit::Usage || error.code() == Code::Interrupted) {
+            return;
+        }
+        record.note(None, error, None);
+        record.keep(true);
+    }
+
     /// Finds what is meant, and notes what is there.
-    async fn visit(&self, settings: &Settings, with: &With, targets: &Targets) -> Result<Visit> {
-        let chosen = settings::selection(self.global, Some(targets), &settings.setup.config)?;
-        let mut plan = selection::plan(&settings.setup, &settings.choice, &chosen, Patience::Wait).await?;
-        act::fill_in(&mut plan, act::Verb::With, &chosen).await?;
+    async fn visit(&self, settings: &Settings, with: &With, chosen: &Selection) -> Result<Visit> {
+        let Settings { setup, choice, .. } = settings;
+        let mut plan = if with.retry_failed {
+            let failures = self.left_behind(settings, act::Verb::With.as_str(), chosen)?;
+            selection::found(setup, Asks::again(setup, choice, chosen, Patience::Wait, failures)?).await?
+        } else {
+            selection::plan(setup, choice, chosen, Patience::Wait).await?
+        };
+        act::fill_in(&mut plan, act::Verb::With, chosen).await?;
         let act = Act {
             verb: act::Verb::With,
             wait: !with.no_wait,
