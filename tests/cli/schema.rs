@@ -201,7 +201,7 @@ const WELL: Scene = &[
     ("reconnect -b freebox", 0),
     ("reconnect -b freebox nobody", 6),
     ("disconnect -b freebox --no-wait", 0),
-    ("disconnect -A --yes", 10),
+    ("disconnect -A --yes", 0),
     ("disconnect -b freebox --read-only", 9),
     ("wait -b ixon --for disconnected,failed", 0),
     ("wait -b ixon --for connected --timeout 300ms", 8),
