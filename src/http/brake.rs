@@ -16,11 +16,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::Deadline;
+use crate::error::{Code, Error, Layer};
 
 /// The first pause where the server names none; it doubles with each refusal that follows without a success.
 const FIRST: Duration = Duration::from_millis(200);
-/// The longest pause where the server names none.
-const MOST: Duration = Duration::from_secs(30);
+/// The longest pause where the server names none: a server that is well again is not to be waited for.
+const MOST: Duration = Duration::from_secs(1);
+/// After which time of nothing but refusals, and after how many, those who wait are told so: one after the other would
+/// take a fleet for ever, and one of them still finds out whether the server is well again.
+const LOST_AFTER: Duration = Duration::from_secs(60);
+const LOST: u32 = 4;
 /// The longest pause that is waited for where there is no deadline: IXON's block.
 pub(super) const PATIENCE: Duration = Duration::from_secs(600);
 /// The shortest pause that somebody who waits is told of.
@@ -51,8 +56,9 @@ struct Inner {
     aloft: usize,
     /// Calls of any era that were sent and are not over.
     flying: usize,
-    /// Pauses since the last success.
+    /// Pauses since the last success, and when the first of them began.
     refusals: u32,
+    since: Option<Instant>,
     announced: bool,
     next: u64,
     /// Who waits: who goes first, then by age.
@@ -72,6 +78,7 @@ impl Default for Inner {
             aloft: 0,
             flying: 0,
             refusals: 0,
+            since: None,
             announced: false,
             next: 0,
             queue: BTreeMap::new(),
@@ -92,8 +99,28 @@ pub(super) struct Pass {
 pub(super) enum Shut {
     /// The pause is longer than may be waited for: how long it still is, and the status that asked for it.
     Blocked(Duration, u16),
+    /// The server has refused everything for so long, by that status.
+    Lost(Duration, u16),
     /// The deadline has passed.
     Late,
+}
+
+impl Shut {
+    /// Gives the error of a call that is not sent for it; nothing where it is the deadline's.
+    pub(super) fn error(&self, peer: &str) -> Option<Error> {
+        let (Self::Blocked(time, status) | Self::Lost(time, status)) = self else { return None };
+        let code = if *status == 429 { Code::HttpRateLimited } else { Code::HttpServerError };
+        let seconds = time.as_secs_f64().ceil();
+        let error = if let Self::Lost(..) = self {
+            let what = format!("{peer} has refused everything for {seconds} s ({status}), so this was not asked");
+            Error::new(code, Layer::Http, what).hint("look at the server; --retry-failed asks for what is missing")
+        } else {
+            let what = format!("{peer} asked for a pause ({status}), which lasts {seconds} s more");
+            let named = Some(Duration::from_secs_f64(seconds));
+            Error::new(code, Layer::Http, what).retry_after(named).hint("wait, and ask less often")
+        };
+        Some(error.later())
+    }
 }
 
 /// Says what a refusal means for the call.
@@ -199,6 +226,10 @@ impl Inner {
     fn shut(&self, deadline: Deadline) -> Option<Shut> {
         let left = self.until?.saturating_duration_since(Instant::now());
         let most = deadline.left().unwrap_or(PATIENCE);
+        let refused_for = self.since.map(|since| since.elapsed()).filter(|long| *long >= LOST_AFTER);
+        if let Some(long) = refused_for.filter(|_| self.refusals >= LOST && !left.is_zero()) {
+            return Some(Shut::Lost(long, self.status));
+        }
         (!left.is_zero() && left > most).then_some(Shut::Blocked(left, self.status))
     }
 
@@ -213,6 +244,7 @@ impl Inner {
             (self.window, self.gained, self.inside, self.aloft) = (1, 0, 0, 0);
             self.era += 1;
             self.refusals += 1;
+            self.since.get_or_insert_with(Instant::now);
             self.status = status;
         }
         let usual = || FIRST.saturating_mul(1 << (self.refusals.clamp(1, 16) - 1)).min(MOST);
@@ -229,7 +261,7 @@ impl Inner {
         if era != self.era {
             return;
         }
-        self.refusals = 0;
+        (self.refusals, self.since) = (0, None);
         if self.window == usize::MAX {
             return;
         }
@@ -355,7 +387,7 @@ mod tests {
     async fn pauses_grow_where_none_is_named_and_are_told_once_where_they_are_long() {
         let brake = Brake::default();
         let mut told = Vec::new();
-        for expected in [200, 400, 800, 1600] {
+        for expected in [200, 400, 800, 1000] {
             let pass = sent(&brake).await;
             let refusal = pass.refused(None, 429, Deadline::none());
             assert_eq!(refusal.pause, Duration::from_millis(expected));
@@ -375,6 +407,26 @@ mod tests {
         assert!(matches!(brake.enter(false, short).await, Err(Shut::Blocked(..))));
         sent_later(&brake).refused(Some(Duration::from_secs(3600)), 429, Deadline::none());
         assert!(matches!(brake.enter(false, Deadline::none()).await, Err(Shut::Blocked(_, 429))));
+    }
+
+    #[tokio::test]
+    async fn where_nothing_but_refusals_come_those_who_wait_are_told_and_one_still_tries() {
+        let brake = Brake::default();
+        for _ in 0..super::LOST {
+            sent_later(&brake).refused(Some(Duration::from_secs(9)), 503, Deadline::none());
+            brake.lock().until = None;
+        }
+        let refusal = sent_later(&brake).refused(Some(Duration::from_secs(9)), 503, Deadline::none());
+        assert!(refusal.counts && brake.lock().shut(Deadline::none()).is_none(), "it has not been so for long");
+        let long_ago = std::time::Instant::now().checked_sub(super::LOST_AFTER);
+        brake.lock().since = long_ago;
+        assert!(matches!(brake.enter(false, Deadline::none()).await, Err(Shut::Lost(_, 503))));
+        brake.lock().until = None;
+        let tries = sent(&brake).await;
+        assert_eq!(room(&brake).await.len(), 0, "one alone finds out");
+        tries.taken();
+        drop(tries);
+        assert!(brake.lock().since.is_none() && !room(&brake).await.is_empty());
     }
 
     /// What was in flight all the time.

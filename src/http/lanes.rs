@@ -363,6 +363,17 @@ impl Lane {
         waits.then(|| self.begun.load(Ordering::Acquire))
     }
 
+    /// Tells how many connections it may have.
+    fn places(&self) -> usize {
+        POOL + self.shared.lock().grown
+    }
+
+    /// Notes that the server closes the connection by which it has answered.
+    fn closed(&self) {
+        // An HTTP/2 connection never says so in an answer, and none was opened where none was counted.
+        let _ = self.connects.try_update(Ordering::AcqRel, Ordering::Acquire, |count| count.checked_sub(1));
+    }
+
     /// Has the connections that are held back look again.
     fn settled(&self) {
         if self.held.load(Ordering::Acquire) > 0 {
@@ -397,9 +408,12 @@ impl Place {
         self.sent = true;
     }
 
-    /// Notes that an answer came, by which version and after how long.
-    pub(super) fn answered(&mut self, version: Version, took: Duration) {
+    /// Notes that an answer came, by which version and after how long, and whether its connection is closed by it.
+    pub(super) fn answered(&mut self, version: Version, took: Duration, closes: bool) {
         self.answered = Some((version, took));
+        if closes {
+            self.track.lane.closed();
+        }
     }
 }
 

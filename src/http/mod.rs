@@ -27,7 +27,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use bytes_cap::read_capped;
-use reqwest::header::{HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
+use reqwest::Version;
+use reqwest::header::{CONNECTION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -317,15 +318,8 @@ impl Transport {
 
     /// Says why a call is not sent at all.
     fn shut(&self, call: &Call, shut: &Shut) -> Error {
-        let Shut::Blocked(left, status) = shut else { return self.deadline_passed(call) };
-        let code = if *status == 429 { Code::HttpRateLimited } else { Code::HttpServerError };
-        let seconds = left.as_secs_f64().ceil();
-        let what = format!("{} asked for a pause ({status}), which lasts {seconds} s more", self.settings.peer);
-        Error::new(code, Layer::Http, what)
-            .later()
-            .retry_after(Some(Duration::from_secs_f64(seconds)))
-            .hint("wait, and ask less often")
-            .backend(&self.settings.backend)
+        let error = shut.error(&self.settings.peer).unwrap_or_else(|| self.deadline_passed(call));
+        error.backend(&self.settings.backend)
     }
 
     async fn exchange(&self, call: &Call, headers: HeaderMap, place: &mut Place) -> Result<Reply, Broken> {
@@ -358,7 +352,7 @@ impl Transport {
         };
         let took = started.elapsed();
         let result = result.map(|(version, reply)| {
-            place.answered(version, took);
+            place.answered(version, took, closes(version, &reply.headers));
             reply
         });
         let told = result.as_ref().map_err(|broken: &Broken| &broken.error);
@@ -446,6 +440,14 @@ fn next_wait(waits: &mut impl Iterator<Item = Duration>, error: &Error, refusal:
         Some(Refusal { pause, .. }) => waits.next().map(|_| pause),
         None => waits.next().map(|wait| error.wait().unwrap_or(wait)),
     }
+}
+
+/// Tells whether a connection of HTTP/1.x ends with its answer.
+fn closes(version: Version, headers: &HeaderMap) -> bool {
+    let says = |word: &str| {
+        headers.get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(word.as_bytes()))
+    };
+    version < Version::HTTP_2 && (says("close") || (version < Version::HTTP_11 && !says("keep-alive")))
 }
 
 /// Takes a login's failure as that of the call that needed it: the call itself was not sent, and a login that may have

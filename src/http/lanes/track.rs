@@ -2,10 +2,11 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -23,6 +24,11 @@ pub(in crate::http) struct Track {
     pub(super) stage: AtomicU8,
     pub(super) warms: AtomicBool,
 }
+
+/// After which time a connection that is not given back is taken for gone.
+const GONE: Duration = Duration::from_millis(500);
+/// How often one who waits for that looks by itself.
+const LOOK: Duration = Duration::from_millis(10);
 
 tokio::task_local! {
     /// The call that is being sent; a connection that is asked for is asked for by it.
@@ -182,7 +188,7 @@ impl Track {
         lane.held.fetch_add(1, Ordering::AcqRel);
         let _held = Held(&lane.held);
         while !self.goes_first() {
-            let mut changed = std::pin::pin!(lane.change.notified());
+            let mut changed = pin!(lane.change.notified());
             changed.as_mut().enable();
             if self.stage.load(Ordering::Acquire) != HANDED {
                 return false;
@@ -197,6 +203,25 @@ impl Track {
                 if self.stage.load(Ordering::Acquire) != HANDED {
                     return false;
                 }
+            }
+        }
+        // No more calls are with the client than the pool has places, so where as many connections were opened one of
+        // them is about to be free, however long that takes on a busy machine; else it is gone, which nothing tells.
+        let since = Instant::now();
+        while lane.connects.load(Ordering::Acquire) >= lane.places() {
+            if since.elapsed() >= GONE {
+                lane.connects.fetch_sub(1, Ordering::AcqRel);
+                break;
+            }
+            let mut changed = pin!(lane.change.notified());
+            changed.as_mut().enable();
+            if self.stage.load(Ordering::Acquire) != HANDED {
+                return false;
+            }
+            // Who does not come in time looks again.
+            let _ = tokio::time::timeout(LOOK, changed).await;
+            if self.stage.load(Ordering::Acquire) != HANDED {
+                return false;
             }
         }
         lane.connects.fetch_add(1, Ordering::AcqRel);
