@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::lines::Lines;
 use super::selection::{self, Choice, Selection};
 use super::{Open, Patience, Setup};
-use crate::backend::naming;
+use crate::backend::{naming, registry};
 use crate::error::{Error, Result};
 use crate::model::Target;
 use crate::state::failures::{Failed, Failures};
@@ -205,6 +205,12 @@ impl<'a> Asks<'a> {
     }
 
     fn take_name(&mut self, name: &str) -> Result<()> {
+        if self.selection.filters() && (self.selection.by_id || !naming::is_glob(name)) {
+            // Only a list tells what labels a target has; leaving them out would select what was not meant.
+            return Err(Error::usage(format!("`{name}` is named, and -l or --state choose as well"))
+                .target(name)
+                .hint("name targets, or choose among all of them or those that a glob fits: 'gw-*' -l site=lyon"));
+        }
         let own = name.split_once('/').filter(|(prefix, _)| self.setup.config.backends.contains_key(*prefix));
         let what = |name: &str| match name {
             id if self.selection.by_id => What::Id(id.to_owned()),
@@ -254,7 +260,14 @@ impl<'a> Asks<'a> {
             return opened.clone();
         }
         let settings = self.setup.config.backends.get(name)?;
-        let opened = match self.setup.open(settings, self.patience) {
+        // A whole account is a fleet, and takes as long as it takes.
+        let is_whole = self.selection.names.is_empty() && self.source.is_none();
+        let many = registry::find(settings.vendor).is_some_and(|vendor| vendor.asks_devices);
+        let patience = match self.patience {
+            Patience::Read if is_whole && many => Patience::Fleet,
+            patience => patience,
+        };
+        let opened = match self.setup.open(settings, patience) {
             Ok(open) => Some(Arc::new(open)),
             Err(error) => {
                 self.ahead.push_back(Ask::Unopened(name.to_owned(), settings.vendor, error.backend(name)));

@@ -127,6 +127,7 @@ fn vendors() -> Result<Vec<(&'static str, Open)>> {
         limits: Limits::default(),
         recursive: false,
         native: false,
+        live: false,
         on_loopback: true,
         observer: None,
     };

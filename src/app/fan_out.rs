@@ -31,7 +31,13 @@ where
     }
     let feed = async move {
         while !out.stop().is_reached() {
-            match asks.next().await {
+            // Whoever writes the targets may take their time, or never end.
+            let next = tokio::select! {
+                biased;
+                () = out.stop().reached() => return,
+                next = asks.next() => next,
+            };
+            match next {
                 Ok(Some(Ask::At(question))) => {
                     let queue = question.places.first().and_then(|open| queues.get(&open.info().backend));
                     if let Some(queue) = queue {

@@ -1,6 +1,6 @@
 //! From what was asked about to the targets that are meant: contract section 1.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -78,19 +78,31 @@ pub async fn collect(mut asks: Asks<'_>, width: usize) -> Result<Plan> {
     let selection = asks.selection();
     let mut plan = Plan::default();
     let mut questions = Vec::new();
+    let mut globs: BTreeMap<String, (Arc<Open>, bool)> = BTreeMap::new();
     while let Some(ask) = asks.next().await? {
         match ask {
-            Ask::At(question) => questions.push(question),
+            Ask::At(question) => {
+                if let (What::Listed(Some(glob)), [open, ..]) = (&question.what, question.places.as_slice()) {
+                    globs.entry(glob.clone()).or_insert_with(|| (Arc::clone(open), false));
+                }
+                questions.push(question);
+            }
             Ask::Unopened(name, vendor, error) => plan.unopened.push((name, vendor, error)),
         }
     }
     let none_is_meant = questions.is_empty();
-    let mut found =
-        stream::iter(questions.into_iter().map(|question| of_question(question, selection))).buffered(width);
+    let asked = questions.into_iter().map(|question| async {
+        let glob = if let What::Listed(glob) = &question.what { glob.clone() } else { None };
+        (glob, of_question(question, selection).await)
+    });
+    let mut found = stream::iter(asked).buffered(width);
     let mut any = false;
     // What was named twice, perhaps by its name and by a glob, is meant once.
     let mut seen = BTreeSet::new();
-    while let Some(jobs) = found.next().await {
+    while let Some((glob, jobs)) = found.next().await {
+        if let Some((_, fits)) = glob.and_then(|glob| globs.get_mut(&glob)).filter(|_| !jobs.is_empty()) {
+            *fits = true;
+        }
         for job in jobs {
             any = true;
             let is_new = match (&job.target, &job.error) {
@@ -103,6 +115,11 @@ pub async fn collect(mut asks: Asks<'_>, width: usize) -> Result<Plan> {
                 plan.jobs.push(job);
             }
         }
+    }
+    if any {
+        // What fits nothing beside what does is no silent success.
+        let missed = globs.into_iter().filter(|(_, (_, fits))| !fits);
+        plan.jobs.extend(missed.map(|(glob, (open, _))| Job::failed(&open, selection::fits_nothing(&glob))));
     }
     // A part of a fleet may have nothing; the fleet may not.
     if !any && !none_is_meant && plan.unopened.is_empty() {

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use tokio::sync::Notify;
+
 /// Of how many targets a share is one at least, where nobody knows how many there will be.
 const ENOUGH: usize = 100;
 
@@ -79,6 +81,8 @@ struct Counts {
     failed: AtomicUsize,
     /// How many there are in all; 0 where that is not known.
     expected: AtomicUsize,
+    /// Wakes who waits for enough failures.
+    failure: Notify,
 }
 
 impl Stop {
@@ -98,6 +102,14 @@ impl Stop {
         self.counts.ended.fetch_add(1, Relaxed);
         if failed {
             self.counts.failed.fetch_add(1, Relaxed);
+            self.counts.failure.notify_one();
+        }
+    }
+
+    /// Waits until no further target is to be begun; for one who waits.
+    pub async fn reached(&self) {
+        while !self.is_reached() {
+            self.counts.failure.notified().await;
         }
     }
 

@@ -92,7 +92,8 @@ fn line(reader: &mut impl BufRead) -> io::Result<Option<String>> {
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
     }
-    let meant = line.trim();
+    // A byte order mark is no part of a name.
+    let meant = line.trim_start_matches('\u{feff}').trim();
     if meant.len() < line.len() {
         line = meant.to_owned();
     }
@@ -148,7 +149,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn what_says_nothing_is_left_out() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        write!(file, "one\n\n  # two\n \r\n  three  \r\n-four\nfive # six").unwrap();
+        write!(file, "\u{feff}one\n\n  # two\n \r\n  three  \r\n-four\nfive # six").unwrap();
         assert_eq!(all(Lines::open(file.path()).unwrap()).await, ["one", "three", "-four", "five # six"]);
     }
 

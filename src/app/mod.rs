@@ -82,6 +82,8 @@ pub struct Setup {
     pub recursive: bool,
     /// Whether the vendors' own documents are shown.
     pub native: bool,
+    /// Whether every device is asked itself.
+    pub live: bool,
     /// Whether only this computer is looked at, where a network is asked for what announces itself.
     pub on_loopback: bool,
     /// Who is told of every request.
@@ -206,6 +208,7 @@ impl Setup {
             rate: self.limits.rate,
             recursive: self.recursive,
             native: self.native,
+            live: self.live,
             observer: self.observer.clone(),
         })?;
         let jobs = jobs.unwrap_or(8).max(1);

@@ -219,3 +219,11 @@ pub fn empty(selection: &Selection) -> Error {
     };
     Error::new(Code::SelectionEmpty, Layer::Usage, how).hint("see what there is: vpnctl list")
 }
+
+/// Makes the error for a glob that fits nothing, beside what was found otherwise.
+#[must_use]
+pub fn fits_nothing(glob: &str) -> Error {
+    Error::new(Code::TargetNotFound, Layer::Usage, format!("nothing fits `{glob}`"))
+        .target(glob)
+        .hint("see what there is: vpnctl list")
+}

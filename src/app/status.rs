@@ -39,8 +39,15 @@ pub async fn run(asks: Asks<'_>, reading: Reading, out: &Emit) {
         emit_failed(out, Some(with_error(unread, &error)), error);
     };
     fan_out::run(asks, out, unopened, |question| reader.question(question)).await;
+    if reader.any.load(Relaxed) {
+        let globs = reader.globs.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for (glob, _) in globs.into_iter().filter(|(_, any)| !any) {
+            emit_failed(out, None, selection::fits_nothing(&glob));
+        }
+        return;
+    }
     // A part of a fleet may have nothing, and so may what failed before; the fleet may not.
-    if !reader.any.load(Relaxed) && !is_retry && !out.stop().is_reached() {
+    if !is_retry && !out.stop().is_reached() {
         emit_failed(out, None, selection::empty(reader.selection));
     }
 }
@@ -63,6 +70,8 @@ struct Reader<'a> {
     seen: Option<Mutex<BTreeSet<Key>>>,
     /// Whether anything was found, in whatever part of the fleet.
     any: AtomicBool,
+    /// The globs, and whether anything fits them.
+    globs: Mutex<BTreeMap<String, bool>>,
     shared: Mutex<BTreeMap<String, Shared>>,
 }
 
@@ -76,6 +85,7 @@ impl<'a> Reader<'a> {
             are_several: asks.are_several(),
             seen: (selection.names.len() > 1).then(Mutex::default),
             any: AtomicBool::new(false),
+            globs: Mutex::default(),
             shared: Mutex::default(),
         }
     }
@@ -84,8 +94,11 @@ impl<'a> Reader<'a> {
         match question.what {
             What::Listed(glob) => {
                 for open in &question.places {
-                    if Box::pin(self.listed(open, glob.as_deref())).await {
-                        self.any.store(true, Relaxed);
+                    let any = Box::pin(self.listed(open, glob.as_deref())).await;
+                    self.any.fetch_or(any, Relaxed);
+                    if let Some(glob) = &glob {
+                        let mut globs = self.globs.lock().unwrap_or_else(PoisonError::into_inner);
+                        *globs.entry(glob.clone()).or_default() |= any;
                     }
                 }
             }

@@ -48,6 +48,8 @@ pub struct Opening {
     pub recursive: bool,
     /// Whether the vendor's own documents are wanted, where they are not needed otherwise.
     pub native: bool,
+    /// Whether targets are asked for their states anyway, so that a list need not tell them.
+    pub live: bool,
     /// Who is told of every request.
     pub observer: Option<Arc<dyn Observer>>,
 }

@@ -126,6 +126,7 @@ impl Command<'_> {
         let mut settings = settings::resolve(self.global, &std::mem::take(&mut self.environment))?;
         settings.setup.recursive = verb.is_recursive();
         settings.setup.native = verb.shows_native();
+        settings.setup.live = verb.is_live();
         self.verb(verb, &settings).await
     }
 

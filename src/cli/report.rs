@@ -19,6 +19,8 @@ use crate::ui;
 
 /// After which time a table for people is written row by row, as wide as it is by then.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The same where nobody sees it grow: what is short has the same columns however long it took.
+const PATIENCE_OF_PIPES: Duration = Duration::from_secs(5);
 
 /// How a command ends, and what its items sum up to.
 pub(in crate::cli) type Reported = (Exit, crate::model::Summary);
@@ -52,8 +54,9 @@ impl<'a> Writing<'a> {
 
     /// Writes everything as it comes.
     async fn write(&mut self, mut source: Source, progress: &Progress) -> std::io::Result<()> {
-        let mut is_patient = !self.sort && ui::stdout_is_terminal();
-        let mut hurry = pin!(tokio::time::sleep(PATIENCE));
+        let mut is_patient = !self.sort;
+        let patience = if ui::stdout_is_terminal() { PATIENCE } else { PATIENCE_OF_PIPES };
+        let mut hurry = pin!(tokio::time::sleep(patience));
         loop {
             if let Ok(told) = source.receiver.try_recv() {
                 self.take(told, progress)?;
@@ -284,7 +287,7 @@ async fn alongside(
 pub(super) async fn unless_stopped<T>(work: impl Future<Output = crate::error::Result<T>>) -> crate::error::Result<T> {
     tokio::select! {
         done = work => done,
-        exit = interrupted() => Err(stopped_by(exit)),
+        exit = interrupted() => Err(ended_by(exit)),
     }
 }
 

@@ -218,6 +218,7 @@ pub(super) fn with_config(
             limits,
             recursive: false,
             native: false,
+            live: false,
             on_loopback: global.demo,
             observer: None,
         },

@@ -9,7 +9,8 @@ const LIMIT: usize = 16 << 20;
 /// Reads a body up to [`LIMIT`].
 pub(super) async fn read_capped(mut response: reqwest::Response, settings: &Settings, call: &Call) -> Result<Vec<u8>> {
     let expected = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    let mut body = Vec::with_capacity(expected.min(1 << 20));
+    // What is announced is made room for, so that a page is not moved while it grows; a lie costs no more than the limit.
+    let mut body = Vec::with_capacity(if expected > LIMIT { 0 } else { expected });
     while let Some(chunk) = response.chunk().await.map_err(|error| failure::network(settings, call, &error))? {
         if body.len() + chunk.len() > LIMIT {
             return Err(Error::new(

@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::Version;
+use reqwest::header::{CONNECTION, HeaderMap};
 use tokio::sync::{Notify, oneshot};
 
 use track::Track;
@@ -437,4 +438,12 @@ impl Drop for Place {
             shared.pump();
         }
     }
+}
+
+/// Tells whether a connection of HTTP/1.x ends with its answer.
+pub(super) fn closes(version: Version, headers: &HeaderMap) -> bool {
+    let says = |word: &str| {
+        headers.get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(word.as_bytes()))
+    };
+    version < Version::HTTP_2 && (says("close") || (version < Version::HTTP_11 && !says("keep-alive")))
 }

@@ -27,8 +27,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use bytes_cap::read_capped;
-use reqwest::Version;
-use reqwest::header::{CONNECTION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
+use reqwest::header::{HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -266,13 +265,16 @@ impl Transport {
                 return None;
             }
         };
-        let refusal = pass.refused(named.or_else(|| retry_after(reply)), status, self.deadline());
+        let named = named.or_else(|| retry_after(reply));
+        let refusal = pass.refused(named, status, self.deadline());
         if refusal.announce {
             let Settings { backend, peer, .. } = &self.settings;
+            let pause = refusal.pause.as_secs_f64().ceil();
+            let what =
+                if named.is_some() { format!("asks for a pause of {pause} s") } else { "refuses requests".into() };
             tracing::warn!(
-                "{peer} asks for a pause of {} s ({status}): all that `{backend}` still has to ask waits for it; \
+                "{peer} {what} ({status}): all that `{backend}` still has to ask waits, and goes on slowly; \
                 fewer --jobs or a lower --rate avoid it",
-                refusal.pause.as_secs_f64().ceil()
             );
         }
         Some(refusal)
@@ -352,7 +354,7 @@ impl Transport {
         };
         let took = started.elapsed();
         let result = result.map(|(version, reply)| {
-            place.answered(version, took, closes(version, &reply.headers));
+            place.answered(version, took, lanes::closes(version, &reply.headers));
             reply
         });
         let told = result.as_ref().map_err(|broken: &Broken| &broken.error);
@@ -440,14 +442,6 @@ fn next_wait(waits: &mut impl Iterator<Item = Duration>, error: &Error, refusal:
         Some(Refusal { pause, .. }) => waits.next().map(|_| pause),
         None => waits.next().map(|wait| error.wait().unwrap_or(wait)),
     }
-}
-
-/// Tells whether a connection of HTTP/1.x ends with its answer.
-fn closes(version: Version, headers: &HeaderMap) -> bool {
-    let says = |word: &str| {
-        headers.get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(word.as_bytes()))
-    };
-    version < Version::HTTP_2 && (says("close") || (version < Version::HTTP_11 && !says("keep-alive")))
 }
 
 /// Takes a login's failure as that of the call that needed it: the call itself was not sent, and a login that may have

@@ -83,6 +83,7 @@ pub(crate) async fn open(vendor: &'static str, case: &Case, failing: &[Failing])
         rate: None,
         recursive: false,
         native: true,
+        live: false,
         observer: None,
     };
     let backend = (registry::find(vendor).unwrap().open)(opening).unwrap();

@@ -81,6 +81,7 @@ impl Bench {
             rate: None,
             recursive: false,
             native: true,
+            live: false,
             observer: None,
         };
         change(&mut opening);

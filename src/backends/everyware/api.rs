@@ -59,6 +59,8 @@ pub(super) struct Api {
     device_timeout: Duration,
     /// Whether documents are given as they came too.
     native: bool,
+    /// Whether devices are asked themselves, so that the VPN server's list is not needed.
+    pub(super) live: bool,
     /// Whether names and lists reach into child accounts.
     pub(super) recursive: bool,
     /// The account that `scope` means, once it was looked up in this process.
@@ -88,6 +90,7 @@ impl Api {
             auth: Auth::new(opening, config, transport),
             device_timeout: asked.unwrap_or(DEVICE_TIMEOUT),
             native: opening.native,
+            live: opening.live,
             recursive: opening.recursive,
             scope: OnceLock::new(),
             looking: tokio::sync::Mutex::default(),

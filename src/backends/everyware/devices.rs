@@ -133,6 +133,9 @@ impl Api {
     /// Reads an account's connections and its first page of devices, side by side, so many pages at once.
     async fn begin(&self, part: &Part, at_once: usize) -> Result<Begun> {
         let first = self.page(List::devices(part), 0);
+        if self.live {
+            return Ok(Begun { connections: None, first: first.await? });
+        }
         let (connections, first) = join(self.connections(part, at_once - 1), first).await;
         let connections = match connections {
             Ok(connections) => Some(connections),
@@ -142,7 +145,9 @@ impl Api {
                 if self.told_blind.swap(true, Ordering::Relaxed) {
                     tracing::info!("the VPN server's list can't be read here either: {error}");
                 } else {
-                    tracing::warn!("the VPN server's list can't be read, so states are left out: {error}");
+                    tracing::warn!(
+                        "the VPN server's list can't be read, so states are left out or asked of each device: {error}"
+                    );
                 }
                 None
             }

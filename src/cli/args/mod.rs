@@ -328,6 +328,11 @@ impl Verb {
         matches!(self, Self::Status { reading, .. } | Self::List { reading, .. } if reading.recursive)
     }
 
+    /// Tells whether every device is asked itself.
+    pub(in crate::cli) fn is_live(&self) -> bool {
+        matches!(self, Self::Status { reading, .. } | Self::List { reading, .. } if reading.live)
+    }
+
     /// Tells whether the vendors' own documents are asked for.
     pub(in crate::cli) fn shows_native(&self) -> bool {
         matches!(self, Self::Status { reading, .. } if reading.native)
