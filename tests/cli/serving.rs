@@ -265,7 +265,10 @@ fn targets_of_one_vpn_are_followed_together() {
     let agents = bench.run("list -b ixon -o json").ends(0).items();
     let serving = Serving::start(&bench, "metrics 'ixon/*' ixon/nowhere --interval 1h");
     let own = [("backend", "ixon"), ("operation", "status")];
-    let metrics = serving.until("subscribed", |metrics| metrics.sum("vpnctl_requests_total", &own) >= 2.0);
+    // An answer is counted a moment before what it says is shown.
+    let metrics = serving.until("subscribed", |metrics| {
+        metrics.sum("vpnctl_requests_total", &own) >= 2.0 && metrics.all("vpnctl_connected", &[]).count() > 0
+    });
     assert!(agents.len() > 1);
     assert_eq!(metrics.all("vpnctl_connected", &[]).count(), agents.len(), "{}", metrics.text);
     assert_eq!(metrics.get("vpnctl_state", &[("target", "nowhere"), ("state", "unknown")]), Some(1.0));
