@@ -205,16 +205,21 @@ pub fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Asks yes or no on the terminal; anything but yes is no.
+/// Asks yes or no on the terminal; anything but yes is no. May be dropped: an answer that comes later is none.
 ///
 /// # Errors
 /// Fails where the answer can't be read.
-pub fn confirm(question: &str) -> io::Result<bool> {
+pub async fn confirm(question: &str) -> io::Result<bool> {
     let mut err = io::stderr();
     write!(err, "{} [y/N] ", sanitize::line(question))?;
     err.flush()?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
+    let (answer, told) = tokio::sync::oneshot::channel();
+    // Who reads a terminal can't be called off, so that is a thread of its own, which ends with the process.
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _ = answer.send(io::stdin().read_line(&mut line).map(|_| line));
+    });
+    let answer = told.await.map_err(io::Error::other)??;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 

@@ -259,3 +259,27 @@ fn a_mass_change_is_asked_about_with_how_many_it_changes() {
     let refused = Terminal::with_person(command(&bench, "disconnect -b everyware 'gw-*' --no-input")).ends();
     assert!(refused.0 == 2 && !refused.2.contains("[y/N]"), "{}", refused.1);
 }
+
+#[test]
+fn a_question_is_ended_by_a_signal_and_nothing_is_changed() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let bench = Bench::with_devices(20);
+        bench.fault("everyware", "all-online");
+        for (vendor, line) in [
+            ("everyware", "connect -b everyware 'gw-*' -q"),
+            ("freebox", "tunnel rm -b freebox vpn0"),
+            ("ixon", "settings reset -b ixon"),
+        ] {
+            let mut terminal = Terminal::with_person(command(&bench, line));
+            let picture = terminal.shows(|picture| picture.contains("? [y/N]"));
+            // Who is asked sees about what, however quiet it is to be.
+            assert_eq!(picture.starts_with("connect 8 of the 20 targets"), vendor == "everyware", "{picture}");
+            bench.requests();
+            crate::signals::send(signal, &terminal.child);
+            terminal.shows(|picture| picture.contains("error: interrupted; nothing was changed"));
+            terminal.types("y\n");
+            let (ended, last, _) = terminal.ends();
+            assert_eq!((ended, bench.requests()), (code, 0), "{line}: {last}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! `connect`, `disconnect`, `reconnect`, and the guards before them.
 
-use super::unless_stopped;
+use super::{confirm, unless_stopped};
 use crate::app::act::{self, Act};
 use crate::app::asks::Asks;
 use crate::app::mass::{self, Outlook, Way};
@@ -30,7 +30,7 @@ impl Command<'_> {
             unless_stopped(outlook.guard(most)).await?;
         }
         if chosen.is_mass() && plan.jobs.len() > 1 {
-            self.confirm(settings, verb, plan.jobs.len(), &outlook)?;
+            self.confirm(settings, verb, plan.jobs.len(), &outlook).await?;
         }
         let act = Act {
             verb,
@@ -91,15 +91,23 @@ impl Command<'_> {
     }
 
     /// Tells a mass change and asks before it; where nobody can be asked, `--yes` has to be there.
-    fn confirm(&self, settings: &Settings, verb: act::Verb, count: usize, outlook: &Outlook) -> anyhow::Result<()> {
-        if !self.global.quiet {
+    async fn confirm(
+        &self,
+        settings: &Settings,
+        verb: act::Verb,
+        count: usize,
+        outlook: &Outlook,
+    ) -> anyhow::Result<()> {
+        let asks = !self.global.yes && !self.global.dry_run && !settings.no_input && ui::can_ask();
+        // Who is asked sees about what.
+        if !self.global.quiet || (asks && outlook.changes() > 0) {
             outlook.lines(self.global.dry_run).iter().for_each(|line| ui::tell(&sanitize::line(line)));
         }
         if self.global.yes || self.global.dry_run {
             return Ok(());
         }
         let verb = verb.as_str();
-        if settings.no_input || !ui::can_ask() {
+        if !asks {
             return Err(Error::usage(format!("{verb} would act on {count} targets, and nobody can be asked"))
                 .hint("look first with --dry-run, then confirm with --yes")
                 .into());
@@ -110,9 +118,6 @@ impl Command<'_> {
             1 => format!("{verb} 1 target?"),
             changes => format!("{verb} {changes} targets?"),
         };
-        if ui::confirm(&question)? {
-            return Ok(());
-        }
-        Err(Error::usage("not confirmed; nothing was changed").into())
+        Ok(confirm(&question).await?)
     }
 }

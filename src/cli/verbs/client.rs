@@ -1,5 +1,6 @@
 //! `settings`: settings of a local VPN client.
 
+use super::confirm;
 use crate::app::client_settings::{self, Verb};
 use crate::app::{Emit, Patience, act, selection};
 use crate::cli::args::SettingsVerb;
@@ -41,7 +42,7 @@ impl Command<'_> {
         let (plan, _) = self.plan(settings, None, patience).await?;
         if writes {
             plan.jobs.iter().try_for_each(|job| client_settings::check(&job.open, &verb))?;
-            self.confirm_settings(settings, &verb)?;
+            self.confirm_settings(settings, &verb).await?;
         }
         let quiet = self.global.quiet;
         let notice = |text: &str| {
@@ -54,7 +55,7 @@ impl Command<'_> {
     }
 
     /// Asks before settings are changed; where nobody can be asked, `--yes` has to be there.
-    fn confirm_settings(&self, settings: &Settings, verb: &Verb) -> anyhow::Result<()> {
+    async fn confirm_settings(&self, settings: &Settings, verb: &Verb) -> anyhow::Result<()> {
         if self.global.yes || self.global.dry_run {
             return Ok(());
         }
@@ -70,9 +71,6 @@ impl Command<'_> {
                 .hint("look first with --dry-run, then confirm with --yes; the vendor documents no method for this")
                 .into());
         }
-        if ui::confirm(&format!("The vendor documents no method for this. Really {what}?"))? {
-            return Ok(());
-        }
-        Err(Error::usage("not confirmed; nothing was changed").into())
+        Ok(confirm(&format!("The vendor documents no method for this. Really {what}?")).await?)
     }
 }

@@ -18,13 +18,31 @@ mod with;
 
 use super::args::{Reading, Targets};
 use super::dispatch::Command;
-use super::report::unless_stopped;
+use super::report::{interrupted, unless_stopped};
 use super::settings::{self, Settings};
 use crate::app::asks::Asks;
 use crate::app::selection::{self, Plan};
 use crate::app::{Choice, Emit, Patience, Selection, list, status};
-use crate::error::Exit;
+use crate::error::{Code, Error, Exit, Layer, Result};
 use crate::model::Schema;
+use crate::ui;
+
+/// Asks before a change, unless a signal ends the command instead.
+async fn confirm(question: &str) -> Result<()> {
+    tokio::select! {
+        biased;
+        exit = interrupted() => {
+            // The question stands in a line that nobody has ended.
+            ui::tell("");
+            Err(Error::new(Code::Interrupted, Layer::Usage, "interrupted; nothing was changed").with_exit(exit))
+        }
+        sure = ui::confirm(question) => match sure {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::usage("not confirmed; nothing was changed")),
+            Err(error) => Err(Error::usage(format!("the terminal can't be read: {error}"))),
+        },
+    }
+}
 
 impl Command<'_> {
     pub(in crate::cli) async fn plan(

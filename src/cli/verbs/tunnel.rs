@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::unless_stopped;
+use super::{confirm, unless_stopped};
 use crate::app::selection::{self, Plan};
 use crate::app::tunnel::{self, Able};
 use crate::app::{Choice, Emit, Patience, Selection, act};
@@ -166,8 +166,8 @@ impl Command<'_> {
         let plan = self.tunnel_plan(settings, &chosen, Patience::Change).await?;
         let mut doomed = unless_stopped(tunnel::doomed(plan)).await?;
         let names: Vec<String> = doomed.iter().filter_map(tunnel::Doomed::describe).collect();
-        if !sure && !names.is_empty() && !ui::confirm(&format!("remove for good: {}?", names.join(", ")))? {
-            return Err(Error::usage("not confirmed; nothing was changed").into());
+        if !sure && !names.is_empty() {
+            confirm(&format!("remove for good: {}?", names.join(", "))).await?;
         }
         for one in &mut doomed {
             // The time that somebody took to answer is none of the command's.
