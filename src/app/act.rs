@@ -1,14 +1,16 @@
 //! `connect`, `disconnect` and `reconnect`: idempotent, truthful about what was done, and at an end when it is over.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use jiff::Timestamp;
 
 use super::attempt::{self, Before};
+use super::mass::Way;
 use super::selection::{self, Job, Plan, Selection};
-use super::{Emit, Open, Setup, emit, emit_failed_in, mass, with_error};
+use super::{Emit, Open, Setup, Underway, emit, emit_failed_in, mass, with_error};
 use crate::backend::{How, Listed, naming};
 use crate::error::{Code, Error, Layer, Result};
 use crate::http;
@@ -44,7 +46,7 @@ impl Verb {
 
 /// Says what is done and how.
 #[derive(Debug, Clone, Copy)]
-pub struct Act {
+pub struct Act<'a> {
     /// What is done.
     pub verb: Verb,
     /// Whether its end is waited for.
@@ -57,6 +59,46 @@ pub struct Act {
     pub how: How,
     /// How often the state is polled.
     pub interval: Option<Duration>,
+    /// Where it is noted that the target is written to.
+    pub begun: Option<&'a Begun>,
+}
+
+impl Act<'_> {
+    /// Notes that a write is sent now.
+    fn writes(self) {
+        if let Some(Begun { underway, key }) = self.begun
+            && let Some((item, _)) = locked(underway).get_mut(key)
+        {
+            item.insert("changed".to_owned(), true.into());
+        }
+    }
+}
+
+/// A target that was begun, for as long as its end is not told.
+#[derive(Debug)]
+pub struct Begun {
+    underway: Underway,
+    key: String,
+}
+
+impl Begun {
+    /// Keeps what a signal that comes meanwhile leaves to be told: that it is not known how it went.
+    fn note(underway: &Underway, job: &Job, verb: Verb) -> Self {
+        let (info, target) = (job.open.info(), job.target.as_ref());
+        let key = format!("{}/{}", info.backend, target.map(|target| target.id.as_str()).unwrap_or_default());
+        let item = marked(item::unread(&info.backend, info.vendor, target, Timestamp::now()), verb, false);
+        let scope = target.and_then(|target| target.scope.clone());
+        locked(underway).insert(key.clone(), (item, scope));
+        Self { underway: Arc::clone(underway), key }
+    }
+
+    fn end(&self) {
+        locked(&self.underway).remove(&self.key);
+    }
+}
+
+fn locked(underway: &Underway) -> MutexGuard<'_, BTreeMap<String, (Item, Option<String>)>> {
+    underway.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What came of it: the last state that was read, and whether something was written.
@@ -191,8 +233,14 @@ async fn meant_target(open: &Open, verb: Verb) -> Result<Option<Target>> {
     Err(Error::usage(format!("which target? {which}")).hint(format!("write: vpnctl {} NAME", verb.as_str())))
 }
 
-/// Does it to one target and tells what came of it; `bound` is how long it may take where nothing else bounds it.
-pub(super) async fn one(job: Job, act: Act, bound: Option<Duration>, out: &Emit) {
+/// Does it to one target and tells what came of it.
+pub(super) async fn one(job: Job, act: Act<'_>, way: Way<'_>, out: &Emit) {
+    let begun = Begun::note(way.underway, &job, act.verb);
+    told(job, Act { begun: Some(&begun), ..act }, way.bound, out).await;
+    begun.end();
+}
+
+async fn told(job: Job, act: Act<'_>, bound: Option<Duration>, out: &Emit) {
     // What a dry run would do is known where finding the target has told its state, and so is that nothing is to do.
     let enough = (act.dry_run && !job.open.info().one_vpn) || mass::is_settled(&job, act.verb);
     let known = job.known.filter(|_| enough);
@@ -235,7 +283,7 @@ pub(super) fn marked(item: Item, verb: Verb, changed: bool) -> Item {
 }
 
 /// Does it; `known` is the state where that need not be read.
-async fn perform(open: &Open, act: Act, target: Option<&Target>, known: Option<Status>) -> Acted {
+async fn perform(open: &Open, act: Act<'_>, target: Option<&Target>, known: Option<Status>) -> Acted {
     let before = match (known, target) {
         (Some(known), _) => known,
         (None, Some(target)) => attempt::read(open, target).await?,
@@ -250,7 +298,7 @@ async fn perform(open: &Open, act: Act, target: Option<&Target>, known: Option<S
     }
 }
 
-async fn reconnect(open: &Open, act: Act, target: &Target, before: Status) -> Acted {
+async fn reconnect(open: &Open, act: Act<'_>, target: &Target, before: Status) -> Acted {
     let own = !open.info().one_vpn || before.is_of(target);
     if act.dry_run || !(before.engaged && own) {
         return connect(open, act, target, before).await;
@@ -264,7 +312,7 @@ async fn reconnect(open: &Open, act: Act, target: &Target, before: Status) -> Ac
 }
 
 /// Brings a target up, from a state that was read just before.
-pub(super) async fn connect(open: &Open, act: Act, target: &Target, before: Status) -> Acted {
+pub(super) async fn connect(open: &Open, act: Act<'_>, target: &Target, before: Status) -> Acted {
     let own = !open.info().one_vpn || before.is_of(target);
     if own && before.word() == Word::Connected {
         return Ok(Done { status: before.named_as(target), changed: false });
@@ -290,6 +338,7 @@ pub(super) async fn connect(open: &Open, act: Act, target: &Target, before: Stat
         tracing::warn!("dry run: would connect `{}`", target.label());
         return Ok(Done { status: before.for_target(target), changed: false });
     }
+    act.writes();
     let sent = open.gate.pass(open.backend.connect(target, act.how)).await;
     let told = match sent {
         Ok(status) => status,
@@ -343,7 +392,7 @@ fn of_target(open: &Open, target: &Target, undone: Box<Undone>) -> Box<Undone> {
 }
 
 /// Takes another target down that has the one VPN, where that was allowed.
-async fn make_room(open: &Open, act: Act, target: &Target, before: Status) -> Result<Status, Box<Undone>> {
+async fn make_room(open: &Open, act: Act<'_>, target: &Target, before: Status) -> Result<Status, Box<Undone>> {
     let unnamed = Target::by_id(open.info().kind, "?");
     let other = before.target.clone().unwrap_or(unnamed);
     if !act.switch {
@@ -379,7 +428,7 @@ async fn make_room(open: &Open, act: Act, target: &Target, before: Status) -> Re
     Ok(done.map_err(|undone| of_target(open, target, undone))?.status)
 }
 
-async fn disconnect(open: &Open, act: Act, target: Option<&Target>, before: Status) -> Acted {
+async fn disconnect(open: &Open, act: Act<'_>, target: Option<&Target>, before: Status) -> Acted {
     let unnamed = Target::by_id(open.info().kind, "?");
     let meant = target.cloned().or_else(|| before.target.clone());
     let own = !open.info().one_vpn || target.is_none() || target.is_some_and(|target| before.is_of(target));
@@ -398,10 +447,11 @@ async fn disconnect(open: &Open, act: Act, target: Option<&Target>, before: Stat
 }
 
 /// Sends the write, unless it is going down already, and waits for the end.
-pub(super) async fn take_down(open: &Open, act: Act, target: &Target, before: &Status) -> Acted {
+pub(super) async fn take_down(open: &Open, act: Act<'_>, target: &Target, before: &Status) -> Acted {
     let mut changed = false;
     if before.word() != Word::Disconnecting {
         changed = true;
+        act.writes();
         let sent = open.gate.pass(open.backend.disconnect(target)).await;
         let told = match sent {
             Ok(status) => status,

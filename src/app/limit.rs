@@ -46,7 +46,7 @@ impl fmt::Display for Percent {
 pub enum MaxFailures {
     /// That many.
     Count(usize),
-    /// That part of all targets, and one at least; where it is not known how many these are, of those that have ended,
+    /// That part of all targets, or of those that need a change, and one at least; where it is not known how many these are, of those that have ended,
     /// of which a hundred are taken for granted.
     Share(Percent),
 }
@@ -83,6 +83,8 @@ struct Counts {
     expected: AtomicUsize,
     /// Wakes who waits for enough failures.
     failure: Notify,
+    /// Of how many a share is one, where not of all.
+    measure: AtomicUsize,
 }
 
 impl Stop {
@@ -95,6 +97,11 @@ impl Stop {
     /// Says how many targets there are in all.
     pub fn expect(&self, total: usize) {
         self.counts.expected.store(total, Relaxed);
+    }
+
+    /// Says of how many targets a share of failures is one, where not of all: of those that need a change.
+    pub fn measure(&self, changes: usize) {
+        self.counts.measure.store(changes, Relaxed);
     }
 
     /// Counts a target that has ended.
@@ -121,9 +128,10 @@ impl Stop {
             None => false,
             Some(MaxFailures::Count(count)) => failed >= count,
             Some(MaxFailures::Share(share)) => {
-                let whole = match self.counts.expected.load(Relaxed) {
-                    0 => self.counts.ended.load(Relaxed).max(ENOUGH),
-                    expected => expected,
+                let whole = match (self.counts.measure.load(Relaxed), self.counts.expected.load(Relaxed)) {
+                    (0, 0) => self.counts.ended.load(Relaxed).max(ENOUGH),
+                    (0, expected) => expected,
+                    (changes, _) => changes,
                 };
                 failed > 0 && share.compare(failed, whole).is_ge()
             }

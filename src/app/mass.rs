@@ -1,6 +1,7 @@
 //! Changes of many targets: what they come to is told before, guarded, and done in batches.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +9,9 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::act::{self, Act, Verb};
-use super::limit::Percent;
+use super::limit::{Percent, Stop};
 use super::selection::{Job, Plan};
-use super::{Emit, Open, emit_failed, finding, with_error};
+use super::{Emit, Open, Underway, emit_failed, finding, with_error};
 use crate::error::{Code, Error, Layer, Result};
 use crate::model::{Status, Target, Word, item};
 
@@ -23,12 +24,16 @@ const NAMED: usize = 3;
 const TOLD_AT_ONCE: usize = 64;
 
 /// Says how many targets are changed at a time, and how long each may take.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Way {
+#[derive(Debug, Clone, Copy)]
+pub struct Way<'a> {
     /// How many begin together; each such batch begins after the one before has ended.
     pub batch: Option<usize>,
     /// How long a target may take where nothing else bounds it.
     pub bound: Option<Duration>,
+    /// How many targets need a change, as far as that is known.
+    pub changes: usize,
+    /// Where it is kept which targets were begun, and not told yet.
+    pub underway: &'a Underway,
 }
 
 /// Tells whether what finding a target has told shows that there is nothing to do.
@@ -50,7 +55,6 @@ fn is_as_wanted(known: &Status, verb: Verb) -> bool {
 #[derive(Debug)]
 pub struct Outlook {
     verb: Verb,
-    targets: usize,
     parts: Vec<Part>,
 }
 
@@ -82,7 +86,7 @@ impl Outlook {
             }
         }
         let parts = parts.into_iter().map(|(part, jobs)| part.counting(&jobs, verb)).collect();
-        Self { verb, targets: plan.jobs.len(), parts }
+        Self { verb, parts }
     }
 
     /// Tells how many targets would be changed.
@@ -91,14 +95,11 @@ impl Outlook {
         self.parts.iter().map(|part| part.changes).sum()
     }
 
-    /// Refuses changes of more than a share of any backend's targets, where more than one target is meant.
+    /// Refuses changes of more than a share of any backend's targets.
     ///
     /// # Errors
     /// Fails with `conflict.guard`, and with what the vendor said where its targets can't be counted.
     pub async fn guard(&mut self, most: Percent) -> Result<()> {
-        if self.targets < 2 {
-            return Ok(());
-        }
         join_all(self.parts.iter_mut().filter(|part| part.changes > 0).map(Part::count))
             .await
             .into_iter()
@@ -106,7 +107,8 @@ impl Outlook {
         let verb = self.verb.as_str();
         let over: Vec<&Part> = self.parts.iter().filter(|part| part.is_over(most)).collect();
         let Some(first) = over.first() else { return Ok(()) };
-        let told: Vec<String> = over.iter().map(|part| part.share()).collect();
+        // The error says whose it is where it is of one backend.
+        let told: Vec<String> = over.iter().map(|part| part.share(over.len() > 1)).collect();
         let text = format!("{verb} would change {}; --max-change allows {most}", told.join(" and "));
         let error = Error::new(Code::ConflictGuard, Layer::Usage, text)
             .hint("nothing was changed: select fewer targets, or add --force where so many are meant");
@@ -162,31 +164,31 @@ impl Part {
         self.changes > 0 && self.whole.is_none_or(|whole| most.compare(self.changes, whole).is_gt())
     }
 
-    /// Gives `37 of the 412 targets of plant (8.9%)`.
-    fn share(&self) -> String {
+    /// Gives `37 of the 412 targets of plant (8.9%)`; without the backend's name where that is said already.
+    fn share(&self, is_named: bool) -> String {
         let (changes, whole) = (self.changes, self.whole.unwrap_or_default());
         let share = match (changes * 1000).checked_div(whole) {
             Some(0) => " (less than 0.1%)".to_owned(),
             Some(tenths) => format!(" ({}.{}%)", tenths / 10, tenths % 10),
             None => String::new(),
         };
-        format!("{}{share}", self.part_of_whole())
+        let of = if is_named { format!(" of {}", self.open.info().backend) } else { String::new() };
+        format!("{}{share}", self.part_of_whole(&of))
     }
 
-    fn part_of_whole(&self) -> String {
-        let backend = &self.open.info().backend;
+    fn part_of_whole(&self, of: &str) -> String {
         let count = if self.changes == 0 { "none".to_owned() } else { self.changes.to_string() };
         match (self.whole, self.changes) {
-            (Some(1), _) => format!("{count} of the 1 target of {backend}"),
-            (Some(whole), _) => format!("{count} of the {whole} targets of {backend}"),
-            (None, 0) => format!("no target of {backend}"),
-            (None, 1) => format!("1 target of {backend}"),
-            (None, _) => format!("{count} targets of {backend}"),
+            (Some(1), _) => format!("{count} of the 1 target{of}"),
+            (Some(whole), _) => format!("{count} of the {whole} targets{of}"),
+            (None, 0) => format!("no target{of}"),
+            (None, 1) => format!("1 target{of}"),
+            (None, _) => format!("{count} targets{of}"),
         }
     }
 
     fn line(&self, verb_told: &str, verb: Verb) -> String {
-        let mut line = format!("{verb_told} {}", self.part_of_whole());
+        let mut line = format!("{verb_told} {}", self.part_of_whole(&format!(" of {}", self.open.info().backend)));
         if self.changes > 0 {
             line.push_str(": ");
             line.push_str(&listed(&self.named, self.changes));
@@ -216,10 +218,27 @@ fn listed(named: &[String], count: usize) -> String {
     format!("{}, … and {} more", first.join(", "), count - first.len())
 }
 
+/// Refuses to switch to several targets one after the other where only one of them can stay connected.
+///
+/// # Errors
+/// Fails with `usage`.
+pub fn check_switch(plan: &Plan) -> Result<()> {
+    let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+    for job in &plan.jobs {
+        let (info, Some(target)) = (job.open.info(), &job.target) else { continue };
+        if info.one_vpn && *first.entry(&info.backend).or_insert(&target.id) != target.id {
+            let text = format!("only one target of `{}` can be connected at a time", info.backend);
+            return Err(Error::usage(text).hint("with --switch, name the one that is to be connected in the end"));
+        }
+    }
+    Ok(())
+}
+
 /// Does it to everything in the plan: targets of one VPN one after the other, devices side by side; no further one is
 /// begun once enough have failed.
-pub async fn run(plan: Plan, act: Act, way: Way, out: &Emit) {
+pub async fn run(plan: Plan, act: Act<'_>, way: Way<'_>, out: &Emit) {
     out.stop().expect(plan.jobs.len() + plan.unopened.len());
+    out.stop().measure(way.changes);
     for (backend, vendor, error) in plan.unopened {
         let unread = item::unread(&backend, vendor, None, jiff::Timestamp::now());
         emit_failed(out, Some(act::marked(with_error(unread, &error), act.verb, false)), error);
@@ -232,7 +251,7 @@ pub async fn run(plan: Plan, act: Act, way: Way, out: &Emit) {
             left.push(job);
             continue;
         }
-        act::one(job, act, way.bound, out).await;
+        act::one(job, act, way, out).await;
         told += 1;
         if told.is_multiple_of(TOLD_AT_ONCE) {
             tokio::task::yield_now().await;
@@ -253,7 +272,7 @@ pub async fn run(plan: Plan, act: Act, way: Way, out: &Emit) {
     given_up.tell(act.verb, out);
 }
 
-async fn side_by_side(jobs: Vec<Job>, act: Act, way: Way, out: &Emit, given_up: &GivenUp) {
+async fn side_by_side(jobs: Vec<Job>, act: Act<'_>, way: Way<'_>, out: &Emit, given_up: &GivenUp) {
     let groups = finding::by_backend(jobs);
     join_all(groups.into_iter().map(|(open, jobs)| async move {
         let width = if open.info().one_vpn { 1 } else { open.jobs };
@@ -261,12 +280,21 @@ async fn side_by_side(jobs: Vec<Job>, act: Act, way: Way, out: &Emit, given_up: 
             if out.stop().is_reached() {
                 given_up.note(&job);
             } else {
-                act::one(job, act, way.bound, out).await;
+                act::one(job, act, way, out).await;
             }
         };
         stream::iter(jobs).for_each_concurrent(width, each).await;
     }))
     .await;
+}
+
+/// Says how many targets of a change were not begun when a signal ended it; `begun` are those that are under way.
+pub fn tell_rest(stop: &Stop, begun: usize) {
+    match stop.expected().unwrap_or_default().saturating_sub(stop.ended() + begun) {
+        0 => {}
+        1 => tracing::error!("1 target was not begun"),
+        rest => tracing::error!("{rest} targets were not begun"),
+    }
 }
 
 /// What was not begun, since enough had failed.
@@ -302,7 +330,7 @@ impl GivenUp {
         let next = match verb {
             // Doing it again would take down what has just come up.
             Verb::Reconnect => "reconnect these alone once the failures are understood",
-            _ => "give the same command again to go on: it leaves alone what is done",
+            _ => "--retry-failed does what failed again; to go on, leave that out or raise the limit",
         };
         tracing::error!("given up after {failures}: {count} {were} not begun ({}); {next}", listed(named, *count));
     }

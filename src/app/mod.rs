@@ -264,7 +264,9 @@ impl Emit {
 }
 
 /// What is known so far of targets whose end is still waited for: what a command tells of them that a signal ends.
-pub type Underway = Arc<Mutex<BTreeMap<String, Item>>>;
+///
+/// With each stands the part of the vendor's account that it belongs to, where that is not the configured one.
+pub type Underway = Arc<Mutex<BTreeMap<String, (Item, Option<String>)>>>;
 
 /// Emits an item.
 pub(crate) fn emit(out: &Emit, item: Item) {

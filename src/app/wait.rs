@@ -199,7 +199,7 @@ impl Wait<'_> {
         let key = format!("{}/{target}", open.info().backend);
         let mut underway = self.waiting.underway.lock().unwrap_or_else(PoisonError::into_inner);
         match &one.last {
-            Some(status) if !one.done => underway.insert(key, self.marked(open.item(status, false), false)),
+            Some(status) if !one.done => underway.insert(key, (self.marked(open.item(status, false), false), None)),
             _ => underway.remove(&key),
         };
     }

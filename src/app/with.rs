@@ -38,7 +38,7 @@ enum Wanted {
 #[derive(Debug)]
 pub struct Visit {
     open: Open,
-    act: Act,
+    act: Act<'static>,
     /// How it was named, without its backend.
     asked: Option<String>,
     target: Target,
@@ -58,7 +58,7 @@ pub struct Visit {
 #[derive(Debug)]
 pub struct Left {
     backend: String,
-    act: Act,
+    act: Act<'static>,
     ours: Vec<Target>,
     wanted: Wanted,
     doubt: Duration,
@@ -104,7 +104,7 @@ impl Visit {
     ///
     /// # Errors
     /// Fails with what the vendor said, and with `conflict.active` where what is there could not be brought back.
-    pub async fn begin(job: Job, asked: Option<&str>, act: Act) -> Result<Self> {
+    pub async fn begin(job: Job, asked: Option<&str>, act: Act<'static>) -> Result<Self> {
         let target = job.target.ok_or_else(|| Error::usage("no target is named"))?;
         let Some(open) = Arc::into_inner(job.open) else {
             return Err(Error::new(Code::Internal, Layer::Usage, "the backend is in use elsewhere"));

@@ -11,7 +11,7 @@ use super::dispatch::Command;
 use super::progress::Progress;
 use super::retrying::Recorder;
 use super::{child, filtering, settings};
-use crate::app::{Emit, Outcome, Stop, Told, with_error};
+use crate::app::{Emit, Outcome, Stop, Told, mass, with_error};
 use crate::error::{Code, Error, Exit, Layer};
 use crate::model::Schema;
 use crate::render::{Format, Report, Row, Shape, fault, sanitize};
@@ -190,9 +190,12 @@ impl Command<'_> {
             return Err(error.into());
         }
         writing.write_sorted()?;
-        let Writing { mut report, outcome, record, homeless, .. } = writing;
+        let Writing { mut report, outcome, mut record, homeless, .. } = writing;
         if let Some(exit) = stopped {
-            self.tell_underway(&mut report, &ended_by(exit))?;
+            let begun = self.tell_underway(&mut report, &mut record, &ended_by(exit))?;
+            if schema == Schema::Action {
+                mass::tell_rest(&stop, begun);
+            }
         }
         // A verdict on less than all that was asked is none.
         if stopped.is_none() || !self.format.is_of_check() {
@@ -225,13 +228,23 @@ impl Command<'_> {
         Ok((self.told(&outcome), summary))
     }
 
-    /// Tells what is known so far of targets whose end is still waited for.
-    fn tell_underway(&self, report: &mut Report<'_>, error: &Error) -> std::io::Result<()> {
+    /// Tells what is known so far of targets whose end is still waited for; gives how many they are.
+    fn tell_underway(
+        &self,
+        report: &mut Report<'_>,
+        record: &mut Option<Recorder>,
+        error: &Error,
+    ) -> std::io::Result<usize> {
         let left = std::mem::take(&mut *self.underway.lock().unwrap_or_else(PoisonError::into_inner));
-        for item in left.into_values() {
-            report.row(Some(with_error(item, error).into()), Some(error.code()))?;
+        let count = left.len();
+        for (item, scope) in left.into_values() {
+            let row = Row::from(with_error(item, error));
+            if let Some(record) = record {
+                record.note(Some(&row), Some(error), scope);
+            }
+            report.row(Some(row), Some(error.code()))?;
         }
-        Ok(())
+        Ok(count)
     }
 
     /// Tells the failures of a run: each to people, one object to scripts.

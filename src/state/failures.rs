@@ -164,8 +164,12 @@ impl Record {
         file.write_all(b"\n")
     }
 
-    /// Replaces what the run before left behind. A run that broke off leaves what it should have asked again.
+    /// Replaces what the run before left behind. A run that broke off leaves what it should have asked again; one in
+    /// which nothing had failed by then says nothing of what failed before.
     pub fn keep(mut self, is_whole: bool, verb: &str, part: Option<&str>) {
+        if !is_whole && self.asked.is_none() && self.file.is_none() {
+            return;
+        }
         if let Some((state, asked)) = self.asked.take() {
             for failed in Failures::of(&self.folder, verb, part) {
                 let word = failed.id.as_deref().or(failed.name.as_deref()).unwrap_or_default();

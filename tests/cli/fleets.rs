@@ -157,6 +157,22 @@ fn a_retry_that_is_interrupted_keeps_what_it_did_not_come_to() {
     assert_eq!((first.len() + second.len(), first.intersection(&second).count(), left(&bench)), (20, 0, 0));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_interrupted_before_anything_failed_leaves_what_failed_before() {
+    let bench = fleet(40);
+    bench.fault("everyware", "broken=10");
+    bench.run("status -b everyware --live").ends(10);
+    assert_eq!(left(&bench), 4);
+    bench.context("everyware").faults.clear("broken");
+    bench.fault("everyware", "device-slow=150");
+    bench.requests();
+    let child = under_way(&bench, "status -b everyware --live --jobs 2 -o ndjson", 5);
+    crate::signals::send("INT", &child);
+    let run = Run::end_of(child, "a run".to_owned()).ends(130);
+    assert_eq!(left(&bench), 4, "{run}");
+}
+
 #[test]
 fn nothing_is_written_where_nothing_failed_or_nothing_is_real() {
     let bench = fleet(20);

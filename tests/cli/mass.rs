@@ -91,7 +91,7 @@ fn more_than_max_change_allows_is_refused_before_any_change() {
         assert_eq!((called(&bench).len(), bench.count("freebox", "PUT")), (0, 0), "{line}");
     }
     let run = bench.run("connect -b everyware 'gw-*' --yes --max-change 5%").ends(9);
-    let run = run.tells("connect would change 16 of the 40 targets of everyware (40.0%); --max-change allows 5%");
+    let run = run.tells("error: everyware: connect would change 16 of the 40 targets (40.0%); --max-change allows 5%");
     assert!(!run.stderr.contains("connect 16 of"), "{run}");
     // As many as are allowed are; and where nothing is to do, nothing is too much.
     bench.run("connect -b everyware 'gw-*' --yes --max-change 40%").ends(0);
@@ -103,14 +103,23 @@ fn more_than_max_change_allows_is_refused_before_any_change() {
 }
 
 #[test]
-fn one_target_is_no_share_to_guard() {
+fn one_target_is_a_share_too() {
     let bench = Bench::new();
-    bench.run("disconnect -b freebox --max-change 1%").ends(0);
-    bench.run("connect freebox/vpn0 --max-change 1%").ends(0);
-    bench.run("disconnect -b everyware 'gw-lyon-02' --max-change 0%").ends(0);
-    // Of two that are named each counts, whatever its state may be.
-    bench.run("connect freebox/vpn0 everyware/gw-lyon-02 --max-change 33%").ends(9).without_output();
+    for line in [
+        "disconnect -b freebox --max-change 1%",
+        "connect freebox/vpn0 --max-change 33%",
+        "disconnect -b everyware gw-lyon-02 --max-change 0%",
+        "disconnect -b everyware '*-lyon-02' --max-change 5%",
+        // Of two that are named each counts, whatever its state may be.
+        "connect freebox/vpn0 everyware/gw-lyon-02 --max-change 33%",
+    ] {
+        bench.run(&format!("{line} -o json")).ends(9).without_output().fails("conflict.guard");
+        bench.run(&format!("{line} --dry-run")).ends(9).without_output();
+    }
+    assert_eq!((writes(&bench), bench.count("freebox", "PUT")), (0, 0));
+    bench.run("disconnect -b freebox --max-change 34%").ends(0);
     bench.run("connect freebox/vpn0 everyware/gw-lyon-02 --max-change 34%").ends(0);
+    bench.run("disconnect -b everyware '*-lyon-02' --max-change 5% --force").ends(0);
 }
 
 #[test]
@@ -143,7 +152,7 @@ fn a_batch_begins_after_the_one_before_has_ended() {
 fn no_further_target_is_begun_after_so_many_failures() {
     let bench = fleet(40);
     bench.fault("everyware", "device-error=RESPONSE_BAD_REQUEST");
-    for (limit, failures) in [("--fail-fast", 1), ("--max-failures 2", 2), ("--max-failures 10%", 4)] {
+    for (limit, failures) in [("--fail-fast", 1), ("--max-failures 2", 2), ("--max-failures 10%", 2)] {
         bench.context("everyware").log.clear();
         let run = bench.run(&format!("connect -b everyware 'gw-*' --yes --jobs 1 {limit} -o json"));
         let asked: BTreeSet<String> = called(&bench).into_iter().collect();
@@ -152,7 +161,8 @@ fn no_further_target_is_begun_after_so_many_failures() {
         // What the list told is told, what was not begun is no item.
         assert_eq!((failed, run.items().len()), (failures, 24 + failures), "{limit}: {run}");
         assert_eq!(run.error()["exit"], 10, "{limit}: {run}");
-        run.tells(&format!("{} targets were not begun (everyware/gw-0000", 16 - failures)).tells("same command again");
+        run.tells(&format!("{} targets were not begun (everyware/gw-0000", 16 - failures))
+            .tells("--retry-failed does what");
     }
     // What is under way when enough have failed comes to its end and is told.
     bench.context("everyware").log.clear();
@@ -208,4 +218,81 @@ fn targets_of_a_one_vpn_backend_stop_at_a_failure_too() {
     assert_eq!(bench.count("freebox", second), 0, "{:?}", bench.asked("freebox"));
     bench.run("connect -b freebox vpn0 vpn1").ends(9);
     assert!(bench.count("freebox", second) > 0, "{:?}", bench.asked("freebox"));
+}
+
+#[test]
+fn a_share_of_failures_is_one_of_the_targets_that_need_a_change() {
+    let bench = fleet(40);
+    bench.fault("everyware", "device-error=RESPONSE_BAD_REQUEST");
+    // 16 of the 40 need one: 10% of these are 2, 10% of all would be 4.
+    let run = bench.run("connect -b everyware 'gw-*' --yes --jobs 1 --max-failures 10% -o json").ends(10);
+    assert_eq!(called(&bench).into_iter().collect::<BTreeSet<_>>().len(), 2, "{run}");
+    run.tells("14 targets were not begun");
+}
+
+/// Waits until so many changes have been sent.
+#[cfg(unix)]
+fn written(bench: &Bench, line: &str, count: usize) -> std::process::Child {
+    let child = bench.start(line);
+    let started = std::time::Instant::now();
+    while writes(bench) < count {
+        assert!(started.elapsed() < std::time::Duration::from_secs(30), "never: {:?}", bench.asked("everyware"));
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child
+}
+
+#[cfg(unix)]
+fn left(bench: &Bench) -> Vec<String> {
+    let text = std::fs::read_to_string(bench.state().join("failed/connect.ndjson")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_signal_ends_is_told_and_done_again() {
+    use crate::run::Run;
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let bench = fleet(40);
+        bench.run("connect -b freebox nobody").ends(6);
+        assert_eq!(left(&bench).len(), 1);
+        bench.fault("everyware", "connect-never");
+        let child = written(&bench, "connect -b everyware 'gw-*' --yes --jobs 2 --interval 20ms -o json", 2);
+        crate::signals::send(signal, &child);
+        let run = Run::end_of(child, signal.to_owned()).ends(code).tells("14 targets were not begun");
+        run.fails("interrupted");
+        let items = run.items();
+        let ended: Vec<_> = items.iter().filter(|item| item["error"]["code"] == "interrupted").collect();
+        assert_eq!((ended.len(), items.len()), (2, 26), "{run}");
+        assert!(ended.iter().all(|item| item["changed"] == true && item["action"] == "connect"), "{run}");
+        assert_eq!(run.json()["summary"]["by_code"]["interrupted"], 2, "{run}");
+        assert_eq!(left(&bench).len(), 2, "they replace what failed before");
+        bench.context("everyware").faults.clear("connect-never");
+        bench.context("everyware").log.clear();
+        let again = bench.run("connect --retry-failed --yes -o json").ends(0);
+        let ids = |items: Vec<serde_json::Value>| -> BTreeSet<String> {
+            items.iter().map(|item| item["target"]["id"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(ids(again.items()), ids(ended.into_iter().cloned().collect()), "{again}");
+        assert_eq!(left(&bench).len(), 0);
+    }
+}
+
+#[test]
+fn only_one_target_is_switched_to() {
+    let bench = Bench::new();
+    for line in [
+        "connect freebox/vpn0 freebox/vpn2 --switch",
+        "connect -b freebox '*' --switch --yes",
+        "reconnect -b freebox vpn0 vpn1 --switch",
+        "connect freebox/vpn0 freebox/vpn2 --switch --dry-run",
+    ] {
+        let run = bench.run(&format!("{line} -o json")).ends(2).without_output();
+        let error = run.fails("usage");
+        assert_eq!(error["message"], "only one target of `freebox` can be connected at a time", "{run}");
+    }
+    bench.run("connect freebox/vpn0 freebox/vpn2 -o json").ends(9).fails("conflict.active");
+    assert_eq!(bench.count("freebox", "PUT"), 0);
+    bench.run("connect freebox/vpn0 everyware/gw-lyon-02 --switch").ends(0);
+    bench.run("disconnect freebox/vpn0 freebox/vpn1 --switch").ends(0);
 }

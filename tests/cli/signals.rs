@@ -46,7 +46,7 @@ fn a_wait_ends_by_a_signal_with_its_code() {
         bench.fault("freebox", "stays-going-up");
         let child = waiting(&bench, "connect -b freebox vpn0 --interval 20ms");
         send(signal, &child);
-        let run = Run::end_of(child, signal.to_owned()).ends(code).without_output();
+        let run = Run::end_of(child, signal.to_owned()).ends(code).prints("Office PPTP");
         run.tells("interrupted").tells("hint: ");
         assert_eq!(bench.count("freebox", "PUT"), 1);
     }
@@ -62,8 +62,10 @@ fn an_error_object_tells_of_a_signal_too() {
     send("TERM", &child);
     let run = Run::end_of(child, "TERM".to_owned()).ends(143);
     run.fails("interrupted");
-    // What was known is told, in a whole document: here nothing yet.
-    assert_eq!(run.json()["items"], serde_json::json!([]));
+    // What is known is told, in a whole document: that it was asked for, and not how it went.
+    let item = run.item();
+    assert_eq!((&item["state"], &item["changed"]), (&"unknown".into(), &true.into()), "{run}");
+    assert_eq!((&item["target"]["id"], &item["error"]["code"]), (&"vpn0".into(), &"interrupted".into()), "{run}");
     // Nothing is left behind that the next command would stumble over.
     bench.context("freebox").faults.clear_all();
     bench.run("disconnect -b freebox").ends(0).quietly();

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use vpnctl::app::act::{Act, Verb};
 use vpnctl::app::mass::{Way, run};
 use vpnctl::app::selection::{Job, Plan};
-use vpnctl::app::{Emit, Open, Stop};
+use vpnctl::app::{Emit, Open, Stop, Underway};
 use vpnctl::backend::How;
 use vpnctl::error::Code;
 use vpnctl::http::Deadline;
@@ -29,8 +29,9 @@ async fn a_device_that_never_connects_holds_up_no_other_where_the_command_has_no
     let job = |target| Job { open: Arc::clone(&open), target: Some(target), known: None, error: None };
     let plan = Plan { jobs: targets.into_iter().map(job).collect(), unopened: Vec::new() };
     let (verb, how, interval) = (Verb::Connect, How::default(), Some(Duration::from_millis(10)));
-    let act = Act { verb, wait: true, switch: false, dry_run: false, how, interval };
-    let way = Way { batch: Some(1), bound: Some(Duration::from_millis(300)) };
+    let act = Act { verb, wait: true, switch: false, dry_run: false, how, interval, begun: None };
+    let underway = Underway::default();
+    let way = Way { batch: Some(1), bound: Some(Duration::from_millis(300)), changes: 2, underway: &underway };
     let (sender, mut told) = unbounded_channel();
     let out = Emit::new(sender, Stop::default());
     tokio::time::timeout(HANGS, run(plan, act, way, &out)).await.unwrap();
@@ -45,4 +46,5 @@ async fn a_device_that_never_connects_holds_up_no_other_where_the_command_has_no
     }
     assert_eq!(names, ["gw-lyon-03", "gw-turin-04"]);
     assert_eq!(bench.count("_connect"), 2);
+    assert!(underway.lock().unwrap().is_empty(), "what was told is not under way any more");
 }

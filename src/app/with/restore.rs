@@ -121,7 +121,7 @@ impl Left {
     async fn down(
         &self,
         open: &Open,
-        act: Act,
+        act: Act<'_>,
         target: &Target,
         now: &Status,
         end: Instant,
@@ -135,7 +135,14 @@ impl Left {
         }
     }
 
-    async fn up(&self, open: &Open, act: Act, target: &Target, now: Status, end: Instant) -> Result<(), Box<Undone>> {
+    async fn up(
+        &self,
+        open: &Open,
+        act: Act<'_>,
+        target: &Target,
+        now: Status,
+        end: Instant,
+    ) -> Result<(), Box<Undone>> {
         let is_up = |status: &Status| {
             let own = !open.info().one_vpn || status.is_of(target);
             let begun = !act.wait && status.engaged && status.word() != Word::Disconnecting;

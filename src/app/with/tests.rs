@@ -101,9 +101,9 @@ fn opened(states: impl IntoIterator<Item = Status>, loses: bool) -> (Open, Arc<M
     (open, told)
 }
 
-fn act() -> Act {
+fn act() -> Act<'static> {
     let interval = Some(Duration::from_millis(1));
-    Act { verb: Verb::With, wait: true, switch: true, dry_run: false, how: How::default(), interval }
+    Act { verb: Verb::With, wait: true, switch: true, dry_run: false, how: How::default(), interval, begun: None }
 }
 
 fn run<T>(work: impl Future<Output = T>) -> T {

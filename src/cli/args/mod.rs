@@ -210,7 +210,7 @@ pub(in crate::cli) enum Verb {
     },
     /// Bring a VPN up, and wait until it is.
     #[command(
-        after_help = "Examples:\n  vpnctl connect -b home Office\n  vpnctl connect --switch home/Downloads\n  vpnctl connect --no-wait -b plant gw-7"
+        after_help = "Examples:\n  vpnctl connect -b home Office\n  vpnctl connect --switch home/Downloads\n  vpnctl connect --no-wait -b plant gw-7\n  vpnctl connect -b plant -l site=lyon --dry-run\n  vpnctl connect -b plant 'gw-*' --max-change 10% --batch 20 --yes\n  vpnctl connect --retry-failed --yes"
     )]
     Connect(Acting),
     /// Take a VPN down, and wait until it is.

@@ -25,6 +25,9 @@ impl Command<'_> {
         settings::shape(self.global, self.format, Schema::Action)?;
         let (mut plan, chosen) = self.planned(settings, verb, acting).await?;
         unless_stopped(act::fill_in(&mut plan, verb, &chosen)).await?;
+        if acting.switch && verb != act::Verb::Disconnect {
+            mass::check_switch(&plan)?;
+        }
         let mut outlook = Outlook::of(&plan, verb);
         if let Some(most) = acting.max_change.filter(|_| !acting.force) {
             unless_stopped(outlook.guard(most)).await?;
@@ -39,11 +42,14 @@ impl Command<'_> {
             dry_run: self.global.dry_run,
             how: How { wake: acting.wake },
             interval: settings.setup.limits.interval,
+            begun: None,
         };
         let limits = &settings.setup.limits;
         let way = Way {
             batch: acting.batch.and_then(|size| usize::try_from(size).ok()),
             bound: limits.timeout.is_none().then_some(mass::PATIENCE),
+            changes: outlook.changes(),
+            underway: &self.underway,
         };
         self.record(settings, verb.as_str(), &chosen, acting.retry_failed)?;
         let job = async |out: Emit| mass::run(plan, act, way, &out).await;

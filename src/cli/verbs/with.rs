@@ -109,6 +109,7 @@ impl Command<'_> {
             dry_run: self.global.dry_run,
             how: How { wake: with.wake },
             interval: settings.setup.limits.interval,
+            begun: None,
         };
         Visit::begin(with::only(plan)?, with.target.as_deref(), act).await
     }
