@@ -152,10 +152,11 @@ fn only_the_user_interface_touches_the_standard_streams() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Where these are used: what listens is in two places, and what writes metrics too.
+/// Where these are used: what listens is in two places, and what writes metrics too. Which version of HTTP a connection
+/// speaks is only told by hyper's own trait.
 const PLACES: &[(&str, &[&str])] = &[
     ("axum::", &["src/app/serve/", "src/simulate/"]),
-    ("hyper_util::", &["src/app/serve/", "src/simulate/"]),
+    ("hyper_util::", &["src/app/serve/", "src/http/lanes/", "src/simulate/"]),
     ("use prometheus::", &["src/app/serve/", "src/render/check/", "src/render/prometheus.rs"]),
 ];
 
