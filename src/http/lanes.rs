@@ -372,7 +372,9 @@ impl Lane {
     /// Notes that the server closes the connection by which it has answered.
     fn closed(&self) {
         // An HTTP/2 connection never says so in an answer, and none was opened where none was counted.
-        let _ = self.connects.try_update(Ordering::AcqRel, Ordering::Acquire, |count| count.checked_sub(1));
+        if self.connects.load(Ordering::Acquire) > 0 {
+            self.connects.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 
     /// Has the connections that are held back look again.
