@@ -26,7 +26,7 @@ pub(in crate::http) struct Track {
 }
 
 /// After which time a connection that is not given back is taken for gone.
-const GONE: Duration = Duration::from_millis(500);
+const GONE: Duration = Duration::from_secs(2);
 /// How often one who waits for that looks by itself.
 const LOOK: Duration = Duration::from_millis(10);
 
