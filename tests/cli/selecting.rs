@@ -136,3 +136,39 @@ fn rows_come_as_they_finish_and_sorted_on_request() {
     lines.sort_unstable();
     assert_eq!(told, lines);
 }
+
+#[test]
+fn a_condition_beside_a_name_is_refused_before_anything_is_asked_or_changed() {
+    let bench = fleet(20);
+    let file = bench.write("targets", "gw-000001\ngw-000002\n");
+    bench.requests();
+    for condition in ["-l tag=AQ", "-l site=paris", "--state disconnected"] {
+        for named in ["gw-000001".to_owned(), "--id AQ".to_owned(), format!("--targets-from {}", file.display())] {
+            for verb in ["status", "check", "connect --yes --no-wait", "disconnect --yes --no-wait"] {
+                let run = bench.run(&format!("{verb} -b everyware {condition} {named}")).ends(2).without_output();
+                run.tells("is named, and -l or --state choose as well").tells("hint: ");
+            }
+        }
+    }
+    assert_eq!(bench.requests(), 0);
+}
+
+#[test]
+fn a_glob_that_fits_nothing_is_told_beside_what_is_found() {
+    let bench = fleet(20);
+    let run = bench.run("status -b everyware gw-000001 'zz*' -o json").ends(10);
+    assert_eq!(run.json()["summary"]["by_code"], serde_json::json!({"target.not_found": 1}), "{run}");
+    run.tells("nothing fits `zz*`");
+    let run = bench.run("connect -b everyware gw-000013 'zz*' --yes -o json").ends(10);
+    assert_eq!(run.json()["summary"]["by_code"], serde_json::json!({"target.not_found": 1}), "{run}");
+}
+
+#[test]
+fn who_asks_every_device_needs_no_list_of_the_vpn_server() {
+    let bench = fleet(20);
+    bench.fault("everyware", "vpn-connections-status=403");
+    bench.requests();
+    bench.run("status -b everyware --live -o json").quietly();
+    assert_eq!(bench.count("everyware", "GET /v1/_/vpnConnections"), 0);
+    assert_eq!(device_requests(&bench), 20);
+}

@@ -148,3 +148,15 @@ fn a_line_that_means_nothing_is_told_and_holds_up_no_other() {
     bench.run(&format!("connect --yes --targets-from {bare}")).ends(2).without_output();
     assert_eq!(bench.requests(), 0);
 }
+
+#[test]
+fn enough_failures_end_a_run_while_its_pipe_stays_open() {
+    let bench = fleet(20);
+    let mut child = open(&bench, "status -b everyware --targets-from - --fail-fast -o ndjson");
+    let mut pipe = child.stdin.take().unwrap();
+    writeln!(pipe, "nobody").unwrap();
+    // The pipe is closed only after the end, which a run that reads on would never come to.
+    let ended = child.wait().unwrap();
+    drop(pipe);
+    assert_eq!(ended.code(), Some(6));
+}
