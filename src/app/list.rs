@@ -1,13 +1,16 @@
 //! `list`: what can be connected.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use futures_util::stream::{self, StreamExt as _};
+use tokio::sync::mpsc;
 
 use super::selection::{self, Plan, Selection};
 use super::{Emit, Open, emit, emit_failed, emit_failed_in, emit_nothing, with_error};
+use crate::backend::room::Room;
 use crate::backend::{Listed, unsupported};
 use crate::error::Error;
 use crate::model::document::ListItem;
@@ -64,65 +67,69 @@ async fn one(open: &Open, listing: &Listing<'_>, out: &Emit) {
     let failed_before = again.as_ref().and_then(|again| again.get(&info.backend)?.as_ref());
     // What failed because it was asked is asked again: what the list says of it was no answer before.
     let live = *live || failed_before.is_some();
-    let mut any = false;
-    let mut unasked: Vec<(Target, Labels)> = Vec::new();
-    let mut each = |listed: Listed| {
-        let is_due = failed_before.is_none_or(|targets| {
-            let Target { scope, id, .. } = &listed.target;
-            targets.contains(&(scope.clone(), id.clone()))
+    let (sender, mut unasked) = mpsc::unbounded_channel::<(Target, Labels)>();
+    let any = AtomicBool::new(false);
+    let any_failed = AtomicBool::new(false);
+    let room = Arc::new(Room::default());
+    let listing = async {
+        let mut each = |listed: Listed| {
+            let is_due = failed_before.is_none_or(|targets| {
+                let Target { scope, id, .. } = &listed.target;
+                targets.contains(&(scope.clone(), id.clone()))
+            });
+            if !is_due || !selection.labels_fit(info, &listed.labels) {
+                return;
+            }
+            let labels = selection::labels(info, &listed.labels);
+            let state = listed.status.as_ref().map(crate::model::Status::word);
+            // Where the list does not tell a state that somebody asks about, the target itself does.
+            if live || (state.is_none() && selection.state.is_some()) {
+                room.give();
+                // Its reader ends only after this.
+                let _ = sender.send((listed.target, labels));
+            } else if selection.state.is_none_or(|wanted| state == Some(wanted)) {
+                any.store(true, Relaxed);
+                emit(out, told(open, &listed.target, state, &labels));
+            }
+        };
+        let mut failed = |error: Error| {
+            any_failed.store(true, Relaxed);
+            tell_unread(open, error, out);
+        };
+        let result = room.list(targets.list_parts(&mut each, &mut failed)).await;
+        drop(sender);
+        result
+    };
+    let asking = async {
+        let targets = stream::poll_fn(|context| unasked.poll_recv(context)).inspect(|_| room.take());
+        let asked = targets.for_each_concurrent(open.jobs, |(target, labels)| async {
+            if ask(open, target, labels, selection, out).await {
+                any.store(true, Relaxed);
+            }
         });
-        if !is_due || !selection.labels_fit(info, &listed.labels) {
-            return;
-        }
-        let labels = selection::labels(info, &listed.labels);
-        let state = listed.status.as_ref().map(crate::model::Status::word);
-        // Where the list does not tell a state that somebody asks about, the target itself does.
-        if live || (state.is_none() && selection.state.is_some()) {
-            unasked.push((listed.target, labels));
-        } else if selection.state.is_none_or(|wanted| state == Some(wanted)) {
-            any = true;
-            emit(out, told(open, &listed.target, state, &labels));
-        }
+        asked.await;
     };
-    let mut any_failed = false;
-    let mut failed = |error: Error| {
-        any_failed = true;
-        tell_unread(open, error, out);
-    };
-    let result = targets.list_parts(&mut each, &mut failed).await;
-    any |= ask(open, unasked, selection, out).await;
-    match result {
+    match join(listing, asking).await.0 {
         Err(error) => tell_unread(open, error, out),
-        Ok(()) if !any && !any_failed => emit_nothing(out),
+        Ok(()) if !any.load(Relaxed) && !any_failed.load(Relaxed) => emit_nothing(out),
         Ok(()) => {}
     }
 }
 
 type Labels = BTreeMap<String, String>;
 
-/// Asks targets themselves for their states, and emits those that are wanted; tells whether there were any.
-async fn ask(open: &Open, targets: Vec<(Target, Labels)>, selection: &Selection, out: &Emit) -> bool {
-    let any = Cell::new(false);
-    let asked = stream::iter(targets).for_each_concurrent(open.jobs, |(target, labels)| {
-        let any = &any;
-        async move {
-            match open.backend.status(Some(&target)).await {
-                Ok(status) if selection.state.is_none_or(|wanted| status.word() == wanted) => {
-                    any.set(true);
-                    emit(out, told(open, &target, Some(status.word()), &labels));
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    any.set(true);
-                    let error = open.own(error).target(target.label());
-                    let item = told(open, &target, Some(Word::Unknown), &labels);
-                    emit_failed_in(out, target.scope.clone(), with_error(item, &error), error);
-                }
-            }
+/// Asks a target itself for its state, and emits it where it is wanted, which is told.
+async fn ask(open: &Open, target: Target, labels: Labels, selection: &Selection, out: &Emit) -> bool {
+    match open.backend.status(Some(&target)).await {
+        Ok(status) if selection.state.is_some_and(|wanted| status.word() != wanted) => return false,
+        Ok(status) => emit(out, told(open, &target, Some(status.word()), &labels)),
+        Err(error) => {
+            let error = open.own(error).target(target.label());
+            let item = told(open, &target, Some(Word::Unknown), &labels);
+            emit_failed_in(out, target.scope.clone(), with_error(item, &error), error);
         }
-    });
-    asked.await;
-    any.get()
+    }
+    true
 }
 
 /// Emits that a backend, or a part of it, could not be listed.

@@ -1,5 +1,6 @@
 //! A request that a vendor wants sent, and its answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -7,7 +8,7 @@ use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::unparsable;
+use super::{Sift, unparsable};
 use crate::error::{Error, Result};
 
 /// Says what happens where a request is sent twice.
@@ -44,6 +45,8 @@ pub struct Call {
     pub raw: bool,
     /// Whether its answer holds secrets, so that no message quotes it.
     pub confidential: bool,
+    /// What takes from the answer of a success what it wants, before all of it is there.
+    pub sieve: Option<Arc<dyn Sift>>,
 }
 
 impl Call {
@@ -88,7 +91,15 @@ impl Call {
             timeout: None,
             raw: false,
             confidential: false,
+            sieve: None,
         }
+    }
+
+    /// Lets its answer go through a sieve.
+    #[must_use]
+    pub fn through(mut self, sieve: Arc<dyn Sift>) -> Self {
+        self.sieve = Some(sieve);
+        self
     }
 
     /// Says that its answer holds secrets, such as a token: no message quotes it.

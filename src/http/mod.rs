@@ -31,6 +31,7 @@ use reqwest::header::{HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT}
 use tokio::sync::Mutex;
 use url::Url;
 
+pub use bytes_cap::Sift;
 pub use call::{Call, Reply, Safety};
 pub use deadline::{Deadline, within};
 pub use failure::{parse_url, server_failure, unparsable};
@@ -52,6 +53,10 @@ const REPEATS: usize = 3;
 const RETURNED: usize = 4;
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much of an answer a server may send ahead of its reader, in bytes, over HTTP/2: pages that wait for their turn wait there.
+const STREAM_WINDOW: u32 = 256 << 10;
+/// The same of all answers of a connection.
+const CONNECTION_WINDOW: u32 = 512 << 10;
 
 /// Says how to reach a server.
 #[derive(Debug, Clone)]
@@ -413,6 +418,8 @@ impl Transport {
             .connect_timeout(CONNECT_TIMEOUT)
             .connector_layer(track::Hold)
             .tcp_nodelay(true)
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
             .referer(false)
             .dns_resolver(std::sync::Arc::new(failure::Resolver::new(settings)))
             .default_headers(HeaderMap::from_iter([(

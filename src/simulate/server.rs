@@ -377,7 +377,7 @@ impl Drop for Unanswered {
 /// | `max-streams=N` | new HTTP/2 connections take N requests at once |
 /// | `goaway=K` | a connection is closed in good order after its K-th request: what has come is answered |
 async fn inject(State(context): State<Context>, request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
+    let path = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
     let faults = &context.faults;
     if let Some(refusal) = rate_limited(&context, &path) {
         return refusal;

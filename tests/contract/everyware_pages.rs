@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use vpnctl::backend::{Listed, VpnBackend};
-use vpnctl::error::Code;
+use vpnctl::error::{Code, Error};
 use vpnctl::model::{Source, Word};
 
 use super::bench::{Bench, failed, listed};
@@ -211,6 +211,51 @@ async fn a_page_that_fails_fails_the_list_and_what_was_told_holds() {
     let error = backend.targets().unwrap().list(&mut each).await;
     failed(error, Code::VendorProtocol);
     assert_eq!(told, 1000);
+}
+
+/// Lists a fleet of which some pages of devices fail for good; gives what was told, and how the list ended.
+async fn with_pages_that_fail(faults: &[&str]) -> (Bench, Vec<String>, Error) {
+    let bench = fleet(5000, faults).await;
+    let backend = bench.open();
+    let mut told = Vec::new();
+    let mut each = |listed: Listed| told.extend(listed.target.name);
+    let error = failed(backend.targets().unwrap().list(&mut each).await, Code::HttpServerError);
+    (bench, told, error)
+}
+
+#[tokio::test]
+async fn a_page_that_fails_for_good_hides_none_behind_it() {
+    let (bench, told, error) = with_pages_that_fail(&["http-status=500@/devices?limit=1000&offset=2000"]).await;
+    assert_eq!(told, numbered((1..=2000).chain(3001..=5000)));
+    assert!(error.message().starts_with("of the list of devices these are not read: 2001 to 3000: "), "{error}");
+    // The five pages, and a read is tried four times.
+    assert_eq!(bench.count("/devices?"), 5 + 3);
+    let (_, told, error) = with_pages_that_fail(&["http-status=500@/devices?limit=1000&offset=4000"]).await;
+    assert_eq!(told, numbered(1..=4000));
+    assert!(error.message().contains("not read: 4001 to 5000: "), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_fails_page_after_page_is_not_asked_for_all_of_them() {
+    // Of a list without a total nobody knows what is behind.
+    let (bench, told, error) =
+        with_pages_that_fail(&["http-status=500@/devices?limit=1000&offset=2000", "no-total-count"]).await;
+    assert_eq!(told, numbered(1..=2000));
+    assert!(error.message().contains("not read: all from entry 2001 on: "), "{error}");
+    assert_eq!(bench.count("/devices?"), 3 + 3);
+    let (bench, told, error) =
+        with_pages_that_fail(&["page-size=100", "http-status=500@/devices?limit=1000&offset=1"]).await;
+    // The second page alone, and ten in a row from the eleventh, of which two are enough; four were on their way at once.
+    assert_eq!(told, numbered((1..=100).chain(201..=1000)));
+    assert!(error.message().contains("not read: 101 to 200, all from entry 1001 on: "), "{error}");
+    assert!(bench.count("/devices?") <= 10 + 3 + 4 * 4, "{}", bench.count("/devices?"));
+}
+
+#[tokio::test]
+async fn half_a_list_of_connections_is_none() {
+    let bench = fleet(5000, &["http-status=500@/vpnConnections?limit=1000&offset=1000"]).await;
+    let error = failed(listed(&*bench.open()).await, Code::HttpServerError);
+    assert!(error.message().contains("of the list of vpnConnections these are not read"), "{error}");
 }
 
 #[tokio::test]

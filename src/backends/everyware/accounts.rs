@@ -203,7 +203,14 @@ impl Api {
     async fn accounts_below(&self, scope: &str, each: &mut (dyn FnMut(Account) + Send)) -> Result<()> {
         // Where a server ignores `recursive`, these are its children; the account itself is never below itself.
         let query = "recursive=true&";
-        let list = List { scope: Some(scope), what: "accounts", query, operation: "accounts", at_once: AT_ONCE };
+        let list = List {
+            scope: Some(scope),
+            what: "accounts",
+            query,
+            operation: "accounts",
+            at_once: AT_ONCE,
+            is_whole: true,
+        };
         self.pages(list, None, &mut |account: Account| {
             if account.id != scope {
                 each(account);

@@ -13,6 +13,7 @@ mod failure;
 mod ids;
 mod names;
 mod pages;
+mod sieve;
 pub mod wire;
 
 use std::borrow::Cow;

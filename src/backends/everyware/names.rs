@@ -195,6 +195,7 @@ impl Api {
             query: &begins_so,
             operation: "find",
             at_once: AT_ONCE,
+            is_whole: true,
         };
         self.pages(list, None, &mut |device| hits.extend(exact(name, vec![device]))).await?;
         Ok(hits)

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::iter;
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 use serde::de::DeserializeOwned;
@@ -11,9 +12,10 @@ use serde::de::DeserializeOwned;
 use super::accounts::{Account, Part};
 use super::api::Api;
 use super::failure::PEER;
+use super::sieve::Sieve;
 use super::wire::{Device, Page, VpnConnection};
 use crate::backend::room::make_room;
-use crate::error::Result;
+use crate::error::{Error, Exit, Result};
 use crate::http::Call;
 
 /// How many entries a page has; no maximum is documented, and a server may send fewer.
@@ -22,6 +24,8 @@ const PAGE: usize = 1000;
 pub(super) const AT_ONCE: usize = 4;
 /// Which part of a page is read once more, as one of so many, with the next one of a list that gets shorter meanwhile.
 const READ_AGAIN: usize = 4;
+/// How many pages in a row may fail before the rest is given up: a server that answers none of two is down.
+const GIVE_UP: usize = 2;
 /// How many entries are told in one go.
 const TOLD_AT_ONCE: usize = 64;
 
@@ -38,17 +42,26 @@ pub(super) struct List<'a> {
     pub(super) operation: &'static str,
     /// How many of its pages are asked for at once at most.
     pub(super) at_once: usize,
+    /// Whether a part of it is of no use.
+    pub(super) is_whole: bool,
 }
 
 impl<'a> List<'a> {
     /// Names the devices of an account.
     pub(super) fn devices(part: &'a Part) -> Self {
-        Self { scope: part.scope.as_deref(), what: "devices", query: "", operation: "list", at_once: AT_ONCE }
+        Self {
+            scope: part.scope.as_deref(),
+            what: "devices",
+            query: "",
+            operation: "list",
+            at_once: AT_ONCE,
+            is_whole: false,
+        }
     }
 
     /// Names the live connections of an account.
     pub(super) fn connections(part: &'a Part) -> Self {
-        Self { what: "vpnConnections", operation: "connections", ..Self::devices(part) }
+        Self { what: "vpnConnections", operation: "connections", is_whole: true, ..Self::devices(part) }
     }
 
     /// Asks for so many pages at once.
@@ -58,7 +71,7 @@ impl<'a> List<'a> {
 }
 
 /// An entry of a list.
-pub(super) trait Entry: DeserializeOwned + Send {
+pub(super) trait Entry: DeserializeOwned + Send + 'static {
     /// Gives what it is known again by; `None` where it has nothing of its own.
     fn key(&self) -> Option<&str>;
 }
@@ -136,6 +149,13 @@ impl<T: Entry> Walk<'_, T> {
         if page.limit_exceeded && any_new { Came::More } else { Came::Last }
     }
 
+    /// Goes on behind a page that could not be read; tells whether anything is known to be there.
+    fn skip(&mut self, offset: usize) -> Came {
+        self.end = offset.saturating_add(self.step);
+        self.before = HashSet::new();
+        if self.total.is_some_and(|total| self.end < total) { Came::More } else { Came::Last }
+    }
+
     /// Gives where the next page begins.
     fn next(&self) -> usize {
         self.end.saturating_sub(self.overlap)
@@ -150,6 +170,49 @@ impl<T: Entry> Walk<'_, T> {
     }
 }
 
+/// The pages of a list that could not be read.
+#[derive(Debug, Default)]
+struct Gaps {
+    first: Option<Error>,
+    offsets: Vec<usize>,
+    in_a_row: usize,
+    /// How many entries a page has.
+    step: usize,
+}
+
+impl Gaps {
+    /// Keeps a failure, where there is something to go on for.
+    ///
+    /// # Errors
+    ///
+    /// The first failure, told with what is left unread, where the rest would fail as well or nobody could use it.
+    fn add(&mut self, error: Error, offset: usize, list: List<'_>, end: Option<usize>) -> Result<()> {
+        self.in_a_row += 1;
+        self.offsets.push(offset);
+        let is_of_all = matches!(error.exit(), Exit::Auth | Exit::Forbidden) || self.in_a_row >= GIVE_UP;
+        let error = self.first.take().unwrap_or(error);
+        // Without a total nobody knows whether there is anything behind.
+        if end.is_some() && !is_of_all && !list.is_whole {
+            self.first = Some(error);
+            return Ok(());
+        }
+        let row = self.offsets.split_off(self.offsets.len() - self.in_a_row);
+        let rest = row.first().map(|offset| format!("all from entry {} on", offset + 1));
+        Err(self.missing(error, list, rest))
+    }
+
+    /// Says what is missing, once everything else was told.
+    fn result(mut self, list: List<'_>) -> Result<()> {
+        self.first.take().map_or(Ok(()), |error| Err(self.missing(error, list, None)))
+    }
+
+    fn missing(&self, error: Error, list: List<'_>, rest: Option<String>) -> Error {
+        let pages = self.offsets.iter().map(|offset| format!("{} to {}", offset + 1, offset + self.step));
+        let missing = pages.chain(rest).collect::<Vec<_>>().join(", ");
+        error.context(&format!("of the list of {} these are not read: {missing}", list.what))
+    }
+}
+
 impl Api {
     /// Reads a list to its end, beginning with its first page where that was read already, and tells each entry once, in
     /// the list's order.
@@ -158,6 +221,11 @@ impl Api {
     /// added meanwhile moves the end of a page to the beginning of the next; what is removed moves the beginning of a
     /// page to the end of the one before, and shows in the total alone. A page with nothing new in it is the end,
     /// whatever the server says of more.
+    ///
+    /// # Errors
+    ///
+    /// A page behind the first one that can't be read does not hide those behind it: the first such failure is the
+    /// result once all others are told. Where two in a row fail, or the failure is that of the login, the rest is left.
     pub(super) async fn pages<T: Entry>(
         &self,
         list: List<'_>,
@@ -172,6 +240,7 @@ impl Api {
         let mut walk = Walk { each, before: HashSet::new(), end: 0, total: None, step, overlap: 0 };
         let mut came = walk.take(0, first).await;
         let mut is_even = true;
+        let mut gaps = Gaps { step, ..Gaps::default() };
         while came != Came::Last {
             // What is on its way when this is dropped is not waited for.
             let mut pages = pin!(
@@ -180,7 +249,16 @@ impl Api {
                     .buffered(list.at_once)
             );
             while let Some((offset, page)) = pages.next().await {
-                came = walk.take(offset, page?).await;
+                came = match page {
+                    Ok(page) => {
+                        gaps.in_a_row = 0;
+                        walk.take(offset, page).await
+                    }
+                    Err(error) => {
+                        gaps.add(error, offset, list, walk.total)?;
+                        walk.skip(offset)
+                    }
+                };
                 let is_short = came == Came::More && walk.end != offset.saturating_add(step);
                 // Behind a page of another length the others are not where they were looked for.
                 is_even &= !is_short;
@@ -189,13 +267,17 @@ impl Api {
                 }
             }
         }
-        Ok(())
+        gaps.result(list)
     }
 
     /// Reads one page; each is asked for the total, which shows whether the list changes meanwhile.
-    pub(super) async fn page<T: DeserializeOwned>(&self, list: List<'_>, offset: usize) -> Result<Page<T>> {
+    pub(super) async fn page<T: Entry>(&self, list: List<'_>, offset: usize) -> Result<Page<T>> {
         let List { scope, what, query, operation, .. } = list;
-        self.get(operation, scope, &format!("{what}?{query}limit={PAGE}&offset={offset}&askTotalCount=true")).await
+        let rest = format!("{what}?{query}limit={PAGE}&offset={offset}&askTotalCount=true");
+        let sieve = Arc::new(Sieve::default());
+        let call = |scope: &str| Call::get(operation, Self::path(scope, &rest)).through(Arc::clone(&sieve) as _);
+        let reply = self.in_scope(scope, call).await?;
+        sieve.page(&reply, operation).map_err(|error| error.backend(self.auth.backend()))
     }
 
     /// Reads a document of an account; `None` is the configured one.
