@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::backend::registry;
 use crate::error::Report;
 use crate::model::document::{
-    ActionItem, AuthItem, BackendsItem, CheckItem, ConfigItem, DoctorItem, Document, EventItem, ListItem, LogItem, SchemaItem,
-    SettingsItem, StatusItem, TrustItem, TunnelItem, WaitItem,
+    ActionItem, AuthItem, BackendsItem, CheckItem, ConfigItem, DoctorItem, Document, EventItem, ListItem, LogItem,
+    SchemaItem, SettingsItem, StatusItem, TrustItem, TunnelItem, WaitItem,
 };
 use crate::model::item;
 use crate::render::Item;

@@ -64,7 +64,9 @@ impl Finding {
             return Err(login.wanting(backend));
         }
         let mut parts: Vec<String> = login.account.iter().map(|account| format!("as `{account}`")).collect();
-        parts.extend(login.expires_at.map(|at| format!("until {}", Timestamp::from_second(at.as_second()).unwrap_or(at))));
+        parts.extend(
+            login.expires_at.map(|at| format!("until {}", Timestamp::from_second(at.as_second()).unwrap_or(at))),
+        );
         let text = if parts.is_empty() { "it works".to_owned() } else { parts.join(", ") };
         Ok(Self::well(text).naming(login.account.clone()))
     }

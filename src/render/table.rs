@@ -251,13 +251,8 @@ const TRUST: Columns = &[
     ("UNTIL", "not_after"),
 ];
 const DOCUMENTS: Columns = &[("NAME", "name"), ("ID", "id"), ("VERBS", "verbs"), ("DESCRIPTION", "description")];
-const DOCTOR: Columns = &[
-    ("BACKEND", "backend"),
-    ("LAYER", "layer"),
-    ("OK", "ok"),
-    ("FINDING", "finding"),
-    ("REMEDY", "remedy"),
-];
+const DOCTOR: Columns =
+    &[("BACKEND", "backend"), ("LAYER", "layer"), ("OK", "ok"), ("FINDING", "finding"), ("REMEDY", "remedy")];
 const CONFIG: Columns = &[("KEY", "key"), ("VALUE", "value"), ("ORIGIN", "origin")];
 
 fn columns(schema: Schema, wide: bool) -> Vec<Column> {

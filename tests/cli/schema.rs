@@ -231,6 +231,7 @@ const WELL: Scene = &[
     ("trust show -A", 10),
     ("trust show -b freebox", 2),
     ("auth status -A", 0),
+    ("doctor -A", 0),
     ("auth login -b everyware", 0),
     ("auth logout -b everyware", 0),
     ("auth status -b nowhere", 6),
@@ -259,6 +260,7 @@ const DOWN: Scene = &[
     ("settings show -b ixon", 5),
     ("trust show -b ixon", 5),
     ("auth status -b freebox", 5),
+    ("doctor -A", 5),
     ("auth login -b everyware", 5),
     ("backends", 0),
 ];
@@ -278,6 +280,7 @@ const REFUSED: Scene = &[
     ("tunnel list -b freebox", 4),
     ("log -b freebox", 4),
     ("auth status -A", 4),
+    ("doctor -A", 4),
     ("auth login -b everyware", 4),
 ];
 
@@ -291,6 +294,7 @@ const FAILING: Scene = &[
     ("check -A", 14),
     ("list -A", 10),
     ("auth status -A", 14),
+    ("doctor everyware", 14),
     ("connect -A --yes", 10),
 ];
 
@@ -307,6 +311,7 @@ const UNFINISHED: Scene = &[
     ("settings show -A", 10),
     ("trust show -A", 10),
     ("auth status -A", 13),
+    ("doctor", 13),
     ("backends", 10),
     ("config show", 0),
     ("config validate", 13),

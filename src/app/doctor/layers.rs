@@ -283,5 +283,7 @@ fn clock(server: Timestamp) -> Finding {
     }
     let way = if apart > 0 { "ahead of" } else { "behind" };
     let what = format!("this computer's clock is {} s {way} the server's", apart.unsigned_abs());
-    Finding::wrong(Error::config(what).hint("set this computer's clock, by NTP if it can be; else look at the server's"))
+    Finding::wrong(
+        Error::config(what).hint("set this computer's clock, by NTP if it can be; else look at the server's"),
+    )
 }

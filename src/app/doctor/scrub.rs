@@ -16,8 +16,8 @@ use crate::config::{COMMON, variables::VARIABLES};
 const WORDS: &str = include_str!("words.txt");
 /// What parts the pieces of a text; all of it stays.
 const MARKS: &[char] = &[
-    '/', '\\', '=', ',', ';', ':', '(', ')', '[', ']', '{', '}', '<', '>', '"', '\'', '`', '«', '»', '→', '|', '*', '+',
-    '&', '!', '?', '#', '~', '$',
+    '/', '\\', '=', ',', ';', ':', '(', ')', '[', ']', '{', '}', '<', '>', '"', '\'', '`', '«', '»', '→', '|', '*',
+    '+', '&', '!', '?', '#', '~', '$',
 ];
 
 /// Replaces values by placeholders.
@@ -199,8 +199,7 @@ fn whole(word: &str) -> Option<&'static str> {
 
 /// Tells whether it names no computer but the one that it is said on.
 fn is_loopback(text: &str) -> bool {
-    text == "localhost"
-        || text.parse::<IpAddr>().is_ok_and(|address| address.is_loopback() || address.is_unspecified())
+    text == "localhost" || text.parse::<IpAddr>().is_ok_and(|address| address.is_loopback() || address.is_unspecified())
 }
 
 /// Tells whether it is a number as counts, ports and versions are, and no id.

@@ -23,7 +23,9 @@ use reqwest::Method;
 
 use self::api::{Api, Verb};
 use crate::backend::registry::Vendor;
-use crate::backend::{How, Info, Listed, Login, Opening, Person, Probe, Raw, Session, Targets, VpnBackend, no_such_path};
+use crate::backend::{
+    How, Info, Listed, Login, Opening, Person, Probe, Raw, Session, Targets, VpnBackend, no_such_path,
+};
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::{Call, Transport};
 use crate::model::{Status, Target, TargetKind};

@@ -77,9 +77,10 @@ impl Everyware {
             return Ok(Finding::unknown("what the login may do is not told"));
         };
         let has = |action: &str| {
-            rights.iter().filter_map(|right| right.split_once(':')).any(|(domain, may)| {
-                matches!(domain, "*" | "device_management") && (may == "*" || may == action)
-            })
+            rights
+                .iter()
+                .filter_map(|right| right.split_once(':'))
+                .any(|(domain, may)| matches!(domain, "*" | "device_management") && (may == "*" || may == action))
         };
         if has("execute") || has("write") {
             return Ok(Finding::well("devices' VPNs may be connected and disconnected"));
@@ -134,10 +135,7 @@ impl Everyware {
             Call::get(operation, format!("{}?limit={limit}&offset=0", Api::path(scope, list))).confidential()
         };
         let reply = self.api.in_scope(None, made).await?;
-        reply
-            .json::<Page<T>>(PEER, operation)
-            .map(|page| page.items)
-            .map_err(|error| error.backend(&self.info.backend))
+        reply.json::<Page<T>>(PEER, operation).map(|page| page.items).map_err(|error| error.backend(&self.info.backend))
     }
 }
 

@@ -27,8 +27,8 @@ use reqwest::Method;
 use self::api::Api;
 use crate::backend::registry::Vendor;
 use crate::backend::{
-    How, Info, Listed, LogLine, Login, Logs, Opening, Person, Probe, Raw, Session, Targets, Tunnels, VpnBackend, naming,
-    no_such_path,
+    How, Info, Listed, LogLine, Login, Logs, Opening, Person, Probe, Raw, Session, Targets, Tunnels, VpnBackend,
+    naming, no_such_path,
 };
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::{Call, Transport};

@@ -40,7 +40,7 @@ impl Ixon {
                 Error::new(Code::Unsupported, Layer::Api, advisory).hint("install the newest IXON VPN Client"),
             ),
             Some(([major, minor, patch], None)) => {
-                Finding::well(format!("IXON VPN Client {major}.{minor}.{patch}, no advisory known"))
+                Finding::well(format!("version {major}.{minor}.{patch}, no advisory known"))
             }
         };
         Ok(found.at(date))

@@ -52,7 +52,8 @@ impl Command<'_> {
                 return Ok(exit);
             }
             bundle::write(path, &bundle::of(&asked, &notes, &requests), self.global.yes)?;
-            if !self.global.quiet {
+            // The error object is the last line that scripts get.
+            if !self.global.quiet && !self.format.is_json() {
                 let shown = sanitize::line(&path.display().to_string()).into_owned();
                 ui::tell(&format!("{shown}: the support bundle; look it over before you publish it"));
             }
