@@ -260,7 +260,6 @@ const DOWN: Scene = &[
     ("settings show -b ixon", 5),
     ("trust show -b ixon", 5),
     ("auth status -b freebox", 5),
-    ("doctor -A", 5),
     ("auth login -b everyware", 5),
     ("backends", 0),
 ];
@@ -294,7 +293,6 @@ const FAILING: Scene = &[
     ("check -A", 14),
     ("list -A", 10),
     ("auth status -A", 14),
-    ("doctor everyware", 14),
     ("connect -A --yes", 10),
 ];
 
@@ -311,7 +309,6 @@ const UNFINISHED: Scene = &[
     ("settings show -A", 10),
     ("trust show -A", 10),
     ("auth status -A", 13),
-    ("doctor", 13),
     ("backends", 10),
     ("config show", 0),
     ("config validate", 13),

@@ -36,7 +36,7 @@ impl Scrub {
         let variables = VARIABLES.iter().map(|(name, _)| *name);
         let words = WORDS.split_whitespace().chain(keys).chain(variables).chain(VENDORS.map(|vendor| vendor.name));
         Self {
-            own: words.map(str::to_lowercase).collect(),
+            own: words.map(str::to_owned).collect(),
             known: Vec::new(),
             given: BTreeMap::new(),
             counts: BTreeMap::new(),
@@ -168,7 +168,12 @@ impl Scrub {
         let bare = piece.trim_end_matches('.');
         let end = &piece[bare.len()..];
         let flag = bare.trim_start_matches('-');
-        if flag.is_empty() || self.own.contains(&flag.to_lowercase()) || is_plain_number(bare) || is_loopback(bare) {
+        // One letter behind a dash is a flag, and no name of anybody.
+        let is_flag = bare.len() == 2 && flag.len() == 1;
+        let is_ours = |word: &str| self.own.contains(word);
+        // Variables are ours as they are written: HOME is, and home may be somebody's.
+        let is_own = flag.is_empty() || is_flag || is_ours(flag) || is_ours(&flag.to_lowercase());
+        if is_own || is_plain_number(bare) || is_loopback(bare) {
             return piece.to_owned();
         }
         let has = |what: fn(char) -> bool| bare.chars().any(what);
