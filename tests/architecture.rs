@@ -156,7 +156,7 @@ fn only_the_user_interface_touches_the_standard_streams() {
 /// speaks is only told by hyper's own trait.
 const PLACES: &[(&str, &[&str])] = &[
     ("axum::", &["src/app/serve/", "src/simulate/"]),
-    ("hyper_util::", &["src/app/serve/", "src/http/lanes/", "src/simulate/"]),
+    ("hyper_util::", &["src/app/serve/", "src/http/lanes/", "src/http/proxy.rs", "src/simulate/"]),
     ("use prometheus::", &["src/app/serve/", "src/render/check/", "src/render/prometheus.rs"]),
 ];
 

@@ -3,7 +3,7 @@
 use super::selection::Plan;
 use super::{Emit, Open, emit, emit_failed, with_error};
 use crate::backend::{Login, LoginState, Person, unsupported};
-use crate::error::{Code, Error, Layer};
+use crate::error::Error;
 use crate::model::document::{AuthItem, Time};
 use crate::model::item;
 use crate::render::Item;
@@ -46,7 +46,7 @@ async fn one(open: &Open, verb: Verb, person: &dyn Person, out: &Emit) {
     match login {
         Err(error) => failed(error),
         Ok(login) if verb == Verb::Status && login.state != LoginState::Ok => {
-            let error = login.reason.clone().map_or_else(|| wanting(name, login.state), |reason| reason.backend(name));
+            let error = login.wanting(name);
             emit_failed(out, Some(with_error(told(open, &login), &error)), error);
         }
         Ok(login) => emit(out, told(open, &login)),
@@ -77,15 +77,4 @@ fn unread(backend: &str, vendor: &str, error: &Error) -> Item {
         rights: None,
         error: Some(error.report()),
     })
-}
-
-fn wanting(backend: &str, state: LoginState) -> Error {
-    let (code, what) = match state {
-        LoginState::Pending => (Code::AuthPending, "is not granted yet"),
-        LoginState::Expired => (Code::AuthExpired, "no longer works"),
-        LoginState::Missing | LoginState::Ok => (Code::AuthRequired, "is missing"),
-    };
-    Error::new(code, Layer::Auth, format!("the login {what}"))
-        .backend(backend)
-        .hint(format!("run: vpnctl auth login -b {backend}"))
 }

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod backends;
 pub mod check;
 pub mod client_settings;
+pub mod doctor;
 pub mod fan_out;
 pub mod finding;
 pub mod follow;

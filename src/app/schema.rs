@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::backend::registry;
 use crate::error::Report;
 use crate::model::document::{
-    ActionItem, AuthItem, BackendsItem, CheckItem, ConfigItem, Document, EventItem, ListItem, LogItem, SchemaItem,
-    SettingsItem, StatusItem, TrustItem, TunnelItem, WaitItem,
+    ActionItem, AuthItem, BackendsItem, CheckItem, ConfigItem, DoctorItem, Document, EventItem, ListItem, LogItem,
+    SchemaItem, SettingsItem, StatusItem, TrustItem, TunnelItem, WaitItem,
 };
 use crate::model::item;
 use crate::render::Item;
@@ -45,6 +45,7 @@ pub const DOCUMENTS: &[Known] = &[
     known("trust", &["trust"], "A server's certificate.", wrapped::<TrustItem<'static>>),
     known("backends", &["backends"], "A backend, and what it can do.", wrapped::<BackendsItem<'static>>),
     known("config", &["config"], "A setting, and where it comes from.", wrapped::<ConfigItem<'static>>),
+    known("doctor", &["doctor"], "A layer that was looked at.", wrapped::<DoctorItem<'static, Report>>),
     known("schema", &["schema"], "A document of vpnctl.", wrapped::<SchemaItem<'static>>),
     known("error", &[], "Why a command failed: the last line of standard error, and in the item concerned.", bare),
 ];

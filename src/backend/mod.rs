@@ -4,6 +4,7 @@
 mod discovery;
 mod events;
 pub mod naming;
+mod probe;
 pub mod registry;
 pub mod room;
 mod settings;
@@ -21,6 +22,7 @@ use secrecy::SecretString;
 
 pub use discovery::Discovery;
 pub use events::{Events, Subscription};
+pub use probe::{Finding, Probe, Server};
 pub use settings::{Changed, Settings};
 pub use tunnels::{Edited, ImportFile, Imported, SecretDocument, Tunnel, TunnelChange, Tunnels};
 
@@ -162,6 +164,11 @@ pub trait VpnBackend: Send + Sync {
 
     /// Gives the facet for raw calls.
     fn raw(&self) -> Option<&dyn Raw> {
+        None
+    }
+
+    /// Gives the facet for looking at the vendor's layers.
+    fn probe(&self) -> Option<&dyn Probe> {
         None
     }
 
@@ -312,6 +319,22 @@ impl Login {
     #[must_use]
     pub fn new(state: LoginState) -> Self {
         Self { state, account: None, expires_at: None, rights: None, reason: None }
+    }
+
+    /// Makes the error of a login that does not work.
+    #[must_use]
+    pub fn wanting(&self, backend: &str) -> Error {
+        if let Some(reason) = &self.reason {
+            return reason.clone().backend(backend);
+        }
+        let (code, what) = match self.state {
+            LoginState::Pending => (Code::AuthPending, "is not granted yet"),
+            LoginState::Expired => (Code::AuthExpired, "no longer works"),
+            LoginState::Missing | LoginState::Ok => (Code::AuthRequired, "is missing"),
+        };
+        Error::new(code, Layer::Auth, format!("the login {what}"))
+            .backend(backend)
+            .hint(format!("run: vpnctl auth login -b {backend}"))
     }
 }
 

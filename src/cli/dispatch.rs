@@ -108,6 +108,11 @@ impl Command<'_> {
         if let Verb::Config { verb: ConfigVerb::Path } = &verb {
             return self.path();
         }
+        if let Verb::Doctor(doctoring) = &verb
+            && !self.global.demo
+        {
+            return self.doctor_of_all(doctoring).await;
+        }
         #[cfg(feature = "simulate")]
         let demo = if self.global.demo { Some(super::simulation::Demo::start().await?) } else { None };
         #[cfg(feature = "simulate")]
@@ -149,6 +154,7 @@ impl Command<'_> {
             Verb::Api { method, path, data } => self.api(settings, &method, &path, data.as_deref()).await,
             Verb::Backends { discover: true, .. } => self.discover(settings).await,
             Verb::Backends { matrix, .. } => self.backends(settings, matrix).await,
+            Verb::Doctor(doctoring) => self.doctor(settings.clone(), &doctoring, None).await,
             Verb::Serve { verb } => self.serve(settings, &verb).await,
             Verb::Config { verb: ConfigVerb::Validate } => self.validate(settings),
             Verb::Config { .. } => self.config_show(settings).await,

@@ -20,6 +20,7 @@ pub(super) const DOCUMENTS: &[(&str, Schema)] = &[
     ("backends --discover", Schema::Discovered),
     ("backends", Schema::Backends),
     ("config show", Schema::Config),
+    ("doctor", Schema::Doctor),
     ("schema", Schema::Documents),
 ];
 

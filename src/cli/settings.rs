@@ -60,7 +60,7 @@ impl Environment {
 }
 
 /// What a command runs with.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) setup: Setup,
     pub(super) choice: Choice,
@@ -172,6 +172,15 @@ pub(super) fn resolve(global: &Global, environment: &Environment) -> Result<Sett
     let (named, usual) = config_paths(global, environment);
     let sources = Sources { named, usual, environment: environment.variables.clone() };
     let config = config::load(&sources, &registry::keys())?;
+    let state = environment.get(variables::STATE_DIR).map(PathBuf::from).or_else(paths::state_folder);
+    with_config(global, environment, config, state.as_deref())
+}
+
+/// Resolves everything but a configuration that can't be read, for who tells what is wrong with it.
+pub(super) fn without_config(global: &Global, environment: &Environment) -> Result<Settings> {
+    let (named, usual) = config_paths(global, environment);
+    let config =
+        Config { file: named.or(usual), default_backend: None, backends: BTreeMap::new(), groups: BTreeMap::new() };
     let state = environment.get(variables::STATE_DIR).map(PathBuf::from).or_else(paths::state_folder);
     with_config(global, environment, config, state.as_deref())
 }

@@ -1,5 +1,6 @@
 //! The configuration: a file with positions, the environment over it, built-in values under it.
 
+mod at_hand;
 mod environment;
 mod file;
 pub mod paths;

@@ -20,6 +20,8 @@ pub struct Certificate {
     pub fingerprint: Fingerprint,
     /// Whose it is, as RFC 4514 text; `None` where it says nothing or can't be read.
     pub subject: Option<String>,
+    /// Who has signed it, as RFC 4514 text; `None` where it can't be read.
+    pub issuer: Option<String>,
     /// Until when it is valid; `None` where it can't be read.
     pub not_after: Option<Timestamp>,
 }
@@ -30,7 +32,7 @@ impl Certificate {
     pub fn of(der: &CertificateDer<'_>) -> Self {
         let fingerprint = Fingerprint::of(der);
         let Ok(certificate) = x509_cert::Certificate::from_der(der) else {
-            return Self { fingerprint, subject: None, not_after: None };
+            return Self { fingerprint, subject: None, issuer: None, not_after: None };
         };
         let certificate = certificate.tbs_certificate();
         let subject = certificate.subject().to_string();
@@ -38,6 +40,7 @@ impl Certificate {
         Self {
             fingerprint,
             subject: Some(subject).filter(|subject| !subject.is_empty()),
+            issuer: Some(certificate.issuer().to_string()).filter(|issuer| !issuer.is_empty()),
             not_after: i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok()),
         }
     }

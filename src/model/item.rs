@@ -43,6 +43,8 @@ pub enum Schema {
     Settings,
     /// Pinned certificates.
     Trust,
+    /// Layers that `doctor` looked at.
+    Doctor,
     /// The documents themselves.
     Documents,
 }
@@ -90,7 +92,7 @@ const STATUS: &[&str] = &[
 
 impl Schema {
     /// Every document.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Status,
         Self::List,
         Self::Action,
@@ -105,6 +107,7 @@ impl Schema {
         Self::Tunnel,
         Self::Settings,
         Self::Trust,
+        Self::Doctor,
         Self::Documents,
     ];
 
@@ -125,6 +128,7 @@ impl Schema {
             Self::Tunnel => "tunnel",
             Self::Settings => "settings",
             Self::Trust => "trust",
+            Self::Doctor => "doctor",
             Self::Documents => "schema",
         }
     }
@@ -186,6 +190,7 @@ impl Schema {
             }
             Self::Settings => vec!["backend", "settings"],
             Self::Trust => vec!["backend", "url", "fingerprint", "subject", "not_after", "pinned"],
+            Self::Doctor => vec!["backend", "layer", "ok", "finding", "remedy"],
             Self::Documents => vec!["name", "id", "verbs", "description"],
         }
     }
@@ -194,7 +199,7 @@ impl Schema {
     #[must_use]
     pub fn sometimes(self) -> Vec<&'static str> {
         match self {
-            Self::List | Self::Auth => {
+            Self::List | Self::Auth | Self::Doctor => {
                 STATUS.iter().copied().filter(|name| name.starts_with("error.")).chain(["error"]).collect()
             }
             Self::Tunnel => vec!["changed"],
@@ -215,6 +220,7 @@ impl Schema {
             Self::Log => "text",
             Self::Settings => "settings",
             Self::Trust => "fingerprint",
+            Self::Doctor => "finding",
             Self::Documents => "name",
         }
     }

@@ -5,6 +5,7 @@ mod cells;
 pub mod check;
 mod delimited;
 pub mod fault;
+mod findings;
 pub mod jq;
 mod json;
 pub mod prometheus;
@@ -174,6 +175,10 @@ impl<'a> Report<'a> {
             // A log is read as lines, as they come; a table would wait for the end.
             Format::Table | Format::Wide if schema == Schema::Log && shape.fields.is_empty() => {
                 Box::new(value::Plain::new(schema, shape))
+            }
+            // Sentences are no columns.
+            Format::Table if schema == Schema::Doctor && shape.fields.is_empty() => {
+                Box::new(findings::Findings::new(shape.color))
             }
             // Names alone, one a line, are what the next command takes.
             Format::Table if schema == Schema::Documents && shape.fields.is_empty() => {

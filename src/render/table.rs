@@ -251,6 +251,8 @@ const TRUST: Columns = &[
     ("UNTIL", "not_after"),
 ];
 const DOCUMENTS: Columns = &[("NAME", "name"), ("ID", "id"), ("VERBS", "verbs"), ("DESCRIPTION", "description")];
+const DOCTOR: Columns =
+    &[("BACKEND", "backend"), ("LAYER", "layer"), ("OK", "ok"), ("FINDING", "finding"), ("REMEDY", "remedy")];
 const CONFIG: Columns = &[("KEY", "key"), ("VALUE", "value"), ("ORIGIN", "origin")];
 
 fn columns(schema: Schema, wide: bool) -> Vec<Column> {
@@ -269,6 +271,7 @@ fn columns(schema: Schema, wide: bool) -> Vec<Column> {
         Schema::Tunnel => (TUNNEL, &[("CONFIG", "config")]),
         Schema::Settings => (SETTINGS, &[]),
         Schema::Trust => (TRUST, &[]),
+        Schema::Doctor => (DOCTOR, &[]),
         Schema::Documents => (DOCUMENTS, &[]),
     };
     let more = if wide { more } else { &[] };

@@ -5,6 +5,7 @@
 //! remembers: a command that asks three devices still logs in once.
 
 pub mod failures;
+mod look;
 mod pin;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use look::Look;
 pub use pin::Pin;
 
 use crate::error::{Code, Error, Layer, Result};

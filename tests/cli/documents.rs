@@ -22,6 +22,7 @@ pub(crate) const VERBS: &[&str] = &[
     "api",
     "backends",
     "config",
+    "doctor",
     "schema",
     "serve",
     "simulate",

@@ -18,6 +18,8 @@ mod completing;
 mod configuration;
 mod counts;
 mod demo;
+mod doctor;
+mod doctor_bundle;
 mod documents;
 mod errors;
 mod failing;

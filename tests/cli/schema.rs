@@ -231,6 +231,7 @@ const WELL: Scene = &[
     ("trust show -A", 10),
     ("trust show -b freebox", 2),
     ("auth status -A", 0),
+    ("doctor -A", 0),
     ("auth login -b everyware", 0),
     ("auth logout -b everyware", 0),
     ("auth status -b nowhere", 6),
@@ -278,6 +279,7 @@ const REFUSED: Scene = &[
     ("tunnel list -b freebox", 4),
     ("log -b freebox", 4),
     ("auth status -A", 4),
+    ("doctor -A", 4),
     ("auth login -b everyware", 4),
 ];
 

@@ -13,6 +13,7 @@ mod failure;
 mod ids;
 mod names;
 mod pages;
+mod probe;
 mod sieve;
 pub mod wire;
 
@@ -23,7 +24,9 @@ use reqwest::Method;
 
 use self::api::{Api, Verb};
 use crate::backend::registry::Vendor;
-use crate::backend::{How, Info, Listed, Login, Opening, Person, Raw, Session, Targets, VpnBackend, no_such_path};
+use crate::backend::{
+    How, Info, Listed, Login, Opening, Person, Probe, Raw, Session, Targets, VpnBackend, no_such_path,
+};
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::{Call, Transport};
 use crate::model::{Status, Target, TargetKind};
@@ -126,6 +129,10 @@ impl VpnBackend for Everyware {
     }
 
     fn raw(&self) -> Option<&dyn Raw> {
+        Some(self)
+    }
+
+    fn probe(&self) -> Option<&dyn Probe> {
         Some(self)
     }
 

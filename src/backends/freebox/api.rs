@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -259,14 +260,19 @@ impl Api {
 
     /// Asks the box where its API begins, and what it is called from outside.
     pub(super) async fn find_place(&self) -> Result<Place> {
+        self.about().await.map(|(place, ..)| place)
+    }
+
+    /// Asks the box what it is, and what time it has.
+    pub(super) async fn about(&self) -> Result<(Place, ApiVersion, Option<Timestamp>)> {
         let call = Call::get("api_version", "api_version").open().at_root();
         let reply = self.auth.transport.call(&self.auth, &call).await.map_err(|error| self.explain(error))?;
         let found: ApiVersion = reply.json(PEER, "api_version").map_err(|error| error.backend(self.backend()))?;
         let path = base_path(&found)?;
         let place = Place {
             path,
-            uid: found.uid,
-            api_domain: found.api_domain.filter(|name| !name.is_empty()),
+            uid: found.uid.clone(),
+            api_domain: found.api_domain.clone().filter(|name| !name.is_empty()),
             https_port: found.https_port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0),
         };
         let before = self.auth.memory().place.and_then(|place| place.uid);
@@ -274,7 +280,7 @@ impl Api {
             tracing::warn!("`{}`: another box answers at this address than the last time", self.backend());
         }
         self.auth.set_place(place.clone());
-        Ok(place)
+        Ok((place, found, crate::http::layers::date(&reply)))
     }
 }
 
@@ -335,6 +341,8 @@ mod tests {
             api_version: version.to_owned(),
             api_base_url: base.to_owned(),
             uid: None,
+            box_model: None,
+            box_model_name: None,
             api_domain: None,
             https_port: None,
         }

@@ -11,6 +11,7 @@ mod failure;
 mod fields;
 mod ovpn;
 mod pairing;
+mod probe;
 mod reach;
 mod redact;
 mod tunnels;
@@ -26,8 +27,8 @@ use reqwest::Method;
 use self::api::Api;
 use crate::backend::registry::Vendor;
 use crate::backend::{
-    How, Info, Listed, LogLine, Login, Logs, Opening, Person, Raw, Session, Targets, Tunnels, VpnBackend, naming,
-    no_such_path,
+    How, Info, Listed, LogLine, Login, Logs, Opening, Person, Probe, Raw, Session, Targets, Tunnels, VpnBackend,
+    naming, no_such_path,
 };
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::{Call, Transport};
@@ -226,6 +227,10 @@ impl VpnBackend for Freebox {
     }
 
     fn raw(&self) -> Option<&dyn Raw> {
+        Some(self)
+    }
+
+    fn probe(&self) -> Option<&dyn Probe> {
         Some(self)
     }
 

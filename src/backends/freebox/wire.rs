@@ -14,6 +14,10 @@ pub(super) struct ApiVersion {
     pub(super) api_base_url: String,
     #[serde(default)]
     pub(super) uid: Option<String>,
+    #[serde(default)]
+    pub(super) box_model: Option<String>,
+    #[serde(default)]
+    pub(super) box_model_name: Option<String>,
     /// The name and port of remote access; real bodies were seen without.
     #[serde(default)]
     pub(super) api_domain: Option<String>,

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, SERVER};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -319,7 +320,20 @@ impl Local {
         let call = Call::get("discovery", "/").open().at_root();
         let reply = self.transport.call(self, &call).await?;
         self.look_at_version(&reply);
-        let found: Discovery = self.read(&reply, "discovery")?;
+        self.learn_links(&reply).await
+    }
+
+    /// Asks the client what it is, and what time it has.
+    pub(super) async fn about(&self) -> Result<(Option<String>, Option<Timestamp>)> {
+        let reply = self.transport.call(self, &Call::get("discovery", "/").open().at_root()).await?;
+        self.look_at_version(&reply);
+        self.learn_links(&reply).await?;
+        let server = reply.headers.get(SERVER).and_then(|server| server.to_str().ok()).map(str::to_owned);
+        Ok((server, crate::http::layers::date(&reply)))
+    }
+
+    async fn learn_links(&self, reply: &Reply) -> Result<BTreeMap<String, String>> {
+        let found: Discovery = self.read(reply, "discovery")?;
         let mut links = BTreeMap::new();
         for entry in found.links {
             links.insert(entry.rel, self.path_of(&entry.href)?);

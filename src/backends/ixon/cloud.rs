@@ -108,7 +108,7 @@ impl Cloud {
         Ok(agents)
     }
 
-    async fn companies(&self) -> Result<Vec<String>> {
+    pub(super) async fn companies(&self) -> Result<Vec<String>> {
         let call = self.scoped(Call::get("companies", "companies?fields=publicId,name"), None)?;
         let (companies, _) = self.list::<wire::Identified>(&call).await?;
         Ok(companies.into_iter().map(|company| company.public_id).collect())

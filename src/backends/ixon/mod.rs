@@ -8,6 +8,7 @@ pub mod convert;
 mod document;
 mod failure;
 mod memory;
+mod probe;
 mod router;
 mod secrets;
 mod settings;
@@ -25,7 +26,7 @@ use self::cloud::Cloud;
 use self::memory::{Agent, Remembered};
 use crate::backend::registry::Vendor;
 use crate::backend::{
-    Events, How, Info, Listed, Login, Opening, Person, Raw, Session, Settings, Targets, VpnBackend, naming,
+    Events, How, Info, Listed, Login, Opening, Person, Probe, Raw, Session, Settings, Targets, VpnBackend, naming,
     no_such_path,
 };
 use crate::error::{Error, Result};
@@ -154,6 +155,10 @@ impl VpnBackend for Ixon {
     }
 
     fn raw(&self) -> Option<&dyn Raw> {
+        Some(self)
+    }
+
+    fn probe(&self) -> Option<&dyn Probe> {
         Some(self)
     }
 

@@ -2,6 +2,8 @@
 
 mod check;
 mod client;
+mod config;
+mod doctor;
 mod follow;
 mod help;
 mod schema;
@@ -26,6 +28,8 @@ use crate::ui::Color;
 
 pub(super) use check::Checking;
 pub(super) use client::{SettingsVerb, TrustVerb};
+pub(super) use config::ConfigVerb;
+pub(super) use doctor::Doctoring;
 pub(super) use follow::{Waiting, Watching};
 pub(super) use help::Asked;
 pub(super) use schema::Documented;
@@ -296,6 +300,9 @@ pub(in crate::cli) enum Verb {
         #[command(subcommand)]
         verb: ConfigVerb,
     },
+    /// Find the layer that fails, from the configuration to the VPN.
+    #[command(after_help = doctor::AFTER)]
+    Doctor(Doctoring),
     /// Print the JSON Schema of a document that vpnctl prints; without a name, the names.
     #[command(after_help = schema::AFTER)]
     Schema(Documented),
@@ -441,23 +448,6 @@ pub(in crate::cli) enum AuthVerb {
     Logout,
     /// Show the logins; ends with 4 if one is missing or expired.
     Status,
-}
-
-// What is done with the configuration.
-#[derive(Debug, Subcommand)]
-pub(in crate::cli) enum ConfigVerb {
-    /// Write an example to start from.
-    Init {
-        /// Print it instead of writing it.
-        #[arg(long)]
-        stdout: bool,
-    },
-    /// Print where the configuration is.
-    Path,
-    /// Show every setting and where it comes from.
-    Show,
-    /// Check the configuration.
-    Validate,
 }
 
 // What is simulated.

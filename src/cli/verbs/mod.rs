@@ -7,6 +7,7 @@ mod backends;
 mod check;
 mod client;
 mod config;
+mod doctor;
 mod follow;
 pub(in crate::cli) mod help;
 mod log;

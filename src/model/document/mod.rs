@@ -3,6 +3,7 @@
 //! Each comment on a field is its description in the schema, so it gives units and what null means. An item's error
 //! object is the type parameter `E`, for this room knows nothing of errors.
 
+mod doctor;
 mod other;
 mod status;
 
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use doctor::{DoctorItem, DoctorLayer};
 pub use other::{
     AuthItem, BackendsItem, CapabilityMap, ConfigItem, ListItem, LogItem, SchemaItem, SettingsItem, TrustItem,
     TunnelItem,

@@ -1,0 +1,92 @@
+//! A look at the state folder that leaves it as it is.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use super::Folder;
+
+/// What is in the state folder.
+#[derive(Debug, Clone, Default)]
+pub struct Look {
+    /// Where it is; `None` where this system has no place for it.
+    pub path: Option<PathBuf>,
+    /// Whether it was made already.
+    pub is_there: bool,
+    /// Why nothing can be written there.
+    pub unwritable: Option<String>,
+    /// Whether others than its owner may enter it.
+    pub is_open: bool,
+    /// Names and sizes in bytes of what is in it.
+    pub files: Vec<(String, u64)>,
+    /// Files that others than their owner can read.
+    pub readable: Vec<String>,
+    /// Files that are not what they should be, or were set aside for that.
+    pub corrupt: Vec<String>,
+    /// Locks that another process holds.
+    pub held: Vec<String>,
+}
+
+impl Folder {
+    /// Looks at the folder and the files in it.
+    #[must_use]
+    pub fn look(&self) -> Look {
+        let mut look = Look { path: self.path.clone(), ..Look::default() };
+        let Some(path) = &self.path else { return look };
+        look.is_there = path.is_dir();
+        // Where it is to be made, what counts is the first folder above it that is there.
+        let place = path.ancestors().find(|place| place.exists()).unwrap_or(path);
+        // It has no name, so nothing of it is left.
+        look.unwritable = tempfile::tempfile_in(place).err().map(|error| error.to_string());
+        if !look.is_there {
+            return look;
+        }
+        look.is_open = is_wide(path);
+        let Ok(entries) = std::fs::read_dir(path) else { return look };
+        for entry in entries.flatten() {
+            look.file(&entry.path());
+        }
+        look.files.sort();
+        look
+    }
+}
+
+impl Look {
+    fn file(&mut self, path: &Path) {
+        let Ok(data) = std::fs::metadata(path) else { return };
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if data.is_file() {
+            if is_wide(path) {
+                self.readable.push(name.clone());
+            }
+            let is_json = name.ends_with(".json") && !std::fs::read(path).is_ok_and(|bytes| is_json(&bytes));
+            if is_json || name.ends_with(".corrupt") {
+                self.corrupt.push(name.clone());
+            }
+            if name.ends_with(".lock") && File::open(path).is_ok_and(|file| is_held(&file)) {
+                self.held.push(name.clone());
+            }
+        }
+        self.files.push((name, data.len()));
+    }
+}
+
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
+}
+
+fn is_held(file: &File) -> bool {
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
+fn is_wide(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o077 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
