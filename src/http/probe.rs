@@ -40,6 +40,10 @@ impl Probe {
             return if name.is_empty() { Err(wrong()) } else { Ok(Self::Dns(name.to_owned())) };
         }
         match Url::parse(text) {
+            // No flag takes a secret: other users of the computer see the arguments of a command.
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                Err("is a URL with credentials, and no flag takes a secret; probe a page that needs none".to_owned())
+            }
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Self::Http(url)),
             _ => Err(wrong()),
         }
