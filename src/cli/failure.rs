@@ -92,7 +92,7 @@ pub(super) fn of_parsing(error: &clap::Error, format: Format, arguments: &[OsStr
         return wrong;
     }
     if !format.is_json() && format != Format::Nagios {
-        match harmless(&error.to_string(), arguments) {
+        match harmless(error, arguments) {
             Some(text) => ui::tell(&text),
             None => {
                 let _ = error.print();
@@ -103,8 +103,7 @@ pub(super) fn of_parsing(error: &clap::Error, format: Format, arguments: &[OsStr
         }
         return wrong;
     }
-    let text = error.to_string();
-    let text = harmless(&text, arguments).unwrap_or(text);
+    let text = harmless(error, arguments).unwrap_or_else(|| error.to_string());
     // The message may go over several lines, of which the later ones name what is missing; a tip stands by itself.
     let message: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
     let message = message.join(" ");
@@ -124,13 +123,14 @@ pub(super) fn of_parsing(error: &clap::Error, format: Format, arguments: &[OsStr
 /// either in them, so that it may be shown in colours.
 ///
 /// A script may pass on what strangers wrote, such as the name of a file.
-fn harmless(text: &str, arguments: &[OsString]) -> Option<String> {
+fn harmless(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
     let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
     let is_odd = |word: &str| word.contains(sanitize::is_harmful) || credentials(word).is_some();
     if !words.iter().any(|word| is_odd(word)) {
         return None;
     }
-    let mut text = text.to_owned();
+    // With colours, for clap takes what looks like one out of arguments too, and leaves the rest.
+    let mut text = error.render().ansi().to_string();
     for held in words.iter().filter_map(|word| credentials(word)) {
         text = text.replace(held, "***");
     }
@@ -140,6 +140,7 @@ fn harmless(text: &str, arguments: &[OsString]) -> Option<String> {
         // Each stays on its line, and makes none that looks like another message.
         text = text.replace(word, &sanitize::line(word));
     }
+    let text = anstream::adapter::strip_str(&text).to_string();
     let lines: Vec<_> = text.trim_end().split('\n').map(sanitize::line).collect();
     Some(lines.join("\n"))
 }
