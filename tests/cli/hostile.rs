@@ -417,7 +417,7 @@ fn messages_and_traces_do_nothing_of_what_they_tell() {
         "disconnect -b everyware --id d1",
         "connect -b ixon --id AAAAAAAAAAAA",
         "connect -b ixon --id AAAAAAAAAAAA --switch",
-        "wait -b ixon --for connected --timeout 2s",
+        "wait -b ixon --for connected --timeout 300ms",
         "status -b everyware nobody",
         "settings set -b ixon a=1 --yes",
         "api GET vpn_client/nothing -b freebox",

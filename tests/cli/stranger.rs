@@ -130,7 +130,8 @@ fn serve(stream: &TcpStream, seen: &Mutex<Vec<String>>, answer: &dyn Fn(&str, &s
         let Answer { status, headers, body } = answer(method, path);
         let head = format!("HTTP/1.1 {status} x\r\n{headers}content-length: {}\r\n\r\n", body.len());
         let mut stream = stream;
-        if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).is_err() {
+        // In one piece: a second one would wait until the first was acknowledged.
+        if stream.write_all(&[head.into_bytes(), body].concat()).is_err() {
             return;
         }
     }
