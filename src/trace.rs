@@ -48,7 +48,7 @@ pub fn start(quiet: bool, verbose: u8, format: LogFormat, log: Option<&str>) {
         LogFormat::Json => {
             let layer =
                 tracing_subscriber::fmt::layer().with_writer(ui::stderr).json().flatten_event(true).without_time();
-            let layer = layer.log_internal_errors(false);
+            let layer = layer.log_internal_errors(false).map_event_format(Escaped);
             registry.with(layer).try_init()
         }
     };
@@ -73,5 +73,21 @@ where
         let mut text = String::new();
         context.field_format().format_fields(Writer::new(&mut text), event)?;
         writeln!(writer, "{word}: {}", sanitize::line(&text))
+    }
+}
+
+/// Writes JSON as another format does, with escapes for what JSON lets pass and a terminal does not.
+struct Escaped<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for Escaped<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.0.format_event(context, Writer::new(&mut text), event)?;
+        writer.write_str(&sanitize::json(&text))
     }
 }

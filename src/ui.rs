@@ -130,12 +130,17 @@ pub fn print(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Writes bytes to standard output as they are: a vendor's answer that somebody asked for untouched.
+/// Writes bytes to standard output as they are: a vendor's answer that somebody asked for untouched. On a terminal, which
+/// keeps nothing, what would drive it is shown instead.
 ///
 /// # Errors
 /// Fails where standard output can't be written.
 pub fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut out = stdout();
+    if stdout_is_terminal() {
+        out.write_all(sanitize::block(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        return out.flush();
+    }
     out.write_all(bytes)?;
     out.flush()
 }

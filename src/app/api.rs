@@ -39,7 +39,7 @@ pub fn check_path(path: &str) -> Result<()> {
         Error::usage(format!("`{path}` {why}")).hint("write it as the vendor's page does: vpnctl api --help")
     };
     let steps = path.split(['?', '#']).next().unwrap_or_default();
-    let plain = percent_encoding::percent_decode_str(steps).decode_utf8_lossy().into_owned();
+    let plain = decoded(steps);
     if path.chars().any(|c| c.is_control() || c == '\\') || plain.chars().any(char::is_control) {
         return Err(wrong("has characters that no path has"));
     }
@@ -47,10 +47,22 @@ pub fn check_path(path: &str) -> Result<()> {
         return Err(wrong("is a URL, and a path of the backend's own API is wanted"));
     }
     let leads_up = |step: &str| matches!(step, ".." | ".");
-    if steps.split('/').any(leads_up) || plain.split('/').any(leads_up) {
+    if steps.split('/').any(leads_up) || plain.split(['/', '\\']).any(leads_up) {
         return Err(wrong("has steps that lead out of the API"));
     }
     Ok(())
+}
+
+/// Takes every encoding away: a proxy may decode a path once, and the server behind it once more.
+fn decoded(path: &str) -> String {
+    let mut plain = path.to_owned();
+    loop {
+        let next = percent_encoding::percent_decode_str(&plain).decode_utf8_lossy().into_owned();
+        if next.len() >= plain.len() {
+            return next;
+        }
+        plain = next;
+    }
 }
 
 /// Tells whether a method changes nothing.

@@ -212,6 +212,12 @@ impl<'a> Asks<'a> {
                 .hint("name targets, or choose among all of them or those that a glob fits: 'gw-*' -l site=lyon"));
         }
         let own = name.split_once('/').filter(|(prefix, _)| self.setup.config.backends.contains_key(*prefix));
+        if own.map_or(name, |(_, rest)| rest).is_empty() {
+            // Perhaps a script's variable that is not set: whatever it was to name, nothing else is asked or changed.
+            return Err(Error::usage("a target without a name is none")
+                .target(name)
+                .hint("list what there is: vpnctl list"));
+        }
         let what = |name: &str| match name {
             id if self.selection.by_id => What::Id(id.to_owned()),
             glob if naming::is_glob(glob) => What::Listed(Some(glob.to_owned())),

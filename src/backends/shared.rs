@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use url::Url;
 
 use crate::backend::Opening;
-use crate::config::schema::read_rate;
+use crate::config::schema::{read_rate, read_url};
 use crate::error::{Code, Error, Result};
 use crate::http::tls::{Fingerprint, Trust, is_local};
-use crate::http::{Settings, Transport, parse_url};
+use crate::http::{Settings, Transport, is_nearby};
 use crate::state::Pin;
 
 /// How long one attempt may take where nothing else is said: contract section 3.
@@ -76,8 +76,7 @@ pub(super) struct Place {
 /// Reads the settings of a backend's transport.
 pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
     let config = &opening.config;
-    let mut url =
-        parse_url(&place.url).map_err(|error| config.wrong("url", &format!("is wrong: {}", error.message())))?;
+    let mut url = read_url(&place.url).map_err(|why| config.wrong("url", &why))?;
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
     }
@@ -87,6 +86,13 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
             .wrong("tls.insecure", "is for this computer only, and its URL is elsewhere")
             .hint("use `tls.ca_file` or `tls.pin`"));
     }
+    let connect_address = config.text("connect_address");
+    if insecure && connect_address.is_some_and(|host| !is_local(&at(&url, host))) {
+        return Err(config
+            .wrong("tls.insecure", "is for this computer only, and `connect_address` is elsewhere")
+            .hint("use `tls.ca_file` or `tls.pin`"));
+    }
+    warn_of_plain_http(opening, &url, connect_address);
     if insecure && config.text("tls.pin").is_some() {
         return Err(config.wrong("tls.insecure", "and `tls.pin` contradict each other").hint("leave one of them out"));
     }
@@ -111,7 +117,7 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
         backend: config.name.clone(),
         peer: place.peer.to_owned(),
         url,
-        connect_address: None,
+        connect_address: connect_address.map(str::to_owned),
         tls: Trust {
             ca_file: config.path("tls.ca_file"),
             pin,
@@ -128,6 +134,33 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
         untrusted_hint: place.untrusted_hint.map(|hint| hint.replace("{backend}", &config.name)),
         observer: opening.observer.clone(),
     })
+}
+
+/// Gives a URL whose host is where it is connected to; what is no host leads nowhere that is trusted.
+fn at(url: &Url, host: &str) -> Url {
+    let bare = host.trim_matches(['[', ']']);
+    let host = if bare.contains(':') { format!("[{bare}]") } else { bare.to_owned() };
+    let mut other = url.clone();
+    if other.set_host(Some(&host)).is_err() {
+        // Who can't be told to be near is far.
+        let _ = other.set_host(Some("elsewhere.invalid"));
+    }
+    other
+}
+
+/// Warns once where a login goes through networks of others unencrypted.
+pub(super) fn warn_of_plain_http(opening: &Opening, url: &Url, connect_address: Option<&str>) {
+    // An address in the URL is where it goes, whatever else is said.
+    let host = connect_address.filter(|_| url.domain().is_some());
+    let place = host.map_or_else(|| url.clone(), |host| at(url, host));
+    if url.scheme() == "http" && !is_nearby(&place) && opening.store.says("plain http") {
+        tracing::warn!(
+            "`{}`: the login goes to {} unencrypted, and whoever is in between can read and use it; write https:// where the \
+             server has it",
+            opening.config.name,
+            url.origin().ascii_serialization(),
+        );
+    }
 }
 
 /// Gives the fingerprint that `vpnctl trust add` kept for this URL.

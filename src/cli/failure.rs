@@ -79,7 +79,8 @@ pub(super) fn as_own(error: Error) -> Error {
 }
 
 /// Prints what clap has to say; help and version are no failure.
-pub(super) fn of_parsing(error: &clap::Error, format: Format, passes_codes: bool) -> Exit {
+pub(super) fn of_parsing(error: &clap::Error, format: Format, arguments: &[OsString]) -> Exit {
+    let passes_codes = asks_for("with", arguments);
     let wrong = if passes_codes { Exit::OWN } else { Exit::Usage };
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         // Where nobody reads, there is nobody to tell.
@@ -91,13 +92,18 @@ pub(super) fn of_parsing(error: &clap::Error, format: Format, passes_codes: bool
         return wrong;
     }
     if !format.is_json() && format != Format::Nagios {
-        let _ = error.print();
+        match harmless(error, arguments) {
+            Some(text) => ui::tell(&text),
+            None => {
+                let _ = error.print();
+            }
+        }
         if format == Format::Value {
             ui::tell("usage");
         }
         return wrong;
     }
-    let text = error.to_string();
+    let text = harmless(error, arguments).unwrap_or_else(|| error.to_string());
     // The message may go over several lines, of which the later ones name what is missing; a tip stands by itself.
     let message: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
     let message = message.join(" ");
@@ -111,6 +117,38 @@ pub(super) fn of_parsing(error: &clap::Error, format: Format, passes_codes: bool
         ui::tell(&line);
     }
     wrong
+}
+
+/// Gives what clap says without doing what arguments hold, and without passwords of URLs; `None` where there is nothing of
+/// either in them, so that it may be shown in colours.
+///
+/// A script may pass on what strangers wrote, such as the name of a file.
+fn harmless(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
+    let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
+    let is_odd = |word: &str| word.contains(sanitize::is_harmful) || credentials(word).is_some();
+    if !words.iter().any(|word| is_odd(word)) {
+        return None;
+    }
+    // With colours, for clap takes what looks like one out of arguments too, and leaves the rest.
+    let mut text = error.render().ansi().to_string();
+    for held in words.iter().filter_map(|word| credentials(word)) {
+        text = text.replace(held, "***");
+    }
+    let values = words.iter().filter_map(|word| word.split_once('=').map(|(_, value)| value));
+    for word in words.iter().map(AsRef::as_ref).chain(values).filter(|word| word.trim().contains(sanitize::is_harmful))
+    {
+        // Each stays on its line, and makes none that looks like another message.
+        text = text.replace(word, &sanitize::line(word));
+    }
+    let text = anstream::adapter::strip_str(&text).to_string();
+    let lines: Vec<_> = text.trim_end().split('\n').map(sanitize::line).collect();
+    Some(lines.join("\n"))
+}
+
+/// Finds what stands before the host of a URL in an argument.
+fn credentials(word: &str) -> Option<&str> {
+    let (_, rest) = word.split_once("://")?;
+    rest.rsplit_once('@').map(|(held, _)| held).filter(|held| !held.is_empty())
 }
 
 /// Tells a monitor that there is no verdict, where it looks: on standard output, with its code for that, 3.

@@ -39,7 +39,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     }
     let cli = match args::parse(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return exit_code(failure::of_parsing(&error, format, failure::asks_for("with", &arguments))),
+        Err(error) => return exit_code(failure::of_parsing(&error, format, &arguments)),
     };
     let passes_codes = matches!(cli.verb, args::Verb::With(_));
     match dispatch::run(cli, format) {

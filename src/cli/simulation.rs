@@ -8,6 +8,7 @@ use super::settings::{self, Environment, Settings};
 use crate::backend::registry;
 use crate::config::{self, Sources};
 use crate::error::{Error, Exit};
+use crate::render::sanitize;
 use crate::simulate::world::{self, Options, World};
 use crate::ui;
 
@@ -38,7 +39,8 @@ pub(super) async fn run(simulate: &Simulate, quiet: bool) -> anyhow::Result<Exit
     if let Some(path) = &simulate.write_config {
         world.write_config(path)?;
         if !quiet {
-            ui::tell(&format!("try: vpnctl --config {} status --all", path.display()));
+            let path = path.display().to_string();
+            ui::tell(&format!("try: vpnctl --config {} status --all", sanitize::line(&path)));
         }
     }
     Ok(signals.next().await)

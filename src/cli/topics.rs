@@ -291,6 +291,7 @@ fn keys(keys: &[Key]) -> Block {
 fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Text => "text",
+        Kind::Url => "URL",
         Kind::Path => "path",
         Kind::Integer => "number",
         Kind::Bool => "true or false",

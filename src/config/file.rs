@@ -137,6 +137,10 @@ impl Reader<'_> {
         let wrong = |why: &str| self.wrong(item.span(), key.name, why);
         match key.kind {
             Kind::Text => item.as_str().map(|text| Value::Text(text.to_owned())).ok_or_else(|| wrong("is no text")),
+            Kind::Url => {
+                let text = item.as_str().ok_or_else(|| wrong("is no text"))?;
+                key.kind.read(text).map_err(|why| wrong(&why))
+            }
             Kind::Path => item
                 .as_str()
                 .map(|text| Value::Text(self.resolve(text).to_string_lossy().into_owned()))

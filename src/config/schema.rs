@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use url::Url;
 
 use super::Value;
 use crate::secrets::SecretRef;
@@ -13,6 +14,8 @@ use crate::secrets::SecretRef;
 pub enum Kind {
     /// Any text.
     Text,
+    /// The URL of an API.
+    Url,
     /// A file's path; in the configuration file it is relative to that file.
     Path,
     /// A whole number.
@@ -73,7 +76,7 @@ pub struct Vendor {
 
 /// The keys of every backend: contract section 7.
 pub const COMMON: &[Key] = &[
-    Key::new("url", Kind::Text).means("where the vendor's API is; each vendor's own place where it has one"),
+    Key::new("url", Kind::Url).means("where the vendor's API is; each vendor's own place where it has one"),
     Key::new("labels", Kind::Labels).means("labels of all its targets, to select by: { site = \"lyon\" }"),
     Key::new("jobs", Kind::Integer).or("8").means("how many of its targets are asked at once"),
     Key::new("rate", Kind::Text).means("how many requests may start in a second: \"10/s\""),
@@ -94,6 +97,7 @@ impl Kind {
     pub fn read(self, text: &str) -> Result<Value, String> {
         match self {
             Self::Text | Self::Path => Ok(Value::Text(text.to_owned())),
+            Self::Url => read_url(text).map(|_| Value::Text(text.to_owned())),
             Self::Integer => text.parse().map(Value::Integer).map_err(|_| format!("is no whole number: `{text}`")),
             Self::Bool => {
                 read_bool(text).map(Value::Bool).ok_or_else(|| format!("is neither true nor false: `{text}`"))
@@ -148,6 +152,28 @@ pub fn read_duration(text: &str) -> Result<Duration, String> {
     if trimmed.is_empty() { Err(wrong()) } else { Ok(total) }
 }
 
+/// Reads the URL of an API.
+///
+/// # Errors
+/// Fails where it is none, has another scheme than http or https, holds credentials, or goes on behind its path. Nothing
+/// of it is quoted, for a password may stand in it wherever else it is wrong.
+pub fn read_url(text: &str) -> Result<Url, String> {
+    // What ends a URL too early may be in an unencoded password.
+    let held = "holds credentials; leave them out, and use the backend's keys for secrets";
+    let url = Url::parse(text)
+        .map_err(|error| if text.contains('@') { held.to_owned() } else { format!("is no URL: {error}") })?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("is no URL that begins with https:// or http://".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(held.to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("goes on behind its path, where nothing belongs".to_owned());
+    }
+    Ok(url)
+}
+
 fn read_labels(text: &str) -> Result<BTreeMap<String, String>, String> {
     text.split(',')
         .map(str::trim)
@@ -184,7 +210,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 mod tests {
     use std::time::Duration;
 
-    use super::{nearest, read_duration};
+    use super::{nearest, read_duration, read_url};
 
     #[test]
     fn durations_are_read_with_their_units() {
@@ -201,6 +227,37 @@ mod tests {
         }
         for wrong in ["", "30", "s", "-1s", "5 minutes", "1e9d9", "99999999999999999999d"] {
             assert!(read_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_that_of_an_api_and_no_more() {
+        for url in ["https://h", "http://127.0.0.1:9250/api", "https://[::1]:1/v1/", "HTTPS://H", "https://h/a@b"] {
+            assert!(read_url(url).is_ok(), "{url}");
+        }
+        let secret = "canary";
+        for (url, why) in [
+            ("", "is no URL"),
+            ("h", "is no URL"),
+            ("//h/v1", "is no URL"),
+            ("https://", "is no URL"),
+            ("https://h:99999", "is no URL"),
+            ("ftp://h", "https:// or http://"),
+            ("file:///etc/passwd", "https:// or http://"),
+            ("javascript:alert(1)", "https:// or http://"),
+            ("unix:/run/x.sock", "https:// or http://"),
+            ("https://me:canary@h", "holds credentials"),
+            ("https://canary@h", "holds credentials"),
+            ("https://:canary@h", "holds credentials"),
+            ("https:\\\\me:canary@h", "holds credentials"),
+            ("https://me:canary@h:99999", "holds credentials"),
+            ("https://me:can/ary@h", "holds credentials"),
+            ("https://h/?token=canary", "behind its path"),
+            ("https://h/#canary", "behind its path"),
+            ("https://h/?", "behind its path"),
+        ] {
+            let told = read_url(url).expect_err(url);
+            assert!(told.contains(why) && !told.contains(secret), "{url}: {told}");
         }
     }
 

@@ -1,7 +1,10 @@
 //! Where a call goes.
 
-use url::Url;
+use std::net::IpAddr;
 
+use url::{Host, Url};
+
+use super::tls::is_local;
 use super::{Call, Transport};
 use crate::error::{Error, Result};
 
@@ -42,7 +45,80 @@ impl Transport {
     }
 }
 
+/// Tells whether a URL names this computer or one of the networks beside it, where plain HTTP is usual.
+///
+/// Near are loopback, the private addresses of RFC 1918 and RFC 4193, and link-local ones. The shared addresses of
+/// RFC 6598 (100.64.0.0/10) are not, for they are a carrier's. A name is judged before it is resolved, for a name server
+/// could say anything: near are those that no public one has, which are names without a dot, `.local` (RFC 6762),
+/// `.home.arpa` (RFC 8375) and `.internal`.
+#[must_use]
+pub fn is_nearby(url: &Url) -> bool {
+    is_local(url)
+        || match url.host() {
+            Some(Host::Domain(name)) => is_near_name(name.trim_end_matches('.')),
+            Some(Host::Ipv4(address)) => is_near(address.into()),
+            Some(Host::Ipv6(address)) => is_near(IpAddr::from(address).to_canonical()),
+            None => false,
+        }
+}
+
+fn is_near_name(name: &str) -> bool {
+    !name.contains('.') || [".local", ".home.arpa", ".internal"].iter().any(|ending| name.ends_with(ending))
+}
+
+fn is_near(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_unique_local() || address.is_unicast_link_local(),
+    }
+}
+
 /// Tells whether a path has nothing in it that a URL is read differently for.
 fn is_plain(path: &str) -> bool {
     path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_~.%/?&=,:".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use url::Url;
+
+    use super::is_nearby;
+
+    #[test]
+    fn near_is_what_no_stranger_listens_to() {
+        for (host, near) in [
+            ("localhost", true),
+            ("127.1", true),
+            ("[::1]", true),
+            ("[::ffff:127.0.0.1]", true),
+            ("10.0.0.1", true),
+            ("172.16.0.1", true),
+            ("172.31.255.255", true),
+            ("192.168.1.254", true),
+            ("[::ffff:192.168.1.254]", true),
+            ("169.254.1.1", true),
+            ("[fd00::1]", true),
+            ("[fe80::1]", true),
+            ("freebox", true),
+            ("freebox.", true),
+            ("box.local", true),
+            ("box.local.", true),
+            ("box.home.arpa", true),
+            ("api.internal", true),
+            ("0.0.0.0", false),
+            ("172.32.0.1", false),
+            ("100.64.0.1", false),
+            ("212.27.38.253", false),
+            ("[2001:db8::1]", false),
+            ("mafreebox.freebox.fr", false),
+            ("local.example.org", false),
+            ("notlocal", true),
+            ("evil.notlocal", false),
+            ("127.0.0.1.example.org", false),
+            ("192.168.1.254.example.org", false),
+        ] {
+            let url = Url::parse(&format!("http://{host}/")).expect("a URL");
+            assert_eq!(is_nearby(&url), near, "{host}");
+        }
+    }
 }

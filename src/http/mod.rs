@@ -33,10 +33,11 @@ use reqwest::header::{HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT}
 use tokio::sync::Mutex;
 use url::Url;
 
+pub use address::is_nearby;
 pub use bytes_cap::Sift;
 pub use call::{Call, Reply, Safety};
 pub use deadline::{Deadline, within};
-pub use failure::{parse_url, server_failure, unparsable};
+pub use failure::{server_failure, unparsable};
 pub use observer::Observer;
 
 use crate::error::{Code, Error, Layer, Result};

@@ -40,6 +40,10 @@ impl Probe {
             return if name.is_empty() { Err(wrong()) } else { Ok(Self::Dns(name.to_owned())) };
         }
         match Url::parse(text) {
+            // No flag takes a secret: other users of the computer see the arguments of a command.
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                Err("is a URL with credentials, and no flag takes a secret; probe a page that needs none".to_owned())
+            }
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Self::Http(url)),
             _ => Err(wrong()),
         }
@@ -70,12 +74,7 @@ impl std::fmt::Display for Probe {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Tcp(host, port) => write!(f, "tcp:{host}:{port}"),
-            Self::Http(url) => {
-                // A URL may hold a password.
-                let mut shown = url.clone();
-                let _ = (shown.set_password(None), shown.set_username(""));
-                write!(f, "{shown}")
-            }
+            Self::Http(url) => write!(f, "{url}"),
             Self::Dns(name) => write!(f, "dns:{name}"),
         }
     }
@@ -116,7 +115,9 @@ mod tests {
         for wrong in ["", "tcp:", "tcp:host", "tcp:host:0", "tcp::1", "tcp:host:70000", "dns:", "ftp://x", "nas.lan"] {
             assert!(Probe::parse(wrong).is_err(), "{wrong}");
         }
-        let shown = Probe::parse("http://me:secret@nas.lan/").expect("a probe").to_string();
-        assert_eq!(shown, "http://nas.lan/");
+        for secret in ["http://me:canary@nas.lan/", "https://canary@nas.lan/", "http://:canary@nas.lan/"] {
+            let told = Probe::parse(secret).expect_err("no flag takes a secret");
+            assert!(told.contains("credentials") && !told.contains("canary"), "{told}");
+        }
     }
 }

@@ -336,6 +336,16 @@ mod tests {
             ("https://localhost.example.org", false),
             ("https://192.168.1.254", false),
             ("https://127.0.0.1.example.org", false),
+            ("https://127.1", true),
+            ("https://2130706433", true),
+            ("https://[::ffff:127.0.0.1]", true),
+            ("https://LOCALHOST", true),
+            ("https://localhost.", false),
+            ("https://0.0.0.0", false),
+            ("https://[::]", false),
+            ("https://[::ffff:192.168.1.254]", false),
+            ("https://localhost@example.org", false),
+            ("https://example.org#localhost", false),
         ] {
             assert_eq!(is_local(&Url::parse(url).expect("a URL")), local, "{url}");
         }

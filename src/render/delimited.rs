@@ -30,7 +30,8 @@ impl Delimited {
 
     fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
         if std::mem::replace(&mut self.header, false) {
-            self.row(out, self.columns.clone())?;
+            let names = self.columns.iter().map(|name| sanitize::cell(name).into_owned());
+            self.row(out, names.collect::<Vec<_>>())?;
         }
         Ok(())
     }

@@ -1,12 +1,28 @@
 //! Makes vendor text harmless: no control character reaches a terminal, none turns the line around.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
-/// Tells whether a character controls a terminal or the direction of text.
+/// What a formula begins with, in full width too: some programs take one for the other.
+const SIGNS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
+/// What ends a cell, in one country or another, whatever the file is called.
+const ENDS: [char; 2] = [',', ';'];
+
+/// Tells whether a character controls a terminal or the direction of text, or is there and is never seen.
+///
+/// What writing needs is none of them: the joiners of Persian and of emoji, the selectors of a variant.
 #[must_use]
 pub fn is_harmful(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
     c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        // Marks, embeddings, overrides and isolates of direction; ends of lines and paragraphs.
+        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}')
+        // Two names that differ by these alone look the same, and tags carry a whole text that nobody sees.
+        || matches!(c, '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(c, '\u{e0000}'..='\u{e007f}')
 }
 
 /// Escapes what is harmful, so that the text stays on one line and says what it held.
@@ -28,39 +44,148 @@ pub fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
+/// Escapes what is harmful in text of several lines: their ends and tabs stay.
+#[must_use]
+pub fn block(text: &str) -> String {
+    let tabs = |line_of: &str| line_of.split('\t').map(line).collect::<Vec<_>>().join("\t");
+    text.split('\n').map(tabs).collect::<Vec<_>>().join("\n")
+}
+
+/// Escapes what JSON lets pass and a terminal does not, in JSON that is written already; its line end stays.
+#[must_use]
+pub fn json(written: &str) -> Cow<'_, str> {
+    let passes = |c: char| is_harmful(c) && c != '\n';
+    if !written.contains(passes) {
+        return Cow::Borrowed(written);
+    }
+    let mut clean = String::with_capacity(written.len() + 8);
+    for c in written.chars() {
+        if passes(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // A text takes whatever is written.
+                let _ = write!(clean, "\\u{unit:04x}");
+            }
+        } else {
+            clean.push(c);
+        }
+    }
+    Cow::Owned(clean)
+}
+
 /// Makes a cell of CSV or TSV that a spreadsheet does not run as a formula: such a one begins with a quote.
+///
+/// Where the comma is in numbers, `;` ends a cell, and it does so within quotes that the file's own rules set; so what
+/// stands behind one is looked at as a cell too.
 #[must_use]
 pub fn cell(text: &str) -> Cow<'_, str> {
     let clean = line(text);
-    let runs = clean.starts_with(['=', '+', '-', '@']) && clean.parse::<f64>().is_err();
-    if runs { Cow::Owned(format!("'{clean}")) } else { clean }
+    if !clean.contains(SIGNS) || !clean.split(ENDS).any(runs) {
+        return clean;
+    }
+    let mut quoted = String::with_capacity(clean.len() + 2);
+    for part in clean.split_inclusive(ENDS) {
+        if runs(part.trim_end_matches(ENDS)) {
+            quoted.push('\'');
+        }
+        quoted.push_str(part);
+    }
+    Cow::Owned(quoted)
+}
+
+/// Tells whether a spreadsheet takes a cell for a formula; spaces and quotes before it are sometimes left out.
+fn runs(cell: &str) -> bool {
+    let begun = cell.trim_start_matches(|c: char| c.is_whitespace() || c == '"');
+    begun.starts_with(SIGNS) && begun.trim_end() != "-" && !is_number(begun)
+}
+
+/// Tells whether a text is a number, in digits: `-inf` and `+nan` are names to a spreadsheet.
+fn is_number(text: &str) -> bool {
+    let digits = |c: char| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-');
+    text.chars().all(digits) && text.parse::<f64>().is_ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{cell, line};
+    use super::{block, cell, json, line};
 
     #[test]
     fn what_is_harmless_stays_as_it_is() {
-        for text in ["Lyon WireGuard", "Été à l’ouest", "日本", "a\u{0301}", "👩‍🔧"] {
+        // Joiners, selectors and marks above letters are how people write.
+        for text in ["Lyon WireGuard", "Été à l’ouest", "日本", "a\u{0301}", "👩‍🔧", "می‌خواهم", "❤\u{fe0f}", "ＡＢ"]
+        {
             assert_eq!(line(text), text);
+            assert_eq!(block(text), text);
+            assert_eq!(json(text), text);
+            assert_eq!(cell(text), text);
         }
     }
 
     #[test]
     fn what_is_harmful_is_shown_and_not_done() {
         assert_eq!(line("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
-        assert_eq!(line("a\nb\tc"), "a\\nb\\tc");
+        assert_eq!(line("a\nb\tc\r"), "a\\nb\\tc\\r");
         assert_eq!(line("a\u{202e}b"), "a\\u{202e}b");
-        assert_eq!(line("a\u{9b}b\u{7f}"), "a\\u{9b}b\\u{7f}");
+        assert_eq!(line("a\u{9b}b\u{7f}\0"), "a\\u{9b}b\\u{7f}\\u{0}");
+        assert_eq!(block("a\n\tb\u{1b}\r\n"), "a\n\tb\\u{1b}\\r\n");
     }
 
     #[test]
-    fn a_formula_is_quoted_and_a_number_is_not() {
-        assert_eq!(cell("=cmd|' /C calc'!A0"), "'=cmd|' /C calc'!A0");
-        assert_eq!(cell("@SUM(A1)"), "'@SUM(A1)");
-        assert_eq!(cell("-Kf2x0nQbDE"), "'-Kf2x0nQbDE");
-        assert_eq!(cell("-12.5"), "-12.5");
-        assert_eq!(cell("plain"), "plain");
+    fn every_kind_of_harm_is_known() {
+        let ranges = [0..=0x1f, 0x7f..=0x9f, 0x200e..=0x200f, 0x2028..=0x202e, 0x2060..=0x206f, 0xfff9..=0xfffb];
+        let alone = [0x061c, 0x180e, 0x200b, 0xfeff];
+        let tags = 0xe0000..=0xe007f_u32;
+        let all = ranges.into_iter().flatten().chain(alone).chain(tags);
+        for c in all.map(|code| char::from_u32(code).expect("a character")) {
+            let escaped = line(&format!("a{c}b")).into_owned();
+            assert!(!escaped.contains(c) && escaped.starts_with("a\\"), "{:x}: {escaped}", u32::from(c));
+        }
+    }
+
+    #[test]
+    fn json_means_the_same_afterwards() {
+        for text in ["a\u{9b}b\u{7f}", "\u{202e}x\u{2028}", "\u{e0041}"] {
+            let written = serde_json::to_string(text).expect("written");
+            let clean = json(&written);
+            assert!(clean.is_ascii(), "{clean}");
+            assert_eq!(serde_json::from_str::<String>(&clean).expect("read"), text);
+        }
+        assert_eq!(json("{}\n"), "{}\n");
+    }
+
+    #[test]
+    fn a_formula_is_quoted() {
+        for text in [
+            "=cmd|' /C calc'!A0",
+            "@SUM(A1)",
+            "-Kf2x0nQbDE",
+            "+1+cmd",
+            "--5",
+            "-inf",
+            "+nan",
+            "＝1+1",
+            "＠SUM(A1)",
+            " =1+1",
+            "\u{a0}=1+1",
+            "\"=1+1\"",
+            " \" -2+3",
+        ] {
+            assert_eq!(cell(text), format!("'{text}"));
+        }
+        // Whoever opens the file may have it cut elsewhere.
+        assert_eq!(cell("a;=1+1"), "a;'=1+1");
+        assert_eq!(cell("a, =1+1;b"), "a,' =1+1;b");
+        assert_eq!(cell("=1;=2"), "'=1;'=2");
+    }
+
+    #[test]
+    fn what_is_no_formula_is_left_alone() {
+        for text in
+            ["", "plain", "-12.5", "+33123456789", "-1e5", "-", "10.0.0.1", "a=b,c=d", "me@example.org", "a-b;c"]
+        {
+            assert_eq!(cell(text), text);
+        }
+        // A tab or the end of a line is shown, and so begins nothing.
+        assert_eq!(cell("\t=1+1"), "\\t=1+1");
+        assert_eq!(cell("\r=1+1"), "\\r=1+1");
     }
 }

@@ -106,7 +106,7 @@ pub(super) fn columns_of(schema: Schema, shape: &Shape) -> Vec<Column> {
     if shape.fields.is_empty() {
         return columns(schema, shape.format == Format::Wide);
     }
-    shape.fields.iter().map(|name| (name.to_uppercase(), vec![name.clone()])).collect()
+    shape.fields.iter().map(|name| (sanitize::line(name).to_uppercase(), vec![name.clone()])).collect()
 }
 
 /// Gives the cells of an item.

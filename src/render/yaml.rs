@@ -39,7 +39,11 @@ fn clean(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(sanitize::line(&text).into_owned()),
         Value::Array(values) => Value::Array(values.into_iter().map(clean).collect()),
-        Value::Object(map) => Value::Object(map.into_iter().map(|(name, value)| (name, clean(value))).collect()),
+        Value::Object(map) => {
+            // The vendor's own document has the vendor's own keys.
+            let entry = |(name, value): (String, Value)| (sanitize::line(&name).into_owned(), clean(value));
+            Value::Object(map.into_iter().map(entry).collect())
+        }
         other => other,
     }
 }

@@ -27,6 +27,7 @@ mod fleets;
 mod following;
 mod guards;
 mod help;
+mod hostile;
 mod jq;
 mod keyring;
 mod keys;
@@ -51,6 +52,7 @@ mod sharding;
 #[cfg(unix)]
 mod signals;
 mod situations;
+mod stranger;
 mod switching;
 mod targets_from;
 #[cfg(unix)]
@@ -58,6 +60,7 @@ mod terminal;
 mod topics;
 mod trust;
 mod tunnels;
+mod urls;
 #[cfg(unix)]
 mod with;
 #[cfg(unix)]

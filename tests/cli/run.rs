@@ -16,7 +16,7 @@ pub(crate) struct Run {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
-    what: String,
+    pub(crate) what: String,
 }
 
 impl Run {

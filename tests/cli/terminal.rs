@@ -283,3 +283,60 @@ fn a_question_is_ended_by_a_signal_and_nothing_is_changed() {
         }
     }
 }
+
+/// Takes out what vpnctl itself tells a terminal: colours, and drawing a table or a bar again.
+fn without_own_sequences(raw: &str) -> String {
+    let mut rest = raw;
+    let mut left = String::new();
+    while let Some((before, after)) = rest.split_once("\u{1b}[") {
+        left.push_str(before);
+        let end = after.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(after.len());
+        let (sequence, tail) = after.split_at(end);
+        let own = tail.starts_with(['m', 'A', 'K']) || (sequence.is_empty() && tail.starts_with('J'));
+        assert!(own, "{sequence}{tail:.20}");
+        rest = &tail[1..];
+    }
+    left + rest
+}
+
+#[test]
+fn what_strangers_wrote_is_only_shown() {
+    let stranger = crate::hostile::strangers();
+    for line in [
+        "list -A --color always",
+        "status -A --color always",
+        "check -A",
+        "watch -A --count 3 --interval 1s",
+        "log -b freebox",
+        "tunnel show -b freebox --id vpn0",
+        "settings show -b ixon",
+        "api GET vpn_client/log -b freebox",
+        "status -b freebox -o json --native",
+    ] {
+        let mut command = stranger.command(&stranger.config(), line);
+        command.env("TERM", "xterm-256color");
+        let (_, _, raw) = Terminal::run(command, 40, 200).ends();
+        let left = without_own_sequences(&raw);
+        let wild: Vec<char> = left.chars().filter(|c| crate::hostile::drives(*c) && !"\r\n\t".contains(*c)).collect();
+        assert!(wild.is_empty() && left.len() > 200, "{line}: {wild:?} in {left:.2000}");
+        let has_lines = line.starts_with("log") || line.starts_with("api");
+        assert!(has_lines || !left.contains("\nerror: forged"), "{line}: {left:.2000}");
+    }
+}
+
+#[test]
+fn a_plan_and_its_question_show_what_strangers_wrote_and_do_nothing_of_it() {
+    let stranger = crate::hostile::strangers();
+    let mut command = stranger.command(&stranger.config(), "disconnect -b everyware '*'");
+    command.env("TERM", "xterm-256color");
+    let mut terminal = Terminal::with_person(command);
+    terminal.shows(|picture| picture.contains("[y/N]"));
+    stranger.asked();
+    terminal.types("n\n");
+    let (code, _, raw) = terminal.ends();
+    assert_eq!(code, 2, "{raw}");
+    let left = without_own_sequences(&raw);
+    let wild: Vec<char> = left.chars().filter(|c| crate::hostile::drives(*c) && !"\r\n".contains(*c)).collect();
+    assert!(wild.is_empty() && left.contains("owned"), "{wild:?} in {left}");
+    assert_eq!(stranger.asked(), Vec::<String>::new());
+}

@@ -34,7 +34,7 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) fn new(opening: &Opening, config: Config) -> Result<Self> {
-        let mut settings = shared::settings(
+        let settings = shared::settings(
             opening,
             shared::Place {
                 url: config.url.clone(),
@@ -47,7 +47,6 @@ impl Api {
                 ),
             },
         )?;
-        settings.connect_address.clone_from(&config.connect_address);
         let auth = Auth::new(opening, config, Transport::new(settings));
         Ok(Self { auth, finding: tokio::sync::Mutex::default() })
     }
@@ -305,7 +304,19 @@ fn base_path(found: &ApiVersion) -> Result<String> {
             )
             .hint("set `api_version` of the backend to the number that the box supports")
         })?;
-    let base = found.api_base_url.trim_matches('/');
+    let base = found.api_base_url.as_str();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | '/');
+    let steps_up = base.split('/').any(|step| matches!(step, "." | ".."));
+    if base.starts_with("//") || !base.chars().all(plain) || steps_up {
+        // It would be another server's, or no place at all; the session's token is sent there.
+        return Err(Error::new(
+            Code::VendorProtocol,
+            Layer::Api,
+            format!("{PEER} says that its API is at `{base}`, which is no path of its own"),
+        )
+        .hint("check that `url` is the box; nothing was sent to that place"));
+    }
+    let base = base.trim_matches('/');
     Ok(if base.is_empty() { format!("v{major}/") } else { format!("{base}/v{major}/") })
 }
 
@@ -356,5 +367,21 @@ mod tests {
             assert_eq!(base_path(&found(version, base)).expect("a base"), expected);
         }
         assert!(base_path(&found("latest", "/api/")).is_err());
+        for base in [
+            "https://evil.example/api/",
+            "//evil.example/api/",
+            "\\\\evil.example\\api",
+            "/\\evil.example/",
+            "/api/../../login/",
+            "/api/%2e%2e/",
+            "/api/?x=",
+            "/api/#",
+            "/api\r\nhost: evil.example",
+            "me@evil.example/",
+            ":1/",
+        ] {
+            let error = base_path(&found("16.0", base)).expect_err(base);
+            assert_eq!(error.code(), crate::error::Code::VendorProtocol, "{base}");
+        }
     }
 }

@@ -117,7 +117,7 @@ impl Auth {
             Some(secret) => secret.mark("app_token"),
             None => memory.app_token.as_deref().map(|token| digest(&[token])).unwrap_or_default(),
         };
-        let address = self.config.connect_address.as_deref().unwrap_or_default();
+        let address = self.transport.settings().connect_address.as_deref().unwrap_or_default();
         digest(&[&self.config.url, address, &self.config.app_id, &token])
     }
 

@@ -31,7 +31,6 @@ pub(super) struct Config {
     pub(super) url: String,
     pub(super) app_id: String,
     pub(super) api_version: Option<u64>,
-    pub(super) connect_address: Option<String>,
     pub(super) app_token: Option<SecretRef>,
 }
 
@@ -42,7 +41,6 @@ impl Config {
             url: config.text("url").unwrap_or(URL).to_owned(),
             app_id: config.text("app_id").unwrap_or("vpnctl").to_owned(),
             api_version: config.integer("api_version"),
-            connect_address: config.text("connect_address").map(str::to_owned),
             app_token: config.secret("app_token").cloned(),
         })
     }

@@ -359,7 +359,8 @@ impl Local {
         let same_host = url.host() == base.host() || (is_local(&url) && is_local(base));
         let same_port = url.port_or_known_default() == base.port_or_known_default();
         let same_scheme = url.scheme().replace("ws", "http") == base.scheme();
-        if !(same_host && same_port && same_scheme) {
+        let named = !url.username().is_empty() || url.password().is_some();
+        if named || !(same_host && same_port && same_scheme) {
             return Err(foreign());
         }
         Ok(match url.query() {

@@ -15,10 +15,11 @@ use super::memory::{Agent, Remembered};
 use super::wire::Reach;
 use super::{failure, missing, wire};
 use crate::backend::Opening;
-use crate::backends::shared::{Refused, meaningful};
+use crate::backends::shared::{Refused, meaningful, warn_of_plain_http};
+use crate::config::schema::read_url;
 use crate::error::{Error, Result};
 use crate::http::call::{header_value, segment};
-use crate::http::{Call, Protocol, Reply, Settings, Transport, Verdict, parse_url, tls};
+use crate::http::{Call, Protocol, Reply, Settings, Transport, Verdict, tls};
 
 /// What the cloud is called in messages.
 pub(super) const CLOUD: &str = "the IXON cloud";
@@ -221,11 +222,11 @@ fn remembered(agent: wire::Agent, company: &str) -> Agent {
 /// Says how the cloud is reached. A pin and a CA are those of the client on this computer; they serve the cloud only
 /// where that is on this computer too, as a simulator's is.
 fn settings(opening: &Opening, config: &Config) -> Result<Settings> {
-    let wrong = |error: Error| opening.config.wrong("cloud_url", &format!("is wrong: {}", error.message()));
-    let mut url = parse_url(&config.cloud_url).map_err(wrong)?;
+    let mut url = read_url(&config.cloud_url).map_err(|why| opening.config.wrong("cloud_url", &why))?;
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
     }
+    warn_of_plain_http(opening, &url, None);
     let local = tls::is_local(&url);
     let trust = tls::Trust {
         ca_file: opening.config.path("tls.ca_file").filter(|_| local),

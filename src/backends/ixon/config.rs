@@ -6,7 +6,7 @@ use crate::secrets::SecretRef;
 
 /// IXON's keys besides the common ones.
 pub const KEYS: &[Key] = &[
-    Key::new("cloud_url", Kind::Text).or("https://portal.ixon.cloud/api").means("where the cloud's API is"),
+    Key::new("cloud_url", Kind::Url).or("https://portal.ixon.cloud/api").means("where the cloud's API is"),
     Key::new("application_id", Kind::Text).means("the id of the application that asks the cloud"),
     Key::new("company_id", Kind::Text).means("the company; all of the account where it is not set"),
     Key::new("sector_id", Kind::Text).means("the sector of that company"),

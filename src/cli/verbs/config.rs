@@ -37,7 +37,7 @@ impl Command<'_> {
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         std::io::Write::write_all(&mut file, EXAMPLE.as_bytes())?;
         file.persist_noclobber(&path)?;
-        ui::print(&format!("{}\n", path.display()))?;
+        ui::print(&format!("{}\n", sanitize::line(&path.display().to_string())))?;
         Ok(Exit::Ok)
     }
 

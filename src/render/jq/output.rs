@@ -14,7 +14,8 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 /// Writes a value as a line, or as several where that is `pretty`; what would drive a terminal is escaped.
 pub(super) fn line(value: &Val, pretty: bool) -> Result<String, String> {
     let mut text = match value {
-        Val::TStr(bytes) | Val::BStr(bytes) => raw(&String::from_utf8_lossy(bytes)),
+        // Line ends and tabs stay, for a filter may have made them.
+        Val::TStr(bytes) | Val::BStr(bytes) => sanitize::block(&String::from_utf8_lossy(bytes)),
         value => {
             let value = plain(value, 0)?;
             let written = if pretty { json::pretty(&value) } else { json::compact(&value) };
@@ -23,23 +24,6 @@ pub(super) fn line(value: &Val, pretty: bool) -> Result<String, String> {
     };
     text.push('\n');
     Ok(text)
-}
-
-/// Leaves line breaks and tabs in a string, for a filter may have made them, and nothing else that is harmful.
-fn raw(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len() + 1);
-    for (index, part) in text.split('\n').enumerate() {
-        if index > 0 {
-            clean.push('\n');
-        }
-        for (index, part) in part.split('\t').enumerate() {
-            if index > 0 {
-                clean.push('\t');
-            }
-            clean.push_str(&sanitize::line(part));
-        }
-    }
-    clean
 }
 
 fn plain(value: &Val, depth: usize) -> Result<Value, String> {
