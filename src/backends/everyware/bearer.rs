@@ -78,8 +78,8 @@ impl Auth {
 
     /// Logs in with what is configured, or with what the person brings; this once also what was refused before.
     pub(super) async fn log_in(&self, person: &dyn Person) -> Result<Login> {
-        let credentials = self.asked(person)?;
-        let code = if person.brings(Asked::Otp) { Some(person.ask(Asked::Otp, "One-time code: ")?) } else { None };
+        let credentials = self.asked(person).await?;
+        let code = if person.brings(Asked::Otp) { Some(person.ask(Asked::Otp, "One-time code: ").await?) } else { None };
         let trust_key = self.get().trusted().filter(|_| code.is_none() && credentials.may_need_code());
         let written = code.as_ref().map(|code| code.expose_secret());
         let made = match self.log_in_counted(&credentials, written, trust_key.as_deref(), true).await {
@@ -92,7 +92,7 @@ impl Auth {
                     // The password may be wrong, and a second try would count as another refusal.
                     return Err(error);
                 }
-                let code = person.ask(Asked::Otp, "One-time code: ").map_err(|_| error)?;
+                let code = person.ask(Asked::Otp, "One-time code: ").await.map_err(|_| error)?;
                 self.log_in_counted(&credentials, Some(code.expose_secret()), None, true).await
             }
             made => made,
@@ -115,12 +115,12 @@ impl Auth {
         Ok(Login { account: self.account(), expires_at, ..Login::new(LoginState::Ok) })
     }
 
-    fn asked(&self, person: &dyn Person) -> Result<Credentials> {
+    async fn asked(&self, person: &dyn Person) -> Result<Credentials> {
         if person.brings(Asked::ApiKey) {
-            return Ok(Credentials::Key(person.ask(Asked::ApiKey, "API key: ")?));
+            return Ok(Credentials::Key(person.ask(Asked::ApiKey, "API key: ").await?));
         }
         if let Some(key) = &self.config.api_key {
-            return Ok(Credentials::Key(key.fetch("api_key")?));
+            return Ok(Credentials::Key(key.fetch("api_key").await?));
         }
         let Some(user) = &self.config.username else {
             return Err(self
@@ -130,8 +130,8 @@ impl Auth {
                 .hint("set one of them, or give an API key: vpnctl auth login --api-key-stdin"));
         };
         let password = match &self.config.password {
-            Some(password) if !person.brings(Asked::Password) => password.fetch("password")?,
-            _ => person.ask(Asked::Password, &format!("Password of {user} at {PEER}: "))?,
+            Some(password) if !person.brings(Asked::Password) => password.fetch("password").await?,
+            _ => person.ask(Asked::Password, &format!("Password of {user} at {PEER}: ")).await?,
         };
         Ok(Credentials::User(user.clone(), password))
     }

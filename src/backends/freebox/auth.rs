@@ -40,6 +40,10 @@ pub(super) struct Place {
     pub(super) https_port: Option<u16>,
 }
 
+/// How long a login that the box refused is not sent again by itself, in seconds: it counts them, by an address, and shuts
+/// out all that come from there.
+const REFUSAL_HOLDS: i64 = 300;
+
 /// A session that was opened.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Token {
@@ -57,6 +61,8 @@ pub(super) struct Memory {
     pub(super) app_token: Option<String>,
     pub(super) place: Option<Place>,
     pub(super) session: Option<Token>,
+    /// When a login with this token was refused last, in unix time.
+    pub(super) refused_at: Option<i64>,
     /// Name and type of each tunnel.
     pub(super) ids: BTreeMap<String, (Option<String>, Option<String>)>,
 }
@@ -114,7 +120,7 @@ impl Auth {
     /// Names what a session belongs to, so that none is sent elsewhere or used with another token.
     fn owner(&self, memory: &Memory) -> String {
         let token = match &self.config.app_token {
-            Some(secret) => secret.mark("app_token"),
+            Some(secret) => secret.mark(),
             None => memory.app_token.as_deref().map(|token| digest(&[token])).unwrap_or_default(),
         };
         let address = self.config.connect_address.as_deref().unwrap_or_default();
@@ -160,11 +166,11 @@ impl Auth {
     }
 
     /// Gives the app token, from the configuration or from an earlier pairing.
-    fn app_token(&self, memory: &Memory) -> Result<SecretString> {
+    async fn app_token(&self, memory: &Memory) -> Result<SecretString> {
         // Where the keyring did not take the token of a pairing, it is kept here.
         let here = |secret: &SecretRef| secret.is_kept_for_us() && memory.app_token.is_some();
         if let Some(secret) = self.config.app_token.as_ref().filter(|secret| !here(secret)) {
-            return secret.fetch("app_token");
+            return secret.fetch("app_token").await;
         }
         memory.app_token.clone().map(SecretString::from).ok_or_else(|| {
             let backend = &self.transport.settings().backend;
@@ -184,10 +190,20 @@ impl Auth {
             return Ok(session);
         }
         memory.place = self.memory().place.or(memory.place);
-        let app_token = self.app_token(&memory)?;
+        let app_token = self.app_token(&memory).await?;
         self.refused.check()?;
-        let session = self.refused.note(self.sign_in(&app_token, &memory).await)?;
-        memory.session = Some(session.clone());
+        self.still_refused(&memory)?;
+        let session = match self.refused.note(self.sign_in(&app_token, &memory).await) {
+            Err(error) if error.code() == Code::AuthRejected => {
+                // The session is none any more, and the other processes need not find that out each by a refusal.
+                (memory.session, memory.refused_at) = (None, Some(jiff::Timestamp::now().as_second()));
+                keep(&guard, &memory);
+                self.set_memory(memory);
+                return Err(error);
+            }
+            made => made?,
+        };
+        (memory.session, memory.refused_at) = (Some(session.clone()), None);
         // Names of tunnels hold as long as the session does.
         memory.ids.clear();
         memory.owner = self.owner(&memory);
@@ -195,6 +211,26 @@ impl Auth {
         self.set_memory(memory);
         self.fresh.store(true, Ordering::SeqCst);
         Ok(session)
+    }
+
+    /// Fails where the same login was refused lately, by whatever command: sent again, it would be refused again.
+    fn still_refused(&self, memory: &Memory) -> Result<()> {
+        let ago = memory.refused_at.map(|at| jiff::Timestamp::now().as_second() - at);
+        let Some(ago) = ago.filter(|ago| (0..REFUSAL_HOLDS).contains(ago)) else { return Ok(()) };
+        let backend = &self.transport.settings().backend;
+        let what = format!("{PEER} refused this login {} min ago, so it is not tried again", ago / 60);
+        Err(Error::new(Code::AuthRejected, Layer::Auth, what)
+            .backend(backend)
+            .hint(format!("correct the app token or pair again, or try once more: vpnctl auth login -b {backend}")))
+    }
+
+    /// Forgets that a login was refused, before one that somebody asked for.
+    pub(super) async fn forget_refusal(&self) -> Result<()> {
+        self.refused.forget();
+        if self.memory().refused_at.is_none() && self.owned(self.store.read()).refused_at.is_none() {
+            return Ok(());
+        }
+        self.remember(|memory| memory.refused_at = None).await
     }
 
     async fn sign_in(&self, app_token: &SecretString, memory: &Memory) -> Result<Token> {
