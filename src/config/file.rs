@@ -165,7 +165,10 @@ impl Reader<'_> {
 
     fn secret(&self, backend: &str, key: &Key, item: &Item) -> Result<SecretRef> {
         if let Some(text) = item.as_str() {
-            check_private(&format!("{}: `{}` is written out; this file", self.place(item.span()), key.name), self.path)?;
+            check_private(
+                &format!("{}: `{}` is written out; this file", self.place(item.span()), key.name),
+                self.path,
+            )?;
             return Ok(SecretRef::Plain(SecretString::from(text)));
         }
         let ways = "is no secret: write \"…\", { env = \"NAME\" }, { file = \"PATH\" } or { command = [\"…\"] }";

@@ -136,7 +136,9 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn the_first_line_is_the_secret() {
-        for script in ["printf 'one\\ntwo\\n'", "printf 'one\\r\\n'", "printf one", "printf 'one\\n'; head -c 500000 /dev/zero"] {
+        for script in
+            ["printf 'one\\ntwo\\n'", "printf 'one\\r\\n'", "printf one", "printf 'one\\n'; head -c 500000 /dev/zero"]
+        {
             assert_eq!(shell(script, None).await.unwrap(), "one", "{script}");
         }
         for script in ["printf 'canary\\n'; exit 3", "head -c 100000 /dev/zero", "printf 'canary\\377\\n'"] {

@@ -150,6 +150,25 @@ impl SecretRef {
     }
 }
 
+/// The shortest text, in bytes, that is taken for a secret where one is looked for: shorter ones stand in words by accident.
+const SHORTEST: usize = 4;
+
+/// Masks secrets in what somebody else wrote, who may repeat what he was sent: as they are, and as JSON writes them.
+#[must_use]
+pub fn hide<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
+    let mut secrets: Vec<&str> = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST).collect();
+    // One may be a part of another.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.into_iter().fold(text.to_owned(), |text, secret| {
+        let escaped = serde_json::Value::from(secret).to_string();
+        let escaped = escaped.trim_matches('"');
+        text.replace(secret, MASK).replace(escaped, MASK).replace(&escaped.replace('/', "\\/"), MASK)
+    })
+}
+
+/// What stands in the place of a secret.
+const MASK: &str = "***";
+
 /// Makes a digest of texts that tells them apart without showing them.
 #[must_use]
 pub fn digest(texts: &[&str]) -> String {
@@ -183,6 +202,13 @@ mod tests {
         let error = nowhere.fetch("password").await.expect_err("nothing");
         assert!(error.message().contains("`password`"), "{error}");
         assert!(error.message().contains("VPNCTL_TEST_SURELY_NOT_SET"), "{error}");
+    }
+
+    #[test]
+    fn what_is_repeated_is_masked_however_it_is_written() {
+        let secrets = ["a/secret", "a/secret-longer", "with\"quotes", "x"];
+        let text = "a/secret-longer a\\/secret with\"quotes with\\\"quotes x";
+        assert_eq!(super::hide(text, secrets), "*** *** *** *** x");
     }
 
     #[test]

@@ -153,8 +153,7 @@ impl Record {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let place =
-                    self.path.as_deref().and_then(Path::parent).ok_or(std::io::ErrorKind::NotFound)?;
+                let place = self.path.as_deref().and_then(Path::parent).ok_or(std::io::ErrorKind::NotFound)?;
                 make_folder(place)?;
                 sweep(place);
                 self.file.insert(BufWriter::new(locked_temporary(place)?))

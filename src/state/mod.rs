@@ -432,8 +432,10 @@ mod tests {
         std::fs::write(folder.path().join(".home.json.tmp"), "{\"word\":\"ha").expect("written");
         store.change(|document: &mut Document| document.word = "kept".to_owned()).await.expect("changed");
         assert_eq!(store.read::<Document>().word, "kept");
-        let mut names: Vec<_> =
-            std::fs::read_dir(folder.path()).expect("listed").map(|entry| entry.expect("an entry").file_name()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(folder.path())
+            .expect("listed")
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
         names.sort();
         assert_eq!(names, ["home.json", "home.lock"]);
     }

@@ -83,9 +83,15 @@ fn learn(bench: &Bench, canaries: &mut Canaries) {
     for vendor in ["freebox", "ixon", "everyware"] {
         let Ok(text) = std::fs::read_to_string(bench.state().join(format!("{vendor}.json"))) else { continue };
         let document: Value = serde_json::from_str(&text).unwrap();
-        for place in
-            ["/session/token", "/token/token", "/token/refresh", "/token/secret", "/app_token", "/api_key", "/trust_key"]
-        {
+        for place in [
+            "/session/token",
+            "/token/token",
+            "/token/refresh",
+            "/token/secret",
+            "/app_token",
+            "/api_key",
+            "/trust_key",
+        ] {
             if let Some(secret) = document.pointer(place).and_then(Value::as_str) {
                 canaries.add(place, secret);
             }
@@ -118,7 +124,10 @@ const VERBS: &[(&str, &str)] = &[
     ("check -A", ""),
     ("with freebox/vpn0 --switch -- true", ""),
     ("log -b freebox", ""),
-    ("tunnel add -b freebox --type pptp --name Added --host vpn.example.org --username me --password-stdin", "canary\"pptp/4711\n"),
+    (
+        "tunnel add -b freebox --type pptp --name Added --host vpn.example.org --username me --password-stdin",
+        "canary\"pptp/4711\n",
+    ),
     ("tunnel edit -b freebox Added --password-file canary.password", ""),
     ("tunnel edit -b freebox Added --from-json canary.json", ""),
     ("tunnel import -b freebox canary.conf", ""),
@@ -195,7 +204,8 @@ fn run_all(bench: &Bench, canaries: &mut Canaries, rounds: usize) -> String {
             // The loudest of the first round, so that each is heard so once.
             let voice = VOICES[if round == 0 { 4 + at % 2 } else { turn % VOICES.len() }];
             let format = FORMATS[turn % FORMATS.len()];
-            let (own, rest) = verb.split_once(" -- ").map_or((*verb, String::new()), |(own, rest)| (own, format!(" -- {rest}")));
+            let (own, rest) =
+                verb.split_once(" -- ").map_or((*verb, String::new()), |(own, rest)| (own, format!(" -- {rest}")));
             let line = format!("{own} -o {format} {voice} --timeout 5s{rest}");
             let told = run(bench, &line, stdin);
             learn(bench, canaries);
@@ -319,13 +329,23 @@ fn no_fault_makes_a_secret_heard() {
     }
     let given = all_files(bench.folder.path());
     let faults = [
-        ("freebox", "status -b freebox", ["expire-sessions", "invalid-token", "not-json", "body=[1", "http-status=403"]),
-        ("everyware", "status -b everyware", ["invalidate-tokens", "empty-401", "not-json", "body={\"a\"", "http-status=401"]),
+        (
+            "freebox",
+            "status -b freebox",
+            ["expire-sessions", "invalid-token", "not-json", "body=[1", "http-status=403"],
+        ),
+        (
+            "everyware",
+            "status -b everyware",
+            ["invalidate-tokens", "empty-401", "not-json", "body={\"a\"", "http-status=401"],
+        ),
         ("ixon", "list -b ixon", ["token-expired", "otp-needed", "not-json", "body=null", "http-status=401"]),
     ];
     for (vendor, verb, faults) in faults {
         for (at, fault) in faults.iter().enumerate() {
-            for (turn, verb) in [verb, &format!("auth login -b {vendor}"), "connect -A --switch --yes --no-wait '*'"].iter().enumerate() {
+            for (turn, verb) in
+                [verb, &format!("auth login -b {vendor}"), "connect -A --switch --yes --no-wait '*'"].iter().enumerate()
+            {
                 bench.fault(vendor, fault);
                 let line = format!("{verb} -o {} {} --timeout 1s", FORMATS[(at + turn) % 8], VOICES[4 + turn % 2]);
                 let told = run(&bench, &line, "");
@@ -386,7 +406,9 @@ fn answer(mut stream: TcpStream, heard: &Mutex<String>, code: u16) -> std::io::R
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
     let [session, bearer, refresh] = GIVEN;
     let good = if path.ends_with("api_version") {
-        Some(json!({"uid": "u", "device_name": "box", "api_version": "8.0", "api_base_url": "/api/", "https_available": false}))
+        Some(
+            json!({"uid": "u", "device_name": "box", "api_version": "8.0", "api_base_url": "/api/", "https_available": false}),
+        )
     } else if head.starts_with("GET") && path.ends_with("/login/") {
         Some(json!({"success": true, "result": {"logged_in": false, "challenge": "abc"}}))
     } else if path.contains("login/session") && code != 401 {
@@ -414,7 +436,11 @@ fn answer(mut stream: TcpStream, heard: &Mutex<String>, code: u16) -> std::io::R
     }
     let query: String = values.join("&").replace(' ', "%20");
     let _ = write!(reply, "Location: http://127.0.0.1:9/?{query}\r\nServer: {session} {bearer}\r\n");
-    let _ = write!(reply, "Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}", text.len());
+    let _ = write!(
+        reply,
+        "Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
+        text.len()
+    );
     stream.write_all(reply.as_bytes())
 }
 
@@ -433,11 +459,14 @@ fn what_a_server_echoes_is_not_told() {
         *echo.status.lock().unwrap() = status;
         // No refusal of one round keeps the next one from being sent.
         let mut bench = Bench::new();
-        bench.write("vpnctl.toml", &bench.config_without(&["app_token", "ixon-token", "everyware-password", "ca_file"]));
+        bench
+            .write("vpnctl.toml", &bench.config_without(&["app_token", "ixon-token", "everyware-password", "ca_file"]));
         bench.set("VPNCTL_BACKEND_FREEBOX_URL", &echo.url);
         bench.set("VPNCTL_BACKEND_IXON_CLOUD_URL", format!("{}/api", echo.url));
         bench.set("VPNCTL_BACKEND_EVERYWARE_URL", format!("{}/v1", echo.url));
-        secrets.iter().for_each(|(backend, key, secret)| bench.set(&format!("VPNCTL_BACKEND_{backend}_{key}"), *secret));
+        secrets
+            .iter()
+            .for_each(|(backend, key, secret)| bench.set(&format!("VPNCTL_BACKEND_{backend}_{key}"), *secret));
         for (at, line) in [
             "status -b freebox",
             "status -b everyware",

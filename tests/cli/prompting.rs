@@ -111,11 +111,8 @@ fn a_command_that_gives_a_secret_is_ended_with_what_waits_for_it() {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let bench = Bench::new();
         let (began, ended) = (bench.path("began"), bench.path("ended"));
-        let script = format!(
-            "trap ': > {}; exit' TERM; : > {}; while :; do sleep 0.02; done",
-            ended.display(),
-            began.display()
-        );
+        let script =
+            format!("trap ': > {}; exit' TERM; : > {}; while :; do sleep 0.02; done", ended.display(), began.display());
         let text = bench.config();
         let secret = text.lines().find(|line| line.starts_with("password = ")).unwrap();
         let config = text.replace(secret, &format!("password = {{ command = [\"sh\", \"-c\", \"{script}\"] }}"));

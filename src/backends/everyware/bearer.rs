@@ -15,6 +15,7 @@ use crate::backend::{Asked, Login, LoginState, Person};
 use crate::error::{Code, Error, Result};
 use crate::http::call::header_value;
 use crate::http::{Call, Protocol, Reply, Verdict};
+use crate::secrets::hide;
 
 #[async_trait]
 impl Protocol for Auth {
@@ -46,7 +47,8 @@ impl Protocol for Auth {
     }
 
     fn verdict(&self, call: &Call, reply: &Reply) -> Verdict {
-        match failure::of(call, reply) {
+        let known = if reply.status.is_success() { None } else { Some(self.discreet(reply)) };
+        match failure::of(call, known.as_ref().unwrap_or(reply)) {
             None => Verdict::Done,
             Some(error) if reply.status.as_u16() == 401 && call.authorized => {
                 Verdict::Stale(error.hint(format!("run: vpnctl auth login -b {}", self.backend())))
@@ -62,6 +64,17 @@ fn bearer(token: &Token) -> Result<HeaderValue> {
 }
 
 impl Auth {
+    /// Gives an answer without the secrets of this login, which it may repeat.
+    fn discreet(&self, reply: &Reply) -> Reply {
+        let configured = [&self.config.api_key, &self.config.password].map(|secret| secret.as_ref()?.at_hand());
+        let memory = self.get();
+        let token = memory.token.iter().flat_map(|token| [Some(token.token.as_str()), token.refresh.as_deref()]);
+        let kept = token.chain([memory.api_key.as_deref(), memory.trust_key.as_deref()]).flatten();
+        let configured = configured.iter().flatten().map(|secret| secret.expose_secret());
+        let body = hide(&String::from_utf8_lossy(&reply.body), kept.chain(configured));
+        Reply { body: body.into_bytes(), ..reply.clone() }
+    }
+
     /// Writes the token that is kept into the headers, where there is one that serves; the header is made once for all
     /// devices of a fleet.
     fn written(&self, headers: &mut HeaderMap) -> Result<bool> {
@@ -79,7 +92,8 @@ impl Auth {
     /// Logs in with what is configured, or with what the person brings; this once also what was refused before.
     pub(super) async fn log_in(&self, person: &dyn Person) -> Result<Login> {
         let credentials = self.asked(person).await?;
-        let code = if person.brings(Asked::Otp) { Some(person.ask(Asked::Otp, "One-time code: ").await?) } else { None };
+        let code =
+            if person.brings(Asked::Otp) { Some(person.ask(Asked::Otp, "One-time code: ").await?) } else { None };
         let trust_key = self.get().trusted().filter(|_| code.is_none() && credentials.may_need_code());
         let written = code.as_ref().map(|code| code.expose_secret());
         let made = match self.log_in_counted(&credentials, written, trust_key.as_deref(), true).await {

@@ -21,7 +21,7 @@ use crate::backends::shared::Refused;
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::call::header_value;
 use crate::http::{Call, Protocol, Reply, Transport, Verdict};
-use crate::secrets::{SecretRef, digest};
+use crate::secrets::{SecretRef, digest, hide};
 use crate::state::{Guard, Store};
 
 /// The right that writes need, and without which secrets are hidden.
@@ -113,8 +113,15 @@ impl Auth {
     /// Gives what the box says without what it was told in confidence: it may quote the field that it finds wrong.
     fn discreet(&self, answer: Envelope) -> Envelope {
         let known = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        let without = |text: Option<String>| text.map(|text| known.without(&text));
-        Envelope { msg: without(answer.msg), error_code: without(answer.error_code), ..answer }
+        let memory = self.memory();
+        let own = || memory.session.iter().map(|session| session.token.as_str()).chain(memory.app_token.as_deref());
+        let without = |text: Option<String>| text.map(|text| known.without(&hide(&text, own())));
+        Envelope {
+            msg: without(answer.msg),
+            error_code: without(answer.error_code),
+            missing_right: without(answer.missing_right),
+            ..answer
+        }
     }
 
     /// Names what a session belongs to, so that none is sent elsewhere or used with another token.

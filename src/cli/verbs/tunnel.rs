@@ -12,10 +12,10 @@ use crate::backend::{Asked, ImportFile, Person as _, SecretDocument, TunnelChang
 use crate::cli::args::{PasswordFlags, Targets, TunnelFlags, TunnelVerb};
 use crate::cli::dispatch::Command;
 use crate::cli::settings::{self, Environment, Settings};
+use crate::config::check_private;
 use crate::error::{Error, Exit, Result};
 use crate::model::Schema;
 use crate::render::Format;
-use crate::secrets::check_private;
 use crate::ui::{self, Operator};
 
 impl Command<'_> {
