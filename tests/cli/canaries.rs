@@ -418,7 +418,9 @@ fn answer(mut stream: TcpStream, heard: &Mutex<String>, code: u16) -> std::io::R
     } else {
         None
     };
-    let said = format!("{head}{body} {session} {bearer} {refresh}");
+    // What this one was given it is told again, and no other.
+    let own = if path.starts_with("/v1/") { format!("{bearer} {refresh}") } else { String::new() };
+    let said = format!("{head}{body} {own}");
     let is_good = good.is_some();
     let document = good.unwrap_or_else(|| {
         json!({
@@ -435,7 +437,7 @@ fn answer(mut stream: TcpStream, heard: &Mutex<String>, code: u16) -> std::io::R
         let _ = write!(reply, "X-Echo-{at}: {value}\r\nWWW-Authenticate: {value}\r\nSet-Cookie: a={value}\r\n");
     }
     let query: String = values.join("&").replace(' ', "%20");
-    let _ = write!(reply, "Location: http://127.0.0.1:9/?{query}\r\nServer: {session} {bearer}\r\n");
+    let _ = write!(reply, "Location: http://127.0.0.1:9/?{query}\r\nServer: {own}\r\n");
     let _ = write!(
         reply,
         "Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",

@@ -98,11 +98,12 @@ impl Command<'_> {
         let able = self.able(settings, Patience::Change)?;
         let text = text_of(file)?;
         let folder = file.parent().unwrap_or(Path::new(""));
-        let lax = std::cell::RefCell::new(private_if_keys(file, &text).err());
+        private_if_keys(file, &text)?;
+        let lax = std::cell::RefCell::new(None);
         let beside = |name: &str| {
             let path = folder.join(name);
             let text = std::fs::read_to_string(&path)?;
-            lax.replace_with(|lax| lax.take().or_else(|| private_if_keys(&path, &text).err()));
+            lax.replace_with(|lax: &mut Option<Error>| lax.take().or_else(|| private_if_keys(&path, &text).err()));
             Ok(text)
         };
         let name = file.display().to_string();
