@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use super::{Folder, make_folder, temporary};
+use super::{Folder, is_nowhere, make_folder, temporary};
 
 /// The folder in the state folder.
 const PLACE: &str = "failed";
@@ -225,10 +225,6 @@ fn sweep(place: &Path) {
             let _ = std::fs::remove_file(entry.path());
         }
     }
-}
-
-fn is_nowhere(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ impl Store {
         let Some(path) = self.path("json") else { return T::default() };
         let bytes = match own_bytes(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return T::default(),
+            Err(error) if is_nowhere(&error) => return T::default(),
             Err(error) => {
                 self.folder.tell_of("read", &error);
                 return T::default();
@@ -263,6 +263,11 @@ impl Guard {
         }
         false
     }
+}
+
+/// Tells that there is no such file, be it for the folder, which is told when it is to be written.
+fn is_nowhere(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
 /// Reads a state file. Takes away the rights that others have on it, and says so: it may have been copied with wider

@@ -12,7 +12,7 @@ use super::failure;
 use super::failure::PEER;
 use super::wire::LoginInfo;
 use crate::backend::{Asked, Login, LoginState, Person};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Result};
 use crate::http::call::header_value;
 use crate::http::{Call, Protocol, Reply, Verdict};
 use crate::secrets::hide;
@@ -65,7 +65,7 @@ fn bearer(token: &Token) -> Result<HeaderValue> {
 
 impl Auth {
     /// Gives an answer without the secrets of this login, which it may repeat.
-    fn discreet(&self, reply: &Reply) -> Reply {
+    pub(super) fn discreet(&self, reply: &Reply) -> Reply {
         let configured = [&self.config.api_key, &self.config.password].map(|secret| secret.as_ref()?.at_hand());
         let memory = self.get();
         let token = memory.token.iter().flat_map(|token| [Some(token.token.as_str()), token.refresh.as_deref()]);
@@ -73,6 +73,12 @@ impl Auth {
         let configured = configured.iter().flatten().map(|secret| secret.expose_secret());
         let body = hide(&String::from_utf8_lossy(&reply.body), kept.chain(configured));
         Reply { body: body.into_bytes(), ..reply.clone() }
+    }
+
+    /// Reads an answer; what is wrong with it is told without what it repeats.
+    pub(super) fn read<T: serde::de::DeserializeOwned>(&self, reply: &Reply, operation: &str) -> Result<T> {
+        let read = reply.json(PEER, operation).or_else(|_| self.discreet(reply).json(PEER, operation));
+        read.map_err(|error| error.backend(self.backend()))
     }
 
     /// Writes the token that is kept into the headers, where there is one that serves; the header is made once for all
@@ -181,7 +187,7 @@ impl Auth {
                 };
             }
         };
-        let info: LoginInfo = reply.json(PEER, "info").map_err(|error: Error| error.backend(self.backend()))?;
+        let info: LoginInfo = self.read(&reply, "info")?;
         if let Some(until) = self.get().token.and_then(|token| token.refresh_expires_on) {
             tracing::info!("the login is renewed by itself where it is used before {until}");
         }

@@ -10,7 +10,6 @@ use serde::de::DeserializeOwned;
 
 use super::accounts::{Account, Part};
 use super::api::Api;
-use super::failure::PEER;
 use super::wire::{Device, Page, VpnConnection};
 use crate::backend::room::make_room;
 use crate::error::Result;
@@ -206,6 +205,6 @@ impl Api {
         rest: &str,
     ) -> Result<T> {
         let reply = self.in_scope(scope, |scope| Call::get(operation, Self::path(scope, rest))).await?;
-        reply.json(PEER, operation).map_err(|error| error.backend(self.auth.backend()))
+        self.auth.read(&reply, operation)
     }
 }

@@ -113,15 +113,22 @@ impl Auth {
     /// Gives what the box says without what it was told in confidence: it may quote the field that it finds wrong.
     fn discreet(&self, answer: Envelope) -> Envelope {
         let known = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        let memory = self.memory();
-        let own = || memory.session.iter().map(|session| session.token.as_str()).chain(memory.app_token.as_deref());
-        let without = |text: Option<String>| text.map(|text| known.without(&hide(&text, own())));
+        let without = |text: Option<String>| text.map(|text| known.without(&self.hide_own(&text)));
         Envelope {
             msg: without(answer.msg),
             error_code: without(answer.error_code),
             missing_right: without(answer.missing_right),
             ..answer
         }
+    }
+
+    /// Gives what the box says without what this login was made with, which it may repeat.
+    fn hide_own(&self, text: &str) -> String {
+        let memory = self.memory();
+        let configured = self.config.app_token.as_ref().and_then(SecretRef::at_hand);
+        let token = configured.as_ref().map(|secret| secret.expose_secret());
+        let kept = memory.session.iter().map(|session| session.token.as_str()).chain(memory.app_token.as_deref());
+        hide(text, kept.chain(token))
     }
 
     /// Names what a session belongs to, so that none is sent elsewhere or used with another token.
@@ -390,7 +397,9 @@ impl Protocol for Auth {
                 }
             }
             None => {
-                let reply = &without_secrets(call, reply);
+                let mut reply = without_secrets(call, reply);
+                reply.body = self.hide_own(&String::from_utf8_lossy(&reply.body)).into_bytes();
+                let reply = &reply;
                 Verdict::Failed(
                     crate::http::server_failure(PEER, reply)
                         .unwrap_or_else(|| crate::http::unparsable(PEER, call.operation, reply, "no envelope")),
