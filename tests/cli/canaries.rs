@@ -422,11 +422,13 @@ fn answer(mut stream: TcpStream, heard: &Mutex<String>, code: u16) -> std::io::R
     let own = if path.starts_with("/v1/") { format!("{bearer} {refresh}") } else { String::new() };
     let said = format!("{head}{body} {own}");
     let is_good = good.is_some();
+    // What a success names is data, and told as such; words about a failure are not.
+    let data = if code < 300 { Value::Null } else { json!([{"message": said, "publicId": said}]) };
     let document = good.unwrap_or_else(|| {
         json!({
             "success": false, "error_code": said, "msg": said, "missing_right": said, "uid": said,
             "type": said, "message": said, "kapuaErrorCode": said, "errorMessage": said, "status": said,
-            "data": [{"message": said, "publicId": said}], "errors": [{"message": said, "propertyName": said}],
+            "data": data, "errors": [{"message": said, "propertyName": said}],
             "items": said, "result": said,
         })
     });
