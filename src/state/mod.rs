@@ -164,7 +164,7 @@ impl Store {
             }
         };
         let started = Instant::now();
-        let mut holder = None;
+        let mut told = false;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Guard { store: self.clone(), lock: Some(file) }),
@@ -175,45 +175,40 @@ impl Store {
                     return Ok(Guard { store: self.clone(), lock: None });
                 }
             }
-            if self.until.is_some_and(|until| until <= Instant::now()) {
-                return Err(Error::new(
-                    Code::TimeoutDeadline,
-                    Layer::Config,
-                    format!(
-                        "the time for the command ran out while {} held the lock {}",
-                        holder.unwrap_or_else(|| holder::of(&file)),
-                        path.display()
-                    ),
-                )
-                .temporary()
-                .backend(self.owner())
-                .hint("give it more time with --timeout, or end the process that hangs"));
+            let is_late = self.until.is_some_and(|until| until <= Instant::now());
+            if is_late || started.elapsed() > LOCK_LIMIT {
+                return Err(self.held(&path, &holder::of(&file), is_late));
             }
-            if started.elapsed() > LOCK_LIMIT {
-                return Err(Error::new(
-                    Code::ConflictBusy,
-                    Layer::Config,
-                    format!(
-                        "{} holds the lock {} for more than {} s",
-                        holder::of(&file),
-                        path.display(),
-                        LOCK_LIMIT.as_secs()
-                    ),
-                )
-                .temporary()
-                .backend(self.owner())
-                .hint("end the process that hangs, then try again"));
-            }
-            if holder.is_none() && started.elapsed() > LOCK_PATIENCE {
-                let holder = holder.insert(holder::of(&file));
+            if !told && started.elapsed() > LOCK_PATIENCE {
+                told = true;
                 tracing::warn!(
-                    "waiting for {holder}, which holds {}; for {} s at most",
+                    "waiting for {}, which holds {}; for {} s at most",
+                    holder::of(&file),
                     path.display(),
                     LOCK_LIMIT.as_secs()
                 );
             }
             tokio::time::sleep(LOCK_POLL).await;
         }
+    }
+
+    /// Says that somebody has held the lock for too long; `is_late` where the command has no more time, else he hangs.
+    fn held(&self, path: &Path, holder: &str, is_late: bool) -> Error {
+        let path = path.display();
+        let (code, what, hint) = if is_late {
+            (
+                Code::TimeoutDeadline,
+                format!("the time for the command ran out while {holder} held the lock {path}"),
+                "give it more time with --timeout, or end the process that hangs",
+            )
+        } else {
+            (
+                Code::ConflictBusy,
+                format!("{holder} holds the lock {path} for more than {} s", LOCK_LIMIT.as_secs()),
+                "end the process that hangs, then try again",
+            )
+        };
+        Error::new(code, Layer::Config, what).temporary().backend(self.owner()).hint(hint)
     }
 
     /// Takes the lock, changes the document and writes it.
