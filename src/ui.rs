@@ -1,11 +1,11 @@
 //! The only place that writes to standard output and standard error, and that asks on the terminal.
 
 use std::io::{self, BufWriter, IsTerminal as _, Read as _, Stdout, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::backend::{Asked, Person};
 use crate::error::{Error, Result};
@@ -13,6 +13,9 @@ use crate::render::{Screen, sanitize};
 
 /// How often a spinner moves.
 const SPIN: std::time::Duration = std::time::Duration::from_millis(120);
+
+/// The most that one secret can be, in bytes; what is longer may never end.
+const LONGEST_SECRET: usize = 64 * 1024;
 
 /// The bar on the last line of standard error; who writes beside it takes it out for as long.
 static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
@@ -218,14 +221,66 @@ pub async fn confirm(question: &str) -> io::Result<bool> {
     let mut err = io::stderr();
     write!(err, "{} [y/N] ", sanitize::line(question))?;
     err.flush()?;
-    let (answer, told) = tokio::sync::oneshot::channel();
-    // Who reads a terminal can't be called off, so that is a thread of its own, which ends with the process.
-    std::thread::spawn(move || {
+    let answer = aside(|| {
         let mut line = String::new();
-        let _ = answer.send(io::stdin().read_line(&mut line).map(|_| line));
-    });
-    let answer = told.await.map_err(io::Error::other)??;
+        io::stdin().read_line(&mut line).map(|_| line)
+    })
+    .await?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Reads in a thread of its own, which ends with the process: who reads a terminal or a pipe can't be called off, and a
+/// signal is to end what waits for it.
+async fn aside<T: Send + 'static>(read: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    let (answer, told) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        // Nobody is told where nobody waits any more.
+        let _ = answer.send(read());
+    });
+    told.await.map_err(io::Error::other)?
+}
+
+/// Asks for a secret on the terminal, which does not show it. May be dropped: the terminal is left as it was.
+async fn hidden(prompt: &str) -> io::Result<SecretString> {
+    let prompt = sanitize::line(prompt).into_owned();
+    #[cfg(unix)]
+    {
+        let _quiet = Quiet::begin()?;
+        let mut err = io::stderr();
+        err.write_all(prompt.as_bytes())?;
+        err.flush()?;
+        aside(read_secret).await
+    }
+    #[cfg(not(unix))]
+    aside(move || rpassword::prompt_password(prompt).map(SecretString::from)).await
+}
+
+/// A terminal that does not show what is typed, until this is dropped. The line is still edited by the terminal, and its
+/// keys still send signals.
+#[cfg(unix)]
+struct Quiet(rustix::termios::Termios);
+
+#[cfg(unix)]
+impl Quiet {
+    fn begin() -> io::Result<Self> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let before = tcgetattr(io::stdin())?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        // The end of the line is shown, so that what follows stands on its own.
+        quiet.local_modes.insert(LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
+        // What was typed before the question is none of its answer.
+        tcsetattr(io::stdin(), OptionalActions::Flush, &quiet)?;
+        Ok(Self(before))
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        // A terminal that has gone needs nothing.
+        let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Now, &self.0);
+    }
 }
 
 /// Reads standard input to its end, line by line.
@@ -245,17 +300,17 @@ pub struct Operator {
     pub no_input: bool,
     /// Whether notices are left out (`-q`).
     pub quiet: bool,
-    used: AtomicBool,
 }
 
 impl Operator {
     /// Makes one from the flags.
     #[must_use]
     pub fn new(announced: Vec<Asked>, no_input: bool, quiet: bool) -> Self {
-        Self { announced, no_input, quiet, used: AtomicBool::new(false) }
+        Self { announced, no_input, quiet }
     }
 }
 
+#[async_trait]
 impl Person for Operator {
     fn tell(&self, text: &str) {
         if !self.quiet {
@@ -273,18 +328,16 @@ impl Person for Operator {
         Box::new(Spinner::start(text))
     }
 
-    fn ask(&self, what: Asked, prompt: &str) -> Result<SecretString> {
+    async fn ask(&self, what: Asked, prompt: &str) -> Result<SecretString> {
         if self.announced.contains(&what) {
             // One secret a line, so that a password and a one-time password can come together.
-            let mut text = String::new();
-            self.used.store(true, Ordering::Relaxed);
-            read_line_unbuffered(&mut text)
+            let secret = aside(read_secret)
+                .await
                 .map_err(|error| Error::usage(format!("standard input can't be read: {error}")))?;
-            let text = text.trim_end_matches(['\r', '\n']);
-            if text.is_empty() {
+            if secret.expose_secret().is_empty() {
                 return Err(Error::usage("standard input was to hold a secret, but is empty"));
             }
-            return Ok(SecretString::from(text));
+            return Ok(secret);
         }
         if self.no_input || !can_ask() {
             let flag = match what {
@@ -295,9 +348,13 @@ impl Person for Operator {
             return Err(Error::usage("a secret is needed and nobody can be asked here")
                 .hint(format!("give it by standard input: {flag}")));
         }
-        let text = rpassword::prompt_password(sanitize::line(prompt))
-            .map_err(|error| Error::usage(format!("the terminal can't be read: {error}")))?;
-        Ok(SecretString::from(text))
+        let secret =
+            hidden(prompt).await.map_err(|error| Error::usage(format!("the terminal can't be read: {error}")))?;
+        if secret.expose_secret().is_empty() {
+            // Sent, it would count as a refused login.
+            return Err(Error::usage("nothing was typed, so nothing was sent").hint("try once more"));
+        }
+        Ok(secret)
     }
 
     fn brings(&self, what: Asked) -> bool {
@@ -326,14 +383,17 @@ impl Drop for Spinner {
     }
 }
 
-/// Reads one line byte by byte, so that a second secret stays in standard input.
-fn read_line_unbuffered(text: &mut String) -> io::Result<()> {
+/// Reads one line byte by byte, so that a second secret stays in standard input; at the end of it, nothing.
+fn read_secret() -> io::Result<SecretString> {
     let mut bytes = Vec::new();
     let mut stdin = io::stdin().lock();
     let mut byte = [0];
     while stdin.read(&mut byte)? == 1 && byte[0] != b'\n' {
+        if bytes.len() == LONGEST_SECRET {
+            return Err(io::Error::other(format!("a line of it is longer than {LONGEST_SECRET} bytes")));
+        }
         bytes.push(byte[0]);
     }
-    *text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is no UTF-8"))?;
-    Ok(())
+    let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is no UTF-8"))?;
+    Ok(SecretString::from(text.trim_end_matches('\r')))
 }

@@ -275,3 +275,49 @@ fn there_is_one_tls_one_http_and_one_websocket_stack() {
         assert_eq!(versions(name), 0, "{name} is banned");
     }
 }
+
+/// Words of a field's name that say that it holds a secret.
+const SECRET_WORDS: &[&str] =
+    &["password", "token", "secret", "api_key", "trust_key", "private_key", "preshared", "refresh", "otp", "bearer"];
+
+/// Finds the fields of a source text that hold secrets as plain text, in structures that print them by `{:?}`.
+fn telling_fields(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices("struct ") {
+        let before = &code[..at];
+        let derives = &before[before.rfind(['}', ';']).unwrap_or(0)..];
+        let Some(body) = code[at..].split_once('{').and_then(|(_, rest)| rest.split_once('}')) else { continue };
+        if !derives.contains("Debug") {
+            continue;
+        }
+        for line in body.0.lines() {
+            let Some((name, kind)) = line.trim().trim_end_matches(',').rsplit_once(": ") else { continue };
+            let name = name.rsplit(' ').next().unwrap_or_default();
+            let is_text = kind.contains("String") && !kind.contains("SecretString") || kind.contains("str");
+            let is_secret = SECRET_WORDS.iter().any(|word| name == *word || name.ends_with(&format!("_{word}")));
+            if is_secret && is_text {
+                found.push(name.to_owned());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn nothing_that_is_printed_for_debugging_holds_a_secret_as_text() {
+    let told = "#[derive(Debug, Clone)]\npub struct A {\n    pub(super) app_token: Option<String>,\n    name: String,\n}\n\
+                #[derive(Clone)]\nstruct B {\n    token: String,\n}\n#[derive(Debug)]\nstruct C {\n    password: SecretString,\n}\n";
+    assert_eq!(telling_fields(told), ["app_token"]);
+    let wrong: Vec<String> = sources()
+        .into_iter()
+        // What is simulated is no secret of anybody's.
+        .filter(|(path, _)| !path.starts_with("src/simulate"))
+        .flat_map(|(path, text)| {
+            telling_fields(&code(&text))
+                .into_iter()
+                .map(move |field| format!("{}: {field}", path.display()))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

@@ -135,14 +135,14 @@ async fn look(job: &Job) -> Result<Tunnel> {
 ///
 /// # Errors
 /// Fails with `usage` where a backend could not take it, or nobody can be asked for the password.
-pub fn prepare(able: &Able, mut wanted: TunnelChange, person: &dyn Person) -> Result<TunnelChange> {
+pub async fn prepare(able: &Able, mut wanted: TunnelChange, person: &dyn Person) -> Result<TunnelChange> {
     for open in &able.open {
         facet(open)?.check_new(&wanted).map_err(|error| open.own(error))?;
     }
     for open in &able.open {
         if wanted.password.is_none() && facet(open)?.lacks_password(&wanted) {
             let password: SecretString =
-                person.ask(Asked::Password, "Password for the VPN server: ").map_err(|error| {
+                person.ask(Asked::Password, "Password for the VPN server: ").await.map_err(|error| {
                     error.context("the tunnel needs a password").hint("give it by --password-stdin or --password-file")
                 })?;
             wanted.password = Some(password);

@@ -350,15 +350,16 @@ pub enum Asked {
 }
 
 /// Talks with the person who logs in; the only way that a vendor asks or tells something meanwhile.
+#[async_trait]
 pub trait Person: Send + Sync {
     /// Tells something that has to be done now.
     fn tell(&self, text: &str);
 
-    /// Asks for a secret, by terminal or standard input as the flags say.
+    /// Asks for a secret, by terminal or standard input as the flags say. May be dropped: a terminal is left as it was.
     ///
     /// # Errors
     /// Fails with `usage` where nobody can be asked.
-    fn ask(&self, what: Asked, prompt: &str) -> Result<SecretString>;
+    async fn ask(&self, what: Asked, prompt: &str) -> Result<SecretString>;
 
     /// Shows that something is waited for, with what to do meanwhile, until what it gives is dropped.
     fn show_wait(&self, text: &str) -> Box<dyn Send>;

@@ -275,7 +275,7 @@ fn config() -> Vec<Block> {
     blocks.push(text(
         "A secret is named: { env = \"NAME\" }, { file = \"PATH\" }, { command = [\"pass\", \"show\", \"NAME\"] }, or \
          { keyring = true } in a build with that feature. Written out it is accepted only in a file that nobody else can \
-         read (0600). A duration is 500ms, 30s, 5m or 2h. A dotted key stands in a table: [backend.NAME.tls].",
+         read (0600); so is the file of { file = \"PATH\" }. A duration is 500ms, 30s, 5m or 2h. A dotted key stands in a table: [backend.NAME.tls].",
     ));
     blocks
 }

@@ -11,7 +11,7 @@ use super::environment::find_vendor;
 use super::schema::nearest;
 use super::{Backend, COMMON, Config, Key, Kind, Origin, Setting, Value, Vendor, paths};
 use crate::error::{Code, Error, Layer, Result};
-use crate::secrets::{SecretRef, others_can_read};
+use crate::secrets::{SecretRef, check_private};
 
 /// Reads the text of a configuration file.
 pub(super) fn parse(path: &Path, text: &str, vendors: &[Vendor]) -> Result<Config> {
@@ -169,11 +169,10 @@ impl Reader<'_> {
 
     fn secret(&self, backend: &str, key: &Key, item: &Item) -> Result<SecretRef> {
         if let Some(text) = item.as_str() {
-            if others_can_read(self.path) {
-                return Err(self
-                    .wrong(item.span(), key.name, "is a secret written out, in a file that others can read")
-                    .hint(format!("run: chmod 600 {}", self.path.display())));
-            }
+            check_private(
+                &format!("{}: `{}` is written out; this file", self.place(item.span()), key.name),
+                self.path,
+            )?;
             return Ok(SecretRef::Plain(SecretString::from(text)));
         }
         let ways = "is no secret: write \"…\", { env = \"NAME\" }, { file = \"PATH\" } or { command = [\"…\"] }";

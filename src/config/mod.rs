@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 pub use schema::{COMMON, Key, Kind, Vendor};
 
+pub use crate::secrets::check_private;
+
 use crate::error::{Error, Result};
 use crate::secrets::SecretRef;
 

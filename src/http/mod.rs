@@ -395,6 +395,9 @@ impl Transport {
 
     fn redirect(&self, reply: &Reply) -> Error {
         let target = reply.headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("nowhere");
+        // What stands behind it may be what was sent, such as a token; before the host stand credentials.
+        let target = target.split(['?', '#']).next().unwrap_or_default();
+        let target = target.rsplit_once('@').map_or(target, |(_, place)| place);
         Error::new(
             Code::VendorProtocol,
             Layer::Http,

@@ -1,19 +1,18 @@
 //! Where a secret is, and how it is fetched: from the configuration, the environment, a file, a command or the keyring.
 
+mod command;
+mod file;
 #[cfg(feature = "keyring")]
 mod keyring;
 
-use std::io::Read as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::error::{Code, Error, Layer, Result};
+pub use file::{check_private, is_exposed};
 
-/// How often a command that prints a secret is looked after.
-const COMMAND_POLL: Duration = Duration::from_millis(5);
+use crate::error::{Error, Result};
 
 /// Says where a secret is; it is fetched when it is needed and not before.
 #[derive(Debug, Clone)]
@@ -98,43 +97,77 @@ impl SecretRef {
 
     /// Marks what a session was opened with, so that it is not used with another secret.
     ///
-    /// A command is marked by its words, and a keyring by the name in it: asking a password manager just to compare
-    /// would ask its user each time.
+    /// A command is marked by its words, a keyring by the name in it and a pipe by its path: asking a password manager
+    /// just to compare would ask its user each time.
     #[must_use]
-    pub fn mark(&self, key: &str) -> String {
-        let what = match self {
-            Self::Command { words, .. } => words.join("\0"),
+    pub fn mark(&self) -> String {
+        let secret = match self {
+            Self::Command { words, .. } => return digest(&[&words.join("\0")]),
             #[cfg(feature = "keyring")]
-            Self::Keyring(user) => format!("keyring\0{user}"),
-            _ => self.fetch(key).map(|secret| secret.expose_secret().to_owned()).unwrap_or_default(),
+            Self::Keyring(user) => return digest(&[&format!("keyring\0{user}")]),
+            Self::File(path) if !file::is_regular(path) => return digest(&["file", &path.to_string_lossy()]),
+            _ => self.at_hand(),
         };
-        digest(&[&what])
+        digest(&[secret.as_ref().map_or("", |secret| secret.expose_secret())])
+    }
+
+    /// Gives the secret where it can be had at once: nobody is asked, and no pipe is emptied.
+    #[must_use]
+    pub fn at_hand(&self) -> Option<SecretString> {
+        match self {
+            Self::Plain(secret) => Some(secret.clone()),
+            Self::Env(name) => {
+                std::env::var(name).ok().map(|text| SecretString::from(text.trim_end_matches(['\r', '\n'])))
+            }
+            Self::File(path) => file::at_hand(path),
+            _ => None,
+        }
     }
 
     /// Fetches the secret; `key` names it in messages.
     ///
     /// # Errors
-    /// Fails with `config.invalid` where there is nothing, or the file, the command or the keyring can't be read; with
-    /// `auth.required` where the keyring holds nothing yet.
-    pub fn fetch(&self, key: &str) -> Result<SecretString> {
-        let text = match self {
+    /// Fails with `config.invalid` where there is nothing, the file, the command or the keyring can't be read, or others
+    /// can read the file; with `auth.required` where the keyring holds nothing yet; with `timeout.deadline` where the
+    /// command does not end.
+    pub async fn fetch(&self, key: &str) -> Result<SecretString> {
+        let secret = match self {
             Self::Plain(secret) => return Ok(secret.clone()),
-            Self::Env(name) => std::env::var(name).map_err(|_| {
+            Self::Env(name) => std::env::var(name).map(SecretString::from).map_err(|_| {
                 Error::config(format!("`{key}`: the environment variable {name} is not set"))
                     .hint(format!("set {name}, or name another place for the secret in the configuration"))
             })?,
-            Self::File(path) => read_file(key, path)?,
-            Self::Command { words, until } => run(key, words, *until)?,
+            Self::File(path) => file::read(key, path)?,
+            Self::Command { words, until } => Box::pin(command::run(key, words, *until)).await?,
             #[cfg(feature = "keyring")]
-            Self::Keyring(user) => keyring::fetch(key, user)?,
+            Self::Keyring(user) => keyring::fetch(key, user).map(SecretString::from)?,
         };
-        let text = text.trim_end_matches(['\r', '\n']);
+        let text = secret.expose_secret().trim_end_matches(['\r', '\n']);
         if text.is_empty() {
             return Err(Error::config(format!("`{key}`: {} holds nothing", self.describe())));
         }
         Ok(SecretString::from(text))
     }
 }
+
+/// The shortest text, in bytes, that is taken for a secret where one is looked for: shorter ones stand in words by accident.
+const SHORTEST: usize = 4;
+
+/// Masks secrets in what somebody else wrote, who may repeat what he was sent: as they are, and as JSON writes them.
+#[must_use]
+pub fn hide<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
+    let mut secrets: Vec<&str> = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST).collect();
+    // One may be a part of another.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.into_iter().fold(text.to_owned(), |text, secret| {
+        let escaped = serde_json::Value::from(secret).to_string();
+        let escaped = escaped.trim_matches('"');
+        text.replace(secret, MASK).replace(escaped, MASK).replace(&escaped.replace('/', "\\/"), MASK)
+    })
+}
+
+/// What stands in the place of a secret.
+const MASK: &str = "***";
 
 /// Makes a digest of texts that tells them apart without showing them.
 #[must_use]
@@ -147,104 +180,35 @@ pub fn digest(texts: &[&str]) -> String {
     context.finish().as_ref().iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-fn read_file(key: &str, path: &std::path::Path) -> Result<String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Error::config(format!("`{key}`: the file {} can't be read: {error}", path.display())))?;
-    if others_can_read(path) {
-        tracing::warn!("{} holds a secret and others can read it; run: chmod 600 {0}", path.display());
-    }
-    Ok(text)
-}
-
-/// Tells whether others than the owner can read a file; on Windows the profile's own rights keep them out.
-#[must_use]
-pub fn others_can_read(path: &std::path::Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::metadata(path).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o077 != 0)
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        false
-    }
-}
-
-fn run(key: &str, words: &[String], until: Option<Instant>) -> Result<String> {
-    let Some((program, arguments)) = words.split_first() else {
-        return Err(Error::config(format!("`{key}`: the command is empty")));
-    };
-    let broken =
-        |error: std::io::Error| Error::config(format!("`{key}`: the command `{program}` can't be run: {error}"));
-    // A password manager may ask on the terminal, so it keeps standard input and standard error.
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::inherit())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .map_err(broken)?;
-    let output = child.stdout.take().map(|mut output| {
-        std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            output.read_to_end(&mut bytes).map(|_| bytes)
-        })
-    });
-    let status = loop {
-        if let Some(status) = child.try_wait().map_err(broken)? {
-            break status;
-        }
-        if until.is_some_and(|until| until <= Instant::now()) {
-            // Where it has just ended by itself there is nothing to end.
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(Error::new(
-                Code::TimeoutDeadline,
-                Layer::Config,
-                format!("`{key}`: the time for the command ran out while `{program}` was waited for"),
-            )
-            .temporary()
-            .hint("unlock the password manager first, or give it more time with --timeout"));
-        }
-        std::thread::sleep(COMMAND_POLL);
-    };
-    if !status.success() {
-        return Err(Error::config(format!("`{key}`: the command `{program}` ended with {status}")));
-    }
-    let bytes = output.and_then(|reader| reader.join().ok()).transpose().map_err(broken)?.unwrap_or_default();
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Error::config(format!("`{key}`: the command `{program}` printed no text")))?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret as _;
 
     use super::SecretRef;
 
-    #[test]
-    fn a_file_gives_its_content_without_the_line_end() {
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_file_gives_its_content_without_the_line_end() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), "s3cret\r\n").expect("written");
-        let secret = SecretRef::File(file.path().to_owned()).fetch("token").expect("fetched");
-        assert_eq!(secret.expose_secret(), "s3cret");
+        let reference = SecretRef::File(file.path().to_owned());
+        assert_eq!(reference.fetch("token").await.expect("fetched").expose_secret(), "s3cret");
+        assert_eq!(reference.at_hand().expect("at hand").expose_secret(), "s3cret");
+        assert_eq!(reference.mark(), SecretRef::Plain("s3cret".into()).mark(), "the same secret at another place");
     }
 
-    #[cfg(unix)]
-    #[test]
-    fn a_command_gives_its_first_line() {
-        let words = ["printf", "one\\ntwo\\n"].map(str::to_owned).to_vec();
-        let secret = SecretRef::Command { words, until: None }.fetch("token").expect("fetched");
-        assert_eq!(secret.expose_secret(), "one");
-    }
-
-    #[test]
-    fn nothing_is_an_error_that_names_the_key_and_the_place() {
-        let error = SecretRef::Env("VPNCTL_TEST_SURELY_NOT_SET".to_owned()).fetch("password").expect_err("nothing");
+    #[tokio::test(flavor = "current_thread")]
+    async fn nothing_is_an_error_that_names_the_key_and_the_place() {
+        let nowhere = SecretRef::Env("VPNCTL_TEST_SURELY_NOT_SET".to_owned());
+        let error = nowhere.fetch("password").await.expect_err("nothing");
         assert!(error.message().contains("`password`"), "{error}");
         assert!(error.message().contains("VPNCTL_TEST_SURELY_NOT_SET"), "{error}");
+    }
+
+    #[test]
+    fn what_is_repeated_is_masked_however_it_is_written() {
+        let secrets = ["a/secret", "a/secret-longer", "with\"quotes", "x"];
+        let text = "a/secret-longer a\\/secret with\"quotes with\\\"quotes x";
+        assert_eq!(super::hide(text, secrets), "*** *** *** *** x");
     }
 
     #[test]
@@ -252,5 +216,6 @@ mod tests {
         let reference = SecretRef::Plain("canary".into());
         assert_eq!(reference.describe(), "***");
         assert!(!format!("{reference:?}").contains("canary"));
+        assert!(!reference.mark().contains("canary"));
     }
 }

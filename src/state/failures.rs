@@ -1,15 +1,15 @@
 //! What the last run of a verb could not read or do, for `--retry-failed`: a line for each, in the state folder.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::File;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use super::{Folder, make_folder};
+use super::{Folder, is_nowhere, make_folder, temporary};
 
 /// The folder in the state folder.
 const PLACE: &str = "failed";
@@ -85,7 +85,7 @@ impl Iterator for Failures {
 }
 
 fn shown(path: Option<&PathBuf>) -> std::path::Display<'_> {
-    path.map_or(std::path::Path::new("?").display(), |path| path.display())
+    path.map_or(Path::new("?").display(), |path| path.display())
 }
 
 fn path(folder: &Folder, verb: &str, part: Option<&str>) -> Option<PathBuf> {
@@ -153,11 +153,10 @@ impl Record {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let place =
-                    self.path.as_deref().and_then(std::path::Path::parent).ok_or(std::io::ErrorKind::NotFound)?;
+                let place = self.path.as_deref().and_then(Path::parent).ok_or(std::io::ErrorKind::NotFound)?;
                 make_folder(place)?;
-                let file = tempfile::Builder::new().prefix(".").suffix(".tmp").tempfile_in(place)?;
-                self.file.insert(BufWriter::new(file))
+                sweep(place);
+                self.file.insert(BufWriter::new(locked_temporary(place)?))
             }
         };
         serde_json::to_writer(&mut *file, failed)?;
@@ -197,8 +196,35 @@ impl Record {
     }
 }
 
-fn is_nowhere(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+/// Makes a temporary file that is locked for as long as it is written, which tells it from what a killed process left.
+fn locked_temporary(place: &Path) -> std::io::Result<NamedTempFile> {
+    loop {
+        let file = temporary(".").tempfile_in(place)?;
+        match file.as_file().try_lock() {
+            Ok(()) if !file.path().exists() => {}
+            // Somebody who sweeps was faster.
+            Err(TryLockError::WouldBlock) => {}
+            // A file system without locks has nobody who sweeps.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(file),
+        }
+    }
+}
+
+/// Removes what killed processes left: temporary files that nobody writes any more.
+fn sweep(place: &Path) {
+    let Ok(entries) = std::fs::read_dir(place) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_temporary = name.starts_with('.') && name.ends_with(".tmp");
+        if is_temporary
+            && let Ok(file) = OpenOptions::new().write(true).open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            // It stays where it can't be removed, and does no harm.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -278,6 +304,26 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, format!("\u{0}\n{text}{{\"backend\":")).unwrap();
         assert_eq!(ids(&folder), ["a", "b"]);
+    }
+
+    #[test]
+    fn what_killed_processes_left_goes_and_what_is_written_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::new(Some(place.path().to_owned()));
+        let mut other = Record::new(&folder, "list", None, false);
+        other.failed(&failed("a"));
+        std::fs::write(place.path().join("failed/.left.tmp"), "{").unwrap();
+        record(&folder, false, &["a", "b"], &[], true);
+        other.failed(&failed("b"));
+        other.keep(true, "list", None);
+        assert_eq!(ids(&folder), ["a", "b"]);
+        assert_eq!(Failures::of(&folder, "list", None).filter_map(|failed| failed.id).collect::<Vec<_>>(), ["a", "b"]);
+        let mut names: Vec<_> = std::fs::read_dir(place.path().join("failed"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["list.ndjson", "status.ndjson"]);
     }
 
     #[cfg(unix)]

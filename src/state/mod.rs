@@ -5,6 +5,7 @@
 //! remembers: a command that asks three devices still logs in once.
 
 pub mod failures;
+mod holder;
 mod look;
 mod pin;
 
@@ -59,11 +60,15 @@ impl Folder {
         self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says once that state can't be written; the command goes on without.
+    /// Says once that state can't be written or read; the command goes on without.
     fn tell(&self, error: &std::io::Error) {
+        self.tell_of("written", error);
+    }
+
+    fn tell_of(&self, what: &str, error: &std::io::Error) {
         if !self.told.swap(true, Ordering::Relaxed) {
             let place = self.path.as_deref().unwrap_or(Path::new("?")).display();
-            tracing::warn!("the state folder {place} can't be written ({error}); logins are not kept");
+            tracing::warn!("the state folder {place} can't be {what} ({error}); logins are not kept");
         }
     }
 }
@@ -81,7 +86,7 @@ pub struct Store {
 pub struct Guard {
     store: Store,
     // The lock ends with the file's handle, also when the process is killed.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Store {
@@ -121,12 +126,11 @@ impl Store {
             return T::deserialize(document).unwrap_or_default();
         }
         let Some(path) = self.path("json") else { return T::default() };
-        tighten(&path);
-        let bytes = match std::fs::read(&path) {
+        let bytes = match own_bytes(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return T::default(),
+            Err(error) if is_nowhere(&error) => return T::default(),
             Err(error) => {
-                self.folder.tell(&error);
+                self.folder.tell_of("read", &error);
                 return T::default();
             }
         };
@@ -152,57 +156,61 @@ impl Store {
     /// command ends before.
     pub async fn lock(&self) -> Result<Guard> {
         let Some(path) = self.path("lock") else {
-            return Ok(Guard { store: self.clone(), _lock: None });
+            return Ok(Guard { store: self.clone(), lock: None });
         };
         let file = match open_lock(&path) {
             Ok(file) => file,
             Err(error) => {
                 self.folder.tell(&error);
-                return Ok(Guard { store: self.clone(), _lock: None });
+                return Ok(Guard { store: self.clone(), lock: None });
             }
         };
         let started = Instant::now();
         let mut told = false;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Guard { store: self.clone(), _lock: Some(file) }),
+                Ok(()) => return Ok(Guard { store: self.clone(), lock: Some(file) }),
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => {
                     // A file system without locks: better without than not at all.
                     self.folder.tell(&error);
-                    return Ok(Guard { store: self.clone(), _lock: None });
+                    return Ok(Guard { store: self.clone(), lock: None });
                 }
             }
-            if self.until.is_some_and(|until| until <= Instant::now()) {
-                return Err(Error::new(
-                    Code::TimeoutDeadline,
-                    Layer::Config,
-                    format!("the time for the command ran out while another vpnctl held the lock {}", path.display()),
-                )
-                .temporary()
-                .backend(self.owner())
-                .hint("give it more time with --timeout, or end the process that hangs"));
-            }
-            if started.elapsed() > LOCK_LIMIT {
-                return Err(Error::new(
-                    Code::ConflictBusy,
-                    Layer::Config,
-                    format!(
-                        "another vpnctl holds the lock {} for more than {} s",
-                        path.display(),
-                        LOCK_LIMIT.as_secs()
-                    ),
-                )
-                .temporary()
-                .backend(self.owner())
-                .hint("end the process that hangs, then try again"));
+            let is_late = self.until.is_some_and(|until| until <= Instant::now());
+            if is_late || started.elapsed() > LOCK_LIMIT {
+                return Err(self.held(&path, &holder::of(&file), is_late));
             }
             if !told && started.elapsed() > LOCK_PATIENCE {
                 told = true;
-                tracing::warn!("waiting for another vpnctl that holds {}", path.display());
+                tracing::warn!(
+                    "waiting for {}, which holds {}; for {} s at most",
+                    holder::of(&file),
+                    path.display(),
+                    LOCK_LIMIT.as_secs()
+                );
             }
             tokio::time::sleep(LOCK_POLL).await;
         }
+    }
+
+    /// Says that somebody has held the lock for too long; `is_late` where the command has no more time, else he hangs.
+    fn held(&self, path: &Path, holder: &str, is_late: bool) -> Error {
+        let path = path.display();
+        let (code, what, hint) = if is_late {
+            (
+                Code::TimeoutDeadline,
+                format!("the time for the command ran out while {holder} held the lock {path}"),
+                "give it more time with --timeout, or end the process that hangs",
+            )
+        } else {
+            (
+                Code::ConflictBusy,
+                format!("{holder} holds the lock {path} for more than {} s", LOCK_LIMIT.as_secs()),
+                "end the process that hangs, then try again",
+            )
+        };
+        Error::new(code, Layer::Config, what).temporary().backend(self.owner()).hint(hint)
     }
 
     /// Takes the lock, changes the document and writes it.
@@ -239,7 +247,7 @@ impl Guard {
     fn replace<T: Serialize>(&self, document: &T, synced: bool) -> bool {
         let Store { folder, name, .. } = &self.store;
         if let Some(path) = self.store.path("json") {
-            match replace(&path, document, synced) {
+            match replace(&path, document, synced, self.lock.is_some()) {
                 Ok(()) => {
                     folder.unwritten().remove(name);
                     return true;
@@ -254,18 +262,31 @@ impl Guard {
     }
 }
 
-/// Takes away the rights that others have on a state file, and says so: it may have been copied with wider ones.
-fn tighten(path: &Path) {
+/// Tells that there is no such file, be it for the folder, which is told when it is to be written.
+fn is_nowhere(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+}
+
+/// Reads a state file. Takes away the rights that others have on it, and says so: it may have been copied with wider
+/// ones. One that somebody else has put there is not used: it would say where to send what.
+fn own_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    let data = std::fs::metadata(path)?;
+    if !data.is_file() {
+        // A pipe would be waited for.
+        return Err(std::io::Error::other(format!("{} is no file", path.display())));
+    }
     #[cfg(unix)]
     {
-        use std::os::unix::fs::PermissionsExt as _;
-        let lax = std::fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o077 != 0);
-        if lax && std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).is_ok() {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        let me = rustix::process::geteuid().as_raw();
+        if data.uid() != me && me != 0 && data.uid() != 0 {
+            return Err(std::io::Error::other(format!("{} belongs to somebody else", path.display())));
+        }
+        if data.mode() & 0o077 != 0 && std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).is_ok() {
             tracing::warn!("others could read {}, which holds a login; it is private again", path.display());
         }
     }
-    #[cfg(not(unix))]
-    let _ = path;
+    std::fs::read(path)
 }
 
 fn open_lock(path: &Path) -> std::io::Result<File> {
@@ -296,18 +317,39 @@ fn make_folder(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-fn replace<T: Serialize>(path: &Path, document: &T, synced: bool) -> std::io::Result<()> {
+fn replace<T: Serialize>(path: &Path, document: &T, synced: bool, is_locked: bool) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     make_folder(folder)?;
     let bytes = serde_json::to_vec(document)?;
-    // A temporary file is made with mode 0600; renaming it is atomic.
-    let mut file = tempfile::Builder::new().prefix(".").suffix(".tmp").tempfile_in(folder)?;
+    let mut file = if is_locked { locked_temporary(path, folder)? } else { temporary(".").tempfile_in(folder)? };
     file.write_all(&bytes)?;
     if synced {
         file.as_file().sync_data()?;
     }
+    // Renaming it is atomic.
     file.persist(path)?;
     Ok(())
+}
+
+/// Says how a temporary file is made; its mode is 0600.
+fn temporary(prefix: &str) -> tempfile::Builder<'_, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix).suffix(".tmp");
+    builder
+}
+
+/// Makes the one temporary file of a document: nobody but who holds the lock writes it, so one that is there is what a
+/// killed process left.
+fn locked_temporary(path: &Path, folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let name = format!(".{}", path.file_name().unwrap_or_default().to_string_lossy());
+    let made = temporary(&name).rand_bytes(0).tempfile_in(folder);
+    match made {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            std::fs::remove_file(folder.join(format!("{name}.tmp")))?;
+            temporary(&name).rand_bytes(0).tempfile_in(folder)
+        }
+        made => made,
+    }
 }
 
 #[cfg(test)]
@@ -383,6 +425,39 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("set");
         assert_eq!(store.read::<Document>().word, "kept");
         assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_a_killed_process_left_is_replaced_and_does_not_pile_up() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Folder::new(Some(folder.path().to_owned())).backend("home");
+        std::fs::write(folder.path().join(".home.json.tmp"), "{\"word\":\"ha").expect("written");
+        store.change(|document: &mut Document| document.word = "kept".to_owned()).await.expect("changed");
+        assert_eq!(store.read::<Document>().word, "kept");
+        let mut names: Vec<_> = std::fs::read_dir(folder.path())
+            .expect("listed")
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["home.json", "home.lock"]);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_is_no_file_is_not_waited_for() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Folder::new(Some(folder.path().to_owned())).backend("home");
+        mknodat(CWD, folder.path().join("home.json"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a pipe");
+        assert_eq!(store.read::<Document>(), Document::default());
+        store.change(|document: &mut Document| document.word = "kept".to_owned()).await.expect("changed");
+        assert_eq!(store.read::<Document>().word, "kept", "it is replaced as any file");
+        for name in ["work.json", "work.lock"] {
+            std::fs::create_dir(folder.path().join(name)).expect("a folder");
+        }
+        let store = Folder::new(Some(folder.path().to_owned())).backend("work");
+        store.change(|document: &mut Document| document.word = "kept".to_owned()).await.expect("changed");
+        assert_eq!(store.read::<Document>().word, "kept", "this process remembers it");
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -182,6 +182,7 @@ fn usual(vendor: &str) -> Vec<Rule> {
 /// Somebody who knows a password and nothing else.
 struct Somebody;
 
+#[async_trait::async_trait]
 impl Person for Somebody {
     fn tell(&self, _text: &str) {}
 
@@ -189,7 +190,7 @@ impl Person for Somebody {
         Box::new(())
     }
 
-    fn ask(&self, what: Asked, _prompt: &str) -> Result<SecretString> {
+    async fn ask(&self, what: Asked, _prompt: &str) -> Result<SecretString> {
         match what {
             Asked::Password => Ok(SecretString::from("secret")),
             _ => Err(Error::usage("nobody can be asked")),

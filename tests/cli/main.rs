@@ -10,6 +10,7 @@ mod run;
 mod accounts;
 mod acting;
 mod bad_input;
+mod canaries;
 mod check;
 mod check_formats;
 mod choosing;
@@ -17,6 +18,8 @@ mod client_settings;
 mod completing;
 mod configuration;
 mod counts;
+#[cfg(unix)]
+mod crowds;
 mod demo;
 mod doctor;
 mod doctor_bundle;
@@ -31,6 +34,8 @@ mod hostile;
 mod jq;
 mod keyring;
 mod keys;
+#[cfg(unix)]
+mod killing;
 mod logins;
 mod mass;
 mod outputs;
@@ -38,6 +43,8 @@ mod pairings;
 #[cfg(unix)]
 mod probing;
 mod processes;
+#[cfg(unix)]
+mod prompting;
 mod quirks;
 #[cfg(unix)]
 mod readme;

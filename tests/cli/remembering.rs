@@ -94,3 +94,83 @@ fn what_belongs_to_another_login_or_place_is_not_used() {
     let run = bench.run_where("VPNCTL_BACKEND_EVERYWARE_PASSWORD", "wrong", "status -b everyware -o json");
     run.fails("auth.rejected");
 }
+
+/// Runs a line where files can be made and nothing can be written into them, as on a disk that is full.
+#[cfg(unix)]
+fn on_a_full_disk(bench: &Bench, line: &str) -> Run {
+    let vpnctl = bench.command(line);
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\""]).arg(vpnctl.get_program());
+    command.args(vpnctl.get_args()).env_clear().current_dir(bench.folder.path());
+    command.envs(vpnctl.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Run::of(command, "")
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_said_once_and_nothing_is_left_behind() {
+    let bench = Bench::new();
+    for line in ALL.iter().chain(&["list -A", "status -A"]) {
+        let run = on_a_full_disk(&bench, line).ends(0);
+        assert_eq!((run.stderr.matches("can't be written").count(), run.stderr.lines().count()), (1, 1), "{run}");
+    }
+    // What failed can't be noted either, and that is no other failure.
+    let run = on_a_full_disk(&bench, "status -b everyware gw-turin-04 nobody").ends(10);
+    assert_eq!(run.stderr.matches("can't be written").count(), 1, "{run}");
+    let run = on_a_full_disk(&bench, "connect -b freebox vpn0 --switch -o json").ends(0);
+    assert_eq!(run.item()["changed"], true);
+    for path in crate::crowds::files(&bench.state()) {
+        assert!(path.extension().is_some_and(|ending| ending == "lock"), "{}", path.display());
+    }
+    // What was kept before the disk was full is not lost by it.
+    bench.run("status -A").ends(0).quietly();
+    bench.fault("everyware", "invalidate-tokens");
+    on_a_full_disk(&bench, "status -b everyware").ends(0);
+    crate::crowds::is_whole(&bench);
+}
+
+#[test]
+fn files_of_random_bytes_and_of_a_newer_version_are_no_crash() {
+    let bench = Bench::new();
+    let random: Vec<u8> = (0..4096_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let newer = br#"{"version":99,"owner":{"of":"another kind"},"token":["new"],"session":7,"links":[],"ids":null}"#;
+    let deep = [vec![b'['; 5000], vec![b']'; 5000]].concat();
+    for bytes in [&random[..], &newer[..], &deep[..], b"\xff\xfe"] {
+        for (line, vendor) in ALL.iter().zip(["freebox", "ixon", "everyware"]) {
+            bench.run(line).ends(0);
+            std::fs::write(bench.state().join(format!("{vendor}.json")), bytes).unwrap();
+            let run = bench.run(line).ends(0);
+            assert_eq!(run.stderr.lines().count(), 1, "{run}");
+            assert_eq!(std::fs::read(bench.state().join(format!("{vendor}.json.corrupt"))).unwrap(), bytes);
+            bench.run(line).ends(0).quietly();
+        }
+    }
+    // One that only knows more than this version is read.
+    let path = bench.state().join("freebox.json");
+    let mut kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    kept["of_tomorrow"] = serde_json::json!({"key": [1, 2]});
+    std::fs::write(&path, kept.to_string()).unwrap();
+    bench.requests();
+    bench.run("status -b freebox").ends(0).quietly();
+    assert_eq!(bench.requests(), 1, "the session is still used");
+    // Of what failed before, lines that are none are left out.
+    bench.run("status -b everyware gw-turin-04 gw-lyon-02");
+    let failed = bench.state().join("failed/status.ndjson");
+    let text = std::fs::read(&failed).unwrap();
+    std::fs::write(&failed, [&random[..], b"\n", &text].concat()).unwrap();
+    let run = bench.run("status --retry-failed -o json").ends(5).tells("is left out");
+    assert_eq!(run.items().len(), 1, "{run}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_state_file_that_others_can_read_is_private_again_and_said() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bench = Bench::new();
+    bench.run("status -b freebox").ends(0);
+    let path = bench.state().join("freebox.json");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o664)).unwrap();
+    bench.run("status -b freebox").ends(0).tells("others could read");
+    assert_eq!(crate::bench::mode(&path), 0o600);
+    bench.run("status -b freebox").ends(0).quietly();
+}

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::bench::Bench;
+#[cfg(unix)]
+use crate::bench::VENDORS;
 
 /// Collects what of the state is as secret as what it was made from.
 fn remembered(folder: &Path) -> Vec<String> {
@@ -139,4 +141,82 @@ fn secrets_by_variable_and_standard_input_are_told_as_little() {
     let run = bench.run_where("VPNCTL_BACKEND_IXON_TOKEN", odd, "list -b ixon -vvv");
     assert_ne!(run.code, 0, "{run}");
     assert!(!run.to_string().contains("canary"), "{run}");
+}
+
+/// Gives a file the rights that others have by many systems' default.
+#[cfg(unix)]
+fn expose(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_that_others_can_read_is_refused_with_what_mends_it() {
+    let bench = Bench::new();
+    bench.write("password", "canary-of-a-file\n");
+    bench.write("wg.conf", "[Interface]\nPrivateKey = canary-of-a-key\n[Peer]\n");
+    expose(&bench.path("password"));
+    expose(&bench.path("wg.conf"));
+    expose(&bench.path("vpnctl.everyware-password"));
+    expose(&bench.path("vpnctl.ixon-token"));
+    expose(&bench.path("vpnctl.freebox-app-token"));
+    for (line, file) in [
+        ("status -b freebox", "vpnctl.freebox-app-token"),
+        ("list -b ixon", "vpnctl.ixon-token"),
+        ("status -b everyware", "vpnctl.everyware-password"),
+        ("auth login -b everyware", "vpnctl.everyware-password"),
+        (
+            "tunnel add -b freebox --type pptp --name A --host vpn.example.org --username me --password-file password",
+            "password",
+        ),
+        ("tunnel import -b freebox wg.conf", "wg.conf"),
+    ] {
+        let run = bench.run(&format!("{line} -o json")).ends(13);
+        let error = run.fails("config.invalid");
+        let (message, hint) = (error["message"].as_str().unwrap(), error["hint"].as_str().unwrap());
+        assert!(message.contains(file) && message.contains("others can read it (mode 0644)"), "{run}");
+        assert!(hint.contains("chmod 600 ") && hint.contains(file), "{run}");
+        assert!(!run.to_string().contains("canary"), "{run}");
+    }
+    assert!(VENDORS.iter().all(|vendor| bench.count(vendor, "POST") == 0), "nothing is sent");
+    // What the hint says helps.
+    let run = bench.run("status -b everyware -o json");
+    let hint = run.fails("config.invalid")["hint"].as_str().unwrap().to_owned();
+    let mend = hint.strip_prefix("run: ").unwrap().split(';').next().unwrap().to_owned();
+    assert!(std::process::Command::new("sh").args(["-c", &mend]).status().unwrap().success());
+    bench.run("status -b everyware").ends(0).quietly();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_configuration_with_a_secret_is_refused_where_others_can_read_it_and_one_without_is_not() {
+    let bench = Bench::new();
+    expose(&bench.path("vpnctl.toml"));
+    bench.run("status -b everyware").ends(0).quietly();
+    let text = bench.config();
+    let line = text.lines().find(|line| line.starts_with("password = ")).unwrap();
+    let written = text.replace(line, "password = \"canary-written-out\"");
+    std::fs::write(bench.path("vpnctl.toml"), written).unwrap();
+    let run = bench.run("status -b everyware -o json").ends(13);
+    let error = run.fails("config.invalid");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("vpnctl.toml:") && message.contains("`password` is written out"), "{run}");
+    assert!(!run.to_string().contains("canary"), "{run}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_comes_by_a_pipe_that_has_no_owner() {
+    let bench = Bench::new();
+    let text = bench.config();
+    let line = text.lines().find(|line| line.starts_with("password = ")).unwrap();
+    bench.write("vpnctl.toml", &text.replace(line, "password = { file = \"/dev/stdin\" }"));
+    let password = format!("{}\n", vpnctl::simulate::everyware::PASSWORD);
+    bench.run_with("status -b everyware", &password).ends(0).quietly();
+    // The session that it gave serves those who come without it.
+    bench.run("status -b everyware").ends(0).quietly();
+    let added =
+        "tunnel add -b freebox --type pptp --name A --host vpn.example.org --username me --password-file /dev/stdin";
+    bench.run_with(added, "of-a-tunnel\n").ends(0);
 }

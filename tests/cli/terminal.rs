@@ -16,11 +16,11 @@ use crate::bench::Bench;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A terminal of a size, with a command on it.
-struct Terminal {
+pub(crate) struct Terminal {
     screen: Arc<Mutex<vt100::Parser>>,
     raw: Arc<Mutex<Vec<u8>>>,
-    child: Child,
-    keys: File,
+    pub(crate) child: Child,
+    pub(crate) keys: File,
 }
 
 impl Terminal {
@@ -29,7 +29,7 @@ impl Terminal {
     }
 
     /// Runs a command that can be answered.
-    fn with_person(command: Command) -> Self {
+    pub(crate) fn with_person(command: Command) -> Self {
         Self::start(command, 40, 100, true)
     }
 
@@ -65,7 +65,7 @@ impl Terminal {
         Self { screen, raw, child, keys }
     }
 
-    fn types(&mut self, text: &str) {
+    pub(crate) fn types(&mut self, text: &str) {
         self.keys.write_all(text.as_bytes()).unwrap();
     }
 
@@ -75,7 +75,7 @@ impl Terminal {
 
     /// Waits until the picture is as wanted.
     #[track_caller]
-    fn shows(&self, wanted: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn shows(&self, wanted: impl Fn(&str) -> bool) -> String {
         let started = std::time::Instant::now();
         loop {
             let picture = self.picture();
@@ -87,7 +87,7 @@ impl Terminal {
         }
     }
 
-    fn ends(mut self) -> (i32, String, String) {
+    pub(crate) fn ends(mut self) -> (i32, String, String) {
         let started = std::time::Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -106,7 +106,7 @@ impl Terminal {
     }
 }
 
-fn command(bench: &Bench, line: &str) -> Command {
+pub(crate) fn command(bench: &Bench, line: &str) -> Command {
     let mut command = bench.command(line);
     command.env("TERM", "xterm-256color");
     command

@@ -185,6 +185,7 @@ pub(crate) struct Somebody {
     pub(crate) heard: Mutex<Vec<String>>,
 }
 
+#[async_trait::async_trait]
 impl Person for Somebody {
     fn tell(&self, text: &str) {
         self.heard.lock().unwrap().push(text.to_owned());
@@ -195,7 +196,7 @@ impl Person for Somebody {
         Box::new(())
     }
 
-    fn ask(&self, what: Asked, prompt: &str) -> Result<SecretString> {
+    async fn ask(&self, what: Asked, prompt: &str) -> Result<SecretString> {
         self.heard.lock().unwrap().push(prompt.to_owned());
         let known = self.brings.iter().chain(&self.knows).find(|(asked, _)| *asked == what);
         known.map(|(_, secret)| SecretString::from(*secret)).ok_or_else(|| Error::usage("nobody to ask"))

@@ -111,6 +111,11 @@ async fn a_challenge_that_was_refused_is_not_signed_again() {
     let bench = Bench::faulty("freebox", &["challenge-consumed*1"]).await;
     failed(bench.open().status(None).await, Code::AuthRejected);
     assert_eq!(bench.count(SESSION), 1);
+    // Nor by another process, until somebody asks for a login.
+    let error = failed(bench.open().status(None).await, Code::AuthRejected);
+    assert!(error.message().contains("so it is not tried again"), "{error}");
+    assert_eq!(bench.count(SESSION), 1);
+    login(&*bench.open(), &Somebody::default()).await.unwrap();
     assert_eq!(word(bench.open().status(None).await), Word::Connected);
 }
 

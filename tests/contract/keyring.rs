@@ -25,8 +25,8 @@ fn state(bench: &Bench) -> String {
     std::fs::read_to_string(bench.state_file()).unwrap()
 }
 
-#[test]
-fn a_configured_keyring_is_the_backends_own() {
+#[tokio::test]
+async fn a_configured_keyring_is_the_backends_own() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let text = "[backend.den]\nvendor = \"everyware\"\nurl = \"https://localhost:1\"\npassword = { keyring = true }\n";
     std::fs::write(file.path(), text).unwrap();
@@ -35,13 +35,13 @@ fn a_configured_keyring_is_the_backends_own() {
     let secret = config.backends["den"].secret("password").unwrap();
     assert_eq!(secret.describe(), "{ keyring = true }");
     held("den/password").put("s3cret");
-    assert_eq!(secret.fetch("password").unwrap().expose_secret(), "s3cret");
+    assert_eq!(secret.fetch("password").await.unwrap().expose_secret(), "s3cret");
 }
 
 #[tokio::test]
 async fn a_login_by_a_secret_of_the_keyring_works() {
     let mut bench = EVERYWARE.bench().await;
-    let password = bench.config.secret("password").unwrap().fetch("password").unwrap();
+    let password = bench.config.secret("password").unwrap().fetch("password").await.unwrap();
     held("works/password").put(password.expose_secret());
     bench.set("password", Value::Secret(SecretRef::keyring("works", "password").unwrap()));
     bench.open().status(Some(&EVERYWARE.up())).await.unwrap();

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::api::Api;
-use super::failure::PEER;
 use super::ids;
 use super::pages::{AT_ONCE, List};
 use super::wire::nullable;
@@ -196,7 +195,7 @@ impl Api {
     /// Gives the account of whoever is logged in.
     async fn logged_in_account(&self) -> Result<Account> {
         let reply = self.auth.transport.call(&self.auth, &Call::get("account", "account")).await?;
-        reply.json(PEER, "account").map_err(|error| error.backend(self.auth.backend()))
+        self.auth.read(&reply, "account")
     }
 
     /// Gives each account below another one, all the way down.

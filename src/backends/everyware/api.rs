@@ -166,14 +166,14 @@ impl Api {
             // Any success is one; what came of it is seen by asking.
             return Ok((VpnClientStatus::default(), None));
         }
-        let status: VpnClientStatus = reply.json(PEER, operation).map_err(|error| {
-            let error = error.backend(&self.auth.config.source.name);
-            if safety == Safety::Once { error.unknown_outcome() } else { error }
-        })?;
+        let status: VpnClientStatus = self
+            .auth
+            .read(&reply, operation)
+            .map_err(|error| if safety == Safety::Once { error.unknown_outcome() } else { error })?;
         let status = status.unwrapped();
         if safety == Safety::Read && status.connected.is_none() {
             let fault = "nothing in it tells whether the VPN is connected";
-            return Err(unparsable(PEER, operation, &reply, fault).backend(self.auth.backend()));
+            return Err(unparsable(PEER, operation, &self.auth.discreet(&reply), fault).backend(self.auth.backend()));
         }
         Ok((status, self.native.then(|| reply.maybe_json().unwrap_or_default())))
     }

@@ -114,15 +114,15 @@ impl Auth {
 
     /// Names what a token belongs to: it is sent nowhere else and used with no other login.
     fn owner(&self) -> String {
-        let mark = |key: &str, secret: &Option<crate::secrets::SecretRef>| {
-            secret.as_ref().map(|secret| secret.mark(key)).unwrap_or_default()
+        let mark = |secret: &Option<crate::secrets::SecretRef>| {
+            secret.as_ref().map(crate::secrets::SecretRef::mark).unwrap_or_default()
         };
         digest(&[
             &self.config.url,
             &self.config.scope,
             self.config.username.as_deref().unwrap_or_default(),
-            &mark("api_key", &self.config.api_key),
-            &mark("password", &self.config.password),
+            &mark(&self.config.api_key),
+            &mark(&self.config.password),
         ])
     }
 
@@ -239,7 +239,7 @@ impl Auth {
     }
 
     async fn logged_in_anew(&self, guard: &Guard, memory: &mut Memory) -> Result<Token> {
-        let credentials = self.credentials(memory)?;
+        let credentials = self.credentials(memory).await?;
         self.refused.check()?;
         let trust_key = memory.trusted().filter(|_| credentials.may_need_code());
         match self.refused.note(self.log_in_counted(&credentials, None, trust_key.as_deref(), false).await) {
@@ -263,15 +263,15 @@ impl Auth {
     }
 
     /// Gives what to log in with.
-    pub(super) fn credentials(&self, memory: &Memory) -> Result<Credentials> {
+    pub(super) async fn credentials(&self, memory: &Memory) -> Result<Credentials> {
         if let Some(key) = &self.config.api_key {
-            return Ok(Credentials::Key(key.fetch("api_key")?));
+            return Ok(Credentials::Key(key.fetch("api_key").await?));
         }
         if let Some(key) = &memory.api_key {
             return Ok(Credentials::Key(SecretString::from(key.clone())));
         }
         if let (Some(user), Some(password)) = (&self.config.username, &self.config.password) {
-            return Ok(Credentials::User(user.clone(), password.fetch("password")?));
+            return Ok(Credentials::User(user.clone(), password.fetch("password").await?));
         }
         let backend = self.backend();
         let (code, what) = match memory.token {

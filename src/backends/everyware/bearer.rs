@@ -12,9 +12,10 @@ use super::failure;
 use super::failure::PEER;
 use super::wire::LoginInfo;
 use crate::backend::{Asked, Login, LoginState, Person};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Result};
 use crate::http::call::header_value;
 use crate::http::{Call, Protocol, Reply, Verdict};
+use crate::secrets::hide;
 
 #[async_trait]
 impl Protocol for Auth {
@@ -46,7 +47,8 @@ impl Protocol for Auth {
     }
 
     fn verdict(&self, call: &Call, reply: &Reply) -> Verdict {
-        match failure::of(call, reply) {
+        let known = if reply.status.is_success() { None } else { Some(self.discreet(reply)) };
+        match failure::of(call, known.as_ref().unwrap_or(reply)) {
             None => Verdict::Done,
             Some(error) if reply.status.as_u16() == 401 && call.authorized => {
                 Verdict::Stale(error.hint(format!("run: vpnctl auth login -b {}", self.backend())))
@@ -62,6 +64,23 @@ fn bearer(token: &Token) -> Result<HeaderValue> {
 }
 
 impl Auth {
+    /// Gives an answer without the secrets of this login, which it may repeat.
+    pub(super) fn discreet(&self, reply: &Reply) -> Reply {
+        let configured = [&self.config.api_key, &self.config.password].map(|secret| secret.as_ref()?.at_hand());
+        let memory = self.get();
+        let token = memory.token.iter().flat_map(|token| [Some(token.token.as_str()), token.refresh.as_deref()]);
+        let kept = token.chain([memory.api_key.as_deref(), memory.trust_key.as_deref()]).flatten();
+        let configured = configured.iter().flatten().map(|secret| secret.expose_secret());
+        let body = hide(&String::from_utf8_lossy(&reply.body), kept.chain(configured));
+        Reply { body: body.into_bytes(), ..reply.clone() }
+    }
+
+    /// Reads an answer; what is wrong with it is told without what it repeats.
+    pub(super) fn read<T: serde::de::DeserializeOwned>(&self, reply: &Reply, operation: &str) -> Result<T> {
+        let read = reply.json(PEER, operation).or_else(|_| self.discreet(reply).json(PEER, operation));
+        read.map_err(|error| error.backend(self.backend()))
+    }
+
     /// Writes the token that is kept into the headers, where there is one that serves; the header is made once for all
     /// devices of a fleet.
     fn written(&self, headers: &mut HeaderMap) -> Result<bool> {
@@ -78,8 +97,9 @@ impl Auth {
 
     /// Logs in with what is configured, or with what the person brings; this once also what was refused before.
     pub(super) async fn log_in(&self, person: &dyn Person) -> Result<Login> {
-        let credentials = self.asked(person)?;
-        let code = if person.brings(Asked::Otp) { Some(person.ask(Asked::Otp, "One-time code: ")?) } else { None };
+        let credentials = self.asked(person).await?;
+        let code =
+            if person.brings(Asked::Otp) { Some(person.ask(Asked::Otp, "One-time code: ").await?) } else { None };
         let trust_key = self.get().trusted().filter(|_| code.is_none() && credentials.may_need_code());
         let written = code.as_ref().map(|code| code.expose_secret());
         let made = match self.log_in_counted(&credentials, written, trust_key.as_deref(), true).await {
@@ -92,7 +112,7 @@ impl Auth {
                     // The password may be wrong, and a second try would count as another refusal.
                     return Err(error);
                 }
-                let code = person.ask(Asked::Otp, "One-time code: ").map_err(|_| error)?;
+                let code = person.ask(Asked::Otp, "One-time code: ").await.map_err(|_| error)?;
                 self.log_in_counted(&credentials, Some(code.expose_secret()), None, true).await
             }
             made => made,
@@ -115,12 +135,12 @@ impl Auth {
         Ok(Login { account: self.account(), expires_at, ..Login::new(LoginState::Ok) })
     }
 
-    fn asked(&self, person: &dyn Person) -> Result<Credentials> {
+    async fn asked(&self, person: &dyn Person) -> Result<Credentials> {
         if person.brings(Asked::ApiKey) {
-            return Ok(Credentials::Key(person.ask(Asked::ApiKey, "API key: ")?));
+            return Ok(Credentials::Key(person.ask(Asked::ApiKey, "API key: ").await?));
         }
         if let Some(key) = &self.config.api_key {
-            return Ok(Credentials::Key(key.fetch("api_key")?));
+            return Ok(Credentials::Key(key.fetch("api_key").await?));
         }
         let Some(user) = &self.config.username else {
             return Err(self
@@ -130,8 +150,8 @@ impl Auth {
                 .hint("set one of them, or give an API key: vpnctl auth login --api-key-stdin"));
         };
         let password = match &self.config.password {
-            Some(password) if !person.brings(Asked::Password) => password.fetch("password")?,
-            _ => person.ask(Asked::Password, &format!("Password of {user} at {PEER}: "))?,
+            Some(password) if !person.brings(Asked::Password) => password.fetch("password").await?,
+            _ => person.ask(Asked::Password, &format!("Password of {user} at {PEER}: ")).await?,
         };
         Ok(Credentials::User(user.clone(), password))
     }
@@ -167,7 +187,7 @@ impl Auth {
                 };
             }
         };
-        let info: LoginInfo = reply.json(PEER, "info").map_err(|error: Error| error.backend(self.backend()))?;
+        let info: LoginInfo = self.read(&reply, "info")?;
         if let Some(until) = self.get().token.and_then(|token| token.refresh_expires_on) {
             tracing::info!("the login is renewed by itself where it is used before {until}");
         }

@@ -11,7 +11,6 @@ use serde::de::DeserializeOwned;
 
 use super::accounts::{Account, Part};
 use super::api::Api;
-use super::failure::PEER;
 use super::sieve::Sieve;
 use super::wire::{Device, Page, VpnConnection};
 use crate::backend::room::make_room;
@@ -277,7 +276,7 @@ impl Api {
         let sieve = Arc::new(Sieve::default());
         let call = |scope: &str| Call::get(operation, Self::path(scope, &rest)).through(Arc::clone(&sieve) as _);
         let reply = self.in_scope(scope, call).await?;
-        sieve.page(&reply, operation).map_err(|error| error.backend(self.auth.backend()))
+        sieve.page(&self.auth, &reply, operation)
     }
 
     /// Reads a document of an account; `None` is the configured one.
@@ -288,6 +287,6 @@ impl Api {
         rest: &str,
     ) -> Result<T> {
         let reply = self.in_scope(scope, |scope| Call::get(operation, Self::path(scope, rest))).await?;
-        reply.json(PEER, operation).map_err(|error| error.backend(self.auth.backend()))
+        self.auth.read(&reply, operation)
     }
 }

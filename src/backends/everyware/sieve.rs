@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Deserializer;
 
+use super::auth::Auth;
 use super::failure::PEER;
 use super::pages::Entry;
 use super::wire::Page;
@@ -66,12 +67,12 @@ impl<T> Sieve<T> {
 
 impl<T: Entry> Sieve<T> {
     /// Gives the page of an answer that went through it.
-    pub(super) fn page(&self, reply: &Reply, operation: &str) -> Result<Page<T>> {
+    pub(super) fn page(&self, auth: &Auth, reply: &Reply, operation: &str) -> Result<Page<T>> {
         let mut found = self.found();
         if let Some(fault) = found.fault.take() {
-            return Err(unparsable(PEER, operation, reply, &fault));
+            return Err(unparsable(PEER, operation, &auth.discreet(reply), &fault).backend(auth.backend()));
         }
-        let mut page: Page<T> = reply.json(PEER, operation)?;
+        let mut page: Page<T> = auth.read(reply, operation)?;
         if page.items.is_empty() {
             page.items = std::mem::take(&mut found.items);
         }
@@ -152,7 +153,11 @@ impl<T: Entry> Found<T> {
     fn wrong(&self, entry: &[u8]) -> String {
         let mut reader = Deserializer::from_slice(entry);
         match serde_path_to_error::deserialize::<_, T>(&mut reader) {
-            Err(error) => format!("items[{}].{}: {}", self.items.len(), error.path(), error.inner()),
+            // The reader's own words may quote what it did not expect.
+            Err(error) => {
+                let (line, column) = (error.inner().line(), error.inner().column());
+                format!("items[{}].{}: line {line}, column {column} of the entry", self.items.len(), error.path())
+            }
             Ok(_) => format!("items[{}]", self.items.len()),
         }
     }

@@ -21,7 +21,7 @@ use crate::backends::shared::Refused;
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::call::header_value;
 use crate::http::{Call, Protocol, Reply, Transport, Verdict};
-use crate::secrets::{SecretRef, digest};
+use crate::secrets::{SecretRef, digest, hide};
 use crate::state::{Guard, Store};
 
 /// The right that writes need, and without which secrets are hidden.
@@ -40,6 +40,10 @@ pub(super) struct Place {
     pub(super) https_port: Option<u16>,
 }
 
+/// How long a login that the box refused is not sent again by itself, in seconds: it counts them, by an address, and shuts
+/// out all that come from there.
+const REFUSAL_HOLDS: i64 = 300;
+
 /// A session that was opened.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Token {
@@ -57,6 +61,8 @@ pub(super) struct Memory {
     pub(super) app_token: Option<String>,
     pub(super) place: Option<Place>,
     pub(super) session: Option<Token>,
+    /// When a login with this token was refused last, in unix time.
+    pub(super) refused_at: Option<i64>,
     /// Name and type of each tunnel.
     pub(super) ids: BTreeMap<String, (Option<String>, Option<String>)>,
 }
@@ -107,14 +113,28 @@ impl Auth {
     /// Gives what the box says without what it was told in confidence: it may quote the field that it finds wrong.
     fn discreet(&self, answer: Envelope) -> Envelope {
         let known = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        let without = |text: Option<String>| text.map(|text| known.without(&text));
-        Envelope { msg: without(answer.msg), error_code: without(answer.error_code), ..answer }
+        let without = |text: Option<String>| text.map(|text| known.without(&self.hide_own(&text)));
+        Envelope {
+            msg: without(answer.msg),
+            error_code: without(answer.error_code),
+            missing_right: without(answer.missing_right),
+            ..answer
+        }
+    }
+
+    /// Gives what the box says without what this login was made with, which it may repeat.
+    fn hide_own(&self, text: &str) -> String {
+        let memory = self.memory();
+        let configured = self.config.app_token.as_ref().and_then(SecretRef::at_hand);
+        let token = configured.as_ref().map(|secret| secret.expose_secret());
+        let kept = memory.session.iter().map(|session| session.token.as_str()).chain(memory.app_token.as_deref());
+        hide(text, kept.chain(token))
     }
 
     /// Names what a session belongs to, so that none is sent elsewhere or used with another token.
     fn owner(&self, memory: &Memory) -> String {
         let token = match &self.config.app_token {
-            Some(secret) => secret.mark("app_token"),
+            Some(secret) => secret.mark(),
             None => memory.app_token.as_deref().map(|token| digest(&[token])).unwrap_or_default(),
         };
         let address = self.transport.settings().connect_address.as_deref().unwrap_or_default();
@@ -160,11 +180,11 @@ impl Auth {
     }
 
     /// Gives the app token, from the configuration or from an earlier pairing.
-    fn app_token(&self, memory: &Memory) -> Result<SecretString> {
+    async fn app_token(&self, memory: &Memory) -> Result<SecretString> {
         // Where the keyring did not take the token of a pairing, it is kept here.
         let here = |secret: &SecretRef| secret.is_kept_for_us() && memory.app_token.is_some();
         if let Some(secret) = self.config.app_token.as_ref().filter(|secret| !here(secret)) {
-            return secret.fetch("app_token");
+            return secret.fetch("app_token").await;
         }
         memory.app_token.clone().map(SecretString::from).ok_or_else(|| {
             let backend = &self.transport.settings().backend;
@@ -184,10 +204,20 @@ impl Auth {
             return Ok(session);
         }
         memory.place = self.memory().place.or(memory.place);
-        let app_token = self.app_token(&memory)?;
+        let app_token = self.app_token(&memory).await?;
         self.refused.check()?;
-        let session = self.refused.note(self.sign_in(&app_token, &memory).await)?;
-        memory.session = Some(session.clone());
+        self.still_refused(&memory)?;
+        let session = match self.refused.note(self.sign_in(&app_token, &memory).await) {
+            Err(error) if error.code() == Code::AuthRejected => {
+                // The session is none any more, and the other processes need not find that out each by a refusal.
+                (memory.session, memory.refused_at) = (None, Some(jiff::Timestamp::now().as_second()));
+                keep(&guard, &memory);
+                self.set_memory(memory);
+                return Err(error);
+            }
+            made => made?,
+        };
+        (memory.session, memory.refused_at) = (Some(session.clone()), None);
         // Names of tunnels hold as long as the session does.
         memory.ids.clear();
         memory.owner = self.owner(&memory);
@@ -195,6 +225,26 @@ impl Auth {
         self.set_memory(memory);
         self.fresh.store(true, Ordering::SeqCst);
         Ok(session)
+    }
+
+    /// Fails where the same login was refused lately, by whatever command: sent again, it would be refused again.
+    fn still_refused(&self, memory: &Memory) -> Result<()> {
+        let ago = memory.refused_at.map(|at| jiff::Timestamp::now().as_second() - at);
+        let Some(ago) = ago.filter(|ago| (0..REFUSAL_HOLDS).contains(ago)) else { return Ok(()) };
+        let backend = &self.transport.settings().backend;
+        let what = format!("{PEER} refused this login {} min ago, so it is not tried again", ago / 60);
+        Err(Error::new(Code::AuthRejected, Layer::Auth, what)
+            .backend(backend)
+            .hint(format!("correct the app token or pair again, or try once more: vpnctl auth login -b {backend}")))
+    }
+
+    /// Forgets that a login was refused, before one that somebody asked for.
+    pub(super) async fn forget_refusal(&self) -> Result<()> {
+        self.refused.forget();
+        if self.memory().refused_at.is_none() && self.owned(self.store.read()).refused_at.is_none() {
+            return Ok(());
+        }
+        self.remember(|memory| memory.refused_at = None).await
     }
 
     async fn sign_in(&self, app_token: &SecretString, memory: &Memory) -> Result<Token> {
@@ -347,7 +397,9 @@ impl Protocol for Auth {
                 }
             }
             None => {
-                let reply = &without_secrets(call, reply);
+                let mut reply = without_secrets(call, reply);
+                reply.body = self.hide_own(&String::from_utf8_lossy(&reply.body)).into_bytes();
+                let reply = &reply;
                 Verdict::Failed(
                     crate::http::server_failure(PEER, reply)
                         .unwrap_or_else(|| crate::http::unparsable(PEER, call.operation, reply, "no envelope")),

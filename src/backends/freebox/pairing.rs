@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_secs(1);
 impl Api {
     /// Pairs with the box: asks it, waits until somebody presses the button, and opens the first session.
     pub(super) async fn pair(&self, person: &dyn Person) -> Result<Login> {
-        self.auth.refused.forget();
+        self.auth.forget_refusal().await?;
         // What was remembered may be another box's that was at this address before.
         if self.auth.config.api_version.is_none() {
             let place = self.find_place().await?;
@@ -55,7 +55,7 @@ impl Api {
         self.auth
             .remember(|memory: &mut Memory| {
                 memory.app_token = (!kept).then(|| token.expose_secret().to_owned());
-                memory.session = None;
+                (memory.session, memory.refused_at) = (None, None);
             })
             .await?;
         let session = self.auth.open_session(None).await.map_err(fresh_token)?;

@@ -35,7 +35,7 @@ impl Cloud {
     /// password are configured.
     pub(super) async fn token(&self) -> Result<SecretString> {
         if let Some(secret) = &self.config.token {
-            return secret.fetch("token");
+            return secret.fetch("token").await;
         }
         let holds = |token: &Token| token.expires_on.is_none_or(|at| at > Timestamp::now());
         let kept = self.memory.get().token;
@@ -64,9 +64,9 @@ impl Cloud {
             return Ok(SecretString::from(token.secret));
         }
         self.refused.check()?;
-        let login = password.mark("password");
+        let login = password.mark();
         self.still_refused(memory.refusal.as_ref().filter(|refusal| refusal.login == login))?;
-        let token = match self.refused.note(self.make_token(email, "", &password.fetch("password")?).await) {
+        let token = match self.refused.note(self.make_token(email, "", &password.fetch("password").await?).await) {
             Ok(token) => token,
             Err(error) => {
                 let needs_code = error.code() == Code::AuthMfaRequired;
@@ -174,17 +174,17 @@ impl Cloud {
             super::missing(&self.config.source, "email", "it is whom `auth login` logs in; or set `token`")
         })?;
         let password = match &self.config.password {
-            Some(secret) if !person.brings(Asked::Password) => secret.fetch("password")?,
-            _ => person.ask(Asked::Password, &format!("Password of {email} at the IXON cloud: "))?,
+            Some(secret) if !person.brings(Asked::Password) => secret.fetch("password").await?,
+            _ => person.ask(Asked::Password, &format!("Password of {email} at the IXON cloud: ")).await?,
         };
         let first = if person.brings(Asked::Otp) {
-            person.ask(Asked::Otp, "One-time password: ").map(|otp| otp.expose_secret().to_owned())?
+            person.ask(Asked::Otp, "One-time password: ").await.map(|otp| otp.expose_secret().to_owned())?
         } else {
             String::new()
         };
         let token = match self.make_token(&email, &first, &password).await {
             Err(error) if error.code() == Code::AuthMfaRequired && first.is_empty() => {
-                let otp = person.ask(Asked::Otp, "One-time password: ").map_err(|_| {
+                let otp = person.ask(Asked::Otp, "One-time password: ").await.map_err(|_| {
                     let backend = self.backend();
                     error.instead(format!("give it with: vpnctl auth login -b {backend} --otp-stdin"))
                 })?;

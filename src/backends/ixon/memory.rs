@@ -135,8 +135,8 @@ impl Remembered {
         };
         let memory = remembered.owned(remembered.store.read());
         remembered.set(memory);
-        remembered.secrets.add_known(config.token.as_ref(), "token");
-        remembered.secrets.add_known(config.password.as_ref(), "password");
+        remembered.secrets.add_known(config.token.as_ref());
+        remembered.secrets.add_known(config.password.as_ref());
         remembered
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
 use super::document::{self, MASK};
@@ -37,17 +38,9 @@ impl Secrets {
     }
 
     /// Takes note of a secret that can be had at once: nobody is asked, and no pipe is emptied.
-    pub(super) fn add_known(&self, place: Option<&SecretRef>, key: &str) {
-        let secret = match place {
-            Some(SecretRef::File(path)) if std::fs::metadata(path).is_ok_and(|data| data.is_file()) => {
-                std::fs::read_to_string(path).ok().map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-            }
-            Some(place @ (SecretRef::Plain(_) | SecretRef::Env(_))) => {
-                place.fetch(key).ok().map(|secret| secrecy::ExposeSecret::expose_secret(&secret).to_owned())
-            }
-            _ => None,
-        };
-        secret.iter().for_each(|secret| self.add(secret));
+    pub(super) fn add_known(&self, place: Option<&SecretRef>) {
+        let secret = place.and_then(SecretRef::at_hand);
+        secret.iter().for_each(|secret| self.add(secret.expose_secret()));
     }
 
     /// Takes note of the secrets that a document names as such.

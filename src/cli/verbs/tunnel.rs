@@ -12,6 +12,7 @@ use crate::backend::{Asked, ImportFile, Person as _, SecretDocument, TunnelChang
 use crate::cli::args::{PasswordFlags, Targets, TunnelFlags, TunnelVerb};
 use crate::cli::dispatch::Command;
 use crate::cli::settings::{self, Environment, Settings};
+use crate::config::check_private;
 use crate::error::{Error, Exit, Result};
 use crate::model::Schema;
 use crate::render::Format;
@@ -82,7 +83,7 @@ impl Command<'_> {
         let able = self.able(settings, Patience::Change)?;
         let mut wanted = change(flags)?;
         let person = self.person(settings, &flags.password);
-        wanted.password = given_password(&flags.password, &person)?;
+        wanted.password = unless_stopped(given_password(&flags.password, &person)).await?;
         self.tunnel_added(settings, &able, wanted, &person).await
     }
 
@@ -97,14 +98,24 @@ impl Command<'_> {
         let able = self.able(settings, Patience::Change)?;
         let text = text_of(file)?;
         let folder = file.parent().unwrap_or(Path::new(""));
-        let beside = |name: &str| std::fs::read_to_string(folder.join(name));
+        private_if_keys(file, &text)?;
+        let lax = std::cell::RefCell::new(None);
+        let beside = |name: &str| {
+            let path = folder.join(name);
+            let text = std::fs::read_to_string(&path)?;
+            lax.replace_with(|lax: &mut Option<Error>| lax.take().or_else(|| private_if_keys(&path, &text).err()));
+            Ok(text)
+        };
         let name = file.display().to_string();
         let file_read = ImportFile { name: &name, text: &text, beside: &beside };
         let imported = able.import(&file_read)?;
+        if let Some(lax) = lax.take() {
+            return Err(lax.into());
+        }
         imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let person = self.person(settings, password);
-        let given = given_password(password, &person)?;
+        let given = unless_stopped(given_password(password, &person)).await?;
         // The password in the file is that of the user in the file.
         let other = flags.username.is_some() && flags.username != imported.wanted.username;
         let of_file = imported.wanted.password.filter(|_| !other);
@@ -125,7 +136,7 @@ impl Command<'_> {
         wanted: TunnelChange,
         person: &Operator,
     ) -> anyhow::Result<Exit> {
-        let wanted = tunnel::prepare(able, wanted, person)?;
+        let wanted = unless_stopped(tunnel::prepare(able, wanted, person)).await?;
         // The time that somebody took to type a password is none of the command's.
         let able = self.able(settings, Patience::Change)?;
         let dry_run = self.global.dry_run;
@@ -138,7 +149,8 @@ impl Command<'_> {
         let chosen = settings::selection(self.global, Some(&target), &settings.setup.config)?;
         let (able, _) = self.tunnel_able(settings, &chosen, Patience::Change)?;
         let mut wanted = change(flags)?;
-        wanted.password = given_password(&flags.password, &self.person(settings, &flags.password))?;
+        let person = self.person(settings, &flags.password);
+        wanted.password = unless_stopped(given_password(&flags.password, &person)).await?;
         able.check_change(&wanted)?;
         let mut plan = self.tunnel_plan(settings, &chosen, Patience::Change).await?;
         if plan.jobs.len() != 1 {
@@ -284,11 +296,12 @@ fn unwrapped(value: Value) -> Result<Value> {
     Ok(Value::Object(object))
 }
 
-fn given_password(flags: &PasswordFlags, person: &Operator) -> Result<Option<secrecy::SecretString>> {
+async fn given_password(flags: &PasswordFlags, person: &Operator) -> Result<Option<secrecy::SecretString>> {
     if flags.password_stdin {
-        return person.ask(Asked::Password, "").map(Some);
+        return person.ask(Asked::Password, "").await.map(Some);
     }
     let Some(path) = &flags.password_file else { return Ok(None) };
+    check_private(&format!("--password-file: {}", path.display()), path)?;
     let text = text_of(path)?;
     let mut lines = text.lines();
     let password = lines.next().unwrap_or_default();
@@ -300,6 +313,15 @@ fn given_password(flags: &PasswordFlags, person: &Operator) -> Result<Option<sec
         return Err(Error::usage(format!("{} was to hold the password, but is empty", path.display())));
     }
     Ok(Some(password.into()))
+}
+
+/// Refuses a file with keys or passwords that others can read; public certificates may stand in any file.
+fn private_if_keys(path: &Path, text: &str) -> Result<()> {
+    let text = text.to_ascii_lowercase();
+    let holds_keys = ["privatekey", "presharedkey", "private key-----", "static key", "<auth-user-pass>"]
+        .iter()
+        .any(|word| text.contains(word));
+    if holds_keys { check_private(&path.display().to_string(), path) } else { Ok(()) }
 }
 
 fn text_of(path: &Path) -> Result<String> {
