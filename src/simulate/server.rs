@@ -284,11 +284,12 @@ impl Drop for Unanswered {
     }
 }
 
-/// Injects the faults that any HTTP server can have.
+/// Injects the faults that any HTTP server can have. PATH is a part of `METHOD /path`, so that a fault may be meant for
+/// reading or for writing alone.
 ///
 /// | fault | what happens |
 /// | --- | --- |
-/// | `http-status=503[@PATH][*N]` | that status with an HTML page, optionally only for paths that contain PATH |
+/// | `http-status=503[@PATH][*N]` | that status with an HTML page, optionally only for requests whose `METHOD /path` contains PATH |
 /// | `retry-after=S` | the header `Retry-After: S` on answers of `http-status` |
 /// | `rate-limit=N/S[@PATH]` | what is more than N requests in a second, and all that comes in the S seconds after it, is answered 429 with `Retry-After: S` |
 /// | `slow=MS[@PATH]` | each answer is held back by that many milliseconds |
@@ -306,7 +307,7 @@ impl Drop for Unanswered {
 /// | `max-streams=N` | new HTTP/2 connections take N requests at once |
 /// | `goaway=K` | a connection is closed in good order after its K-th request: what has come is answered |
 async fn inject(State(context): State<Context>, request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
+    let path = format!("{} {}", request.method(), request.uri().path());
     let faults = &context.faults;
     if let Some(refusal) = rate_limited(&context, &path) {
         return refusal;

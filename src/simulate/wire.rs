@@ -79,7 +79,7 @@ where
     let mut entry = entry_of(&head)?;
     let written = context.faults.arg("wire")?;
     let (kind, pattern) = split_at_path(&written);
-    if !entry.path.contains(pattern) || context.faults.take("wire").is_none() {
+    if !format!("{} {}", entry.method, entry.path).contains(pattern) || context.faults.take("wire").is_none() {
         return Some(Begun { read, stream });
     }
     let length: usize = entry.headers.get("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);

@@ -81,9 +81,19 @@ impl Bench {
         self.world.running[0].context.faults.set(written);
     }
 
-    /// Forgets what was asked of the simulator.
-    pub(crate) fn forget(&self) {
-        self.world.running[0].context.log.clear();
+    /// Keeps the state as it is now, for [`Bench::heal`].
+    pub(crate) fn keep_state(&self) {
+        let _ = std::fs::remove_dir_all(self.path("kept"));
+        copy(&self.path("state"), &self.path("kept"));
+    }
+
+    /// Switches all faults off, puts the state back that was kept, and forgets what was asked.
+    pub(crate) fn heal(&self) {
+        let context = &self.world.running[0].context;
+        context.faults.clear_all();
+        let _ = std::fs::remove_dir_all(self.path("state"));
+        copy(&self.path("kept"), &self.path("state"));
+        context.log.clear();
     }
 
     /// Lists the requests as `METHOD PATH`.
@@ -123,6 +133,16 @@ impl Bench {
         command.env("VPNCTL_CONFIG", folder.join("vpnctl.toml")).env("VPNCTL_BACKEND", self.vendor);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         Run::of(command)
+    }
+}
+
+/// Copies a folder, where it is one, with the rights of its files.
+fn copy(from: &Path, to: &Path) {
+    let Ok(entries) = std::fs::read_dir(from) else { return };
+    std::fs::create_dir_all(to).unwrap();
+    std::fs::set_permissions(to, std::fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in entries.flatten().filter(|entry| entry.path().is_file()) {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
 }
 

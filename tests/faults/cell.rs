@@ -67,6 +67,7 @@ pub(crate) fn exit_of(code: &str) -> i32 {
         "" => 0,
         "usage" => 2,
         "api.not_found" | "target.not_found" => 6,
+        "tunnel.connect_failed" => 7,
         "auth.forbidden" => 11,
         "unsupported" => 12,
         "config.invalid" => 13,
@@ -101,6 +102,10 @@ impl Cell {
         match fault.how {
             How::Socket(_) if verb.vendor != "ixon" => Some("no WebSocket"),
             How::Socket(_) if !matches!(verb.kind, Kind::Wait | Kind::Watch) => Some("it opens no WebSocket"),
+            How::Own(_) if self.at_one_request() => Some("it meets the reading before, or the login itself"),
+            How::Own([.., Ok("invalidate-tokens;refuse-login")]) if verb.vendor == "ixon" && !needs_token(verb) => {
+                Some("it needs no token")
+            }
             How::Own(own) => own[index(verb.vendor)].err(),
             How::NoName | How::Nobody | How::Certificate(_) | How::Pin if verb.kind == Kind::Write => {
                 Some("no write is sent where nothing can be read before")
@@ -119,7 +124,8 @@ impl Cell {
         let truth = self.of_row();
         let Some(exception) = EXCEPTIONS.iter().find(|exception| exception.is_of(self)) else { return truth };
         let Truth::Told { requests, writes, .. } = self.counted(exception.code) else { return truth };
-        Truth::Told { code: exception.code, requests: exception.count.unwrap_or(requests), writes }
+        let (requests, writes) = (exception.count.unwrap_or(requests), exception.writes.unwrap_or(writes));
+        Truth::Told { code: exception.code, requests, writes }
     }
 
     fn of_row(&self) -> Truth {
@@ -145,8 +151,7 @@ impl Cell {
             Kind::Wait if fault.passes => LOOKS,
             Kind::Write | Kind::Login => LOOKS,
             _ if code.is_empty() && !fault.passes => LOOKS,
-            _ if fault.passes => Count::Exactly(TRIES),
-            _ => ONE,
+            _ => self.reading(if fault.passes { TRIES } else { 1 }),
         };
         let writes = match verb.kind {
             _ if verb.write.is_empty() || nobody => NONE,
@@ -157,15 +162,39 @@ impl Cell {
         Truth::Told { code, requests, writes }
     }
 
-    /// Plays the cell, and tells what differs.
-    pub(crate) fn play(&self) -> Option<String> {
+    /// Gives how many requests so many tries of a reading are.
+    fn reading(&self, tries: usize) -> Count {
+        let Verb { times, beside, .. } = self.verb;
+        // What is asked side by side may end with the first that fails, and of what is slow an attempt may end before
+        // it was a request.
+        let exact = *times == 1 && *beside == 0 && !self.fault.is_silence;
+        if exact { Count::Exactly(tries) } else { Count::AtMost(tries * times + beside) }
+    }
+
+    /// Tells whether the world is as before when it was played, so that another may be played in it.
+    pub(crate) fn leaves_no_trace(&self) -> bool {
+        let reads = matches!(self.verb.kind, Kind::Read | Kind::Wait | Kind::Watch);
+        reads && matches!(self.fault.how, How::Simulator(_))
+    }
+
+    /// Plays cells of one verb in one world, and tells what differs. Where they are several, they leave no trace.
+    pub(crate) fn play(cells: &[Self]) -> Vec<String> {
+        let mut bench = Bench::new(cells[0].verb.vendor);
+        cells[0].prepare(&mut bench);
+        bench.keep_state();
+        let played = cells.iter().filter_map(|cell| {
+            bench.heal();
+            cell.play_in(&mut bench)
+        });
+        played.collect()
+    }
+
+    fn play_in(&self, bench: &mut Bench) -> Option<String> {
         let Truth::Told { code, requests, writes } = self.truth() else { return None };
         let Self { verb, fault } = self;
-        let mut bench = Bench::new(verb.vendor);
-        self.prepare(&mut bench);
-        bench.forget();
-        let elsewhere = Elsewhere::new();
-        self.strike(&mut bench, &elsewhere);
+        let elsewhere =
+            matches!(fault.how, How::Simulator(written) if written.contains("{stranger}")).then(Elsewhere::new);
+        self.strike(bench, elsewhere.as_ref());
         let run = bench.run(&self.words());
         let asked = bench.asked();
         let all = if fault.how == How::Simulator("reset") { bench.connections() } else { asked.len() };
@@ -181,7 +210,7 @@ impl Cell {
         if !writes.holds(sent) {
             let _ = write!(wrong, " [{sent} writes, not {writes}]");
         }
-        if elsewhere.visitors() > 0 {
+        if elsewhere.is_some_and(|elsewhere| elsewhere.visitors() > 0) {
             wrong.push_str(" [the redirect was followed]");
         }
         if let How::Certificate(leaf) = fault.how
@@ -189,7 +218,7 @@ impl Cell {
         {
             wrong.push_str(" [a stranger was sent something]");
         }
-        let _ = write!(wrong, "{}", unsafe_output(&bench, &run));
+        let _ = write!(wrong, "{}", self.unsafe_output(bench, &run));
         (!wrong.is_empty()).then(|| {
             let said = run.error().map_or_else(String::new, |error| error["message"].to_string());
             format!("{}:{wrong} {said} {asked:?}", self.title())
@@ -213,7 +242,7 @@ impl Cell {
             }
             if verb.vendor == "ixon" {
                 bench.without(&["token = {"]);
-                bench.key("EMAIL", "operator@example.com");
+                bench.key("EMAIL", "demo@example.org");
             }
         }
         for line in verb.before {
@@ -223,15 +252,15 @@ impl Cell {
     }
 
     /// Brings the fault about.
-    fn strike(&self, bench: &mut Bench, elsewhere: &Elsewhere) {
+    fn strike(&self, bench: &mut Bench, elsewhere: Option<&Elsewhere>) {
         let Self { verb, fault } = self;
         match fault.how {
             How::Simulator(written) => {
-                let written = written.replace("{stranger}", &elsewhere.url);
-                let at = format!("@{}", verb.at);
+                let written = written.replace("{stranger}", elsewhere.map_or("", |elsewhere| &elsewhere.url));
+                let at = format!("@{}", verb.write);
                 bench.fault(&written.replace('@', if self.at_one_request() { &at } else { "" }));
             }
-            How::Own(own) => bench.fault(own[index(verb.vendor)].unwrap()),
+            How::Own(own) => own[index(verb.vendor)].unwrap().split(';').for_each(|fault| bench.fault(fault)),
             How::Socket(written) => bench.fault(written),
             // Longer than a label may be: the system tells without asking anybody.
             How::NoName => self.move_to(bench, &format!("http://{}.invalid", "x".repeat(64))),
@@ -262,6 +291,36 @@ impl Cell {
         }
     }
 
+    /// Tells what no run may write: a panic, a secret, or characters that drive a terminal.
+    fn unsafe_output(&self, bench: &Bench, run: &Run) -> String {
+        let mut wrong = String::new();
+        // What `api` prints is the answer, untouched.
+        let raw = self.verb.name == "api";
+        for (stream, text) in [("stdout", &run.stdout), ("stderr", &run.stderr)] {
+            if text.contains("panicked") {
+                let _ = write!(wrong, " [{stream} has a panic]");
+            }
+            if bench.secrets().iter().any(|secret| text.contains(secret.as_str())) {
+                let _ = write!(wrong, " [{stream} has a secret]");
+            }
+            let drives =
+                |c: char| c != '\n' && c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            if let Some(c) = text.chars().find(|c| drives(*c)).filter(|_| !raw || stream == "stderr") {
+                let _ = write!(wrong, " [{stream} has {c:?}]");
+            }
+        }
+        let whole = run.stdout.is_empty() || serde_json::from_str::<serde_json::Value>(&run.stdout).is_ok();
+        if !whole && !raw {
+            wrong.push_str(" [stdout is no document]");
+        }
+        for told in ["can't be written", "is corrupt"] {
+            if run.stderr.matches(told).count() > 1 {
+                let _ = write!(wrong, " [`{told}` is told more than once]");
+            }
+        }
+        wrong
+    }
+
     fn words(&self) -> Vec<&'static str> {
         let Self { verb, fault } = self;
         let mut words: Vec<&str> = verb.line.split(' ').collect();
@@ -271,10 +330,19 @@ impl Cell {
             Kind::Change | Kind::Write if verb.name.contains("connect") => words.extend(["--interval", "50ms"]),
             _ => {}
         }
-        words.extend(["--timeout", if verb.kind == Kind::Wait && fault.passes { "2s" } else { "40s" }]);
+        let timeout = match verb.kind {
+            Kind::Wait if fault.passes => "2s",
+            Kind::Write => "12s",
+            _ => "40s",
+        };
+        words.extend(["--timeout", timeout]);
         words.extend(["--request-timeout", if fault.is_silence { "700ms" } else { "20s" }]);
         words
     }
+}
+
+fn needs_token(verb: &Verb) -> bool {
+    matches!(verb.name, "list" | "connect")
 }
 
 fn words_of(line: &str) -> usize {
@@ -314,27 +382,4 @@ fn spoil(bench: &mut Bench, disk: Disk) {
         Disk::Random => write(&(0..2048_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect::<Vec<_>>()),
         Disk::Newer => write(br#"{"version":999,"of_a_later_version":{"session":[1,2,3]}}"#),
     }
-}
-
-/// Tells what no run may write: a panic, a secret, or characters that drive a terminal.
-fn unsafe_output(bench: &Bench, run: &Run) -> String {
-    let mut wrong = String::new();
-    for (stream, text) in [("stdout", &run.stdout), ("stderr", &run.stderr)] {
-        if text.contains("panicked") {
-            let _ = write!(wrong, " [{stream} has a panic]");
-        }
-        if bench.secrets().iter().any(|secret| text.contains(secret.as_str())) {
-            let _ = write!(wrong, " [{stream} has a secret]");
-        }
-        let drives =
-            |c: char| c != '\n' && c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if let Some(c) = text.chars().find(|c| drives(*c)) {
-            let _ = write!(wrong, " [{stream} has {c:?}]");
-        }
-    }
-    let whole = run.stdout.is_empty() || serde_json::from_str::<serde_json::Value>(&run.stdout).is_ok();
-    if !whole {
-        wrong.push_str(" [stdout is no document]");
-    }
-    wrong
 }

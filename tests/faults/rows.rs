@@ -5,7 +5,7 @@
 pub(crate) enum How {
     /// The simulator does it; `@` is where the path of the write goes, and `{stranger}` another server.
     Simulator(&'static str),
-    /// A vendor's own fault, in the order Freebox, IXON, Everyware; with why where there is none.
+    /// A vendor's own faults, with `;` between them, in the order Freebox, IXON, Everyware; or why there is none.
     Own([Result<&'static str, &'static str>; 3]),
     /// A fault of IXON's WebSocket.
     Socket(&'static str),
@@ -95,8 +95,8 @@ use How::{Certificate, Clock, NoName, Nobody, Own, Pin, Simulator, Socket, State
 
 pub(crate) const FAULTS: &[Fault] = &[
     // The network.
-    refusal("DNS failure", NoName, "net.dns"),
-    refusal("refused", Nobody, "net.refused"),
+    passing("DNS failure", NoName, "net.dns"),
+    passing("refused", Nobody, "net.refused"),
     passing("reset", Simulator("reset"), "net.reset"),
     passing("hung up without an answer", Simulator("wire=hangup@"), "net.reset"),
     silence("accepted and silent", Simulator("wire=silent@")),
@@ -119,16 +119,16 @@ pub(crate) const FAULTS: &[Fault] = &[
     mangled("broken UTF-8", Simulator("mangle=utf8@")),
     harmless("control and bidi characters", Simulator("mangle=control@")),
     // Statuses, with a proxy's page and without a body.
-    refusal("400", Simulator("http-status=400@"), "vendor.error"),
-    refusal("400, no body", Simulator("bare-status=400@"), "vendor.error"),
+    refusal("400", Simulator("http-status=400@"), "vendor.protocol"),
+    refusal("400, no body", Simulator("bare-status=400@"), "vendor.protocol"),
     refusal("401", Simulator("http-status=401@"), "auth.rejected"),
     refusal("401, no body", Simulator("bare-status=401@"), "auth.rejected"),
     refusal("403", Simulator("http-status=403@"), "auth.forbidden"),
     refusal("403, no body", Simulator("bare-status=403@"), "auth.forbidden"),
     refusal("404", Simulator("http-status=404@"), "vendor.protocol"),
     refusal("404, no body", Simulator("bare-status=404@"), "vendor.protocol"),
-    refusal("409", Simulator("http-status=409@"), "vendor.error"),
-    refusal("409, no body", Simulator("bare-status=409@"), "vendor.error"),
+    refusal("409", Simulator("http-status=409@"), "vendor.protocol"),
+    refusal("409, no body", Simulator("bare-status=409@"), "vendor.protocol"),
     Fault { write: "http.rate_limited", ..passing("429", Simulator("http-status=429@"), "http.rate_limited") },
     Fault { write: "http.rate_limited", ..passing("429, no body", Simulator("bare-status=429@"), "http.rate_limited") },
     passing("500", Simulator("http-status=500@"), "http.server_error"),
@@ -147,7 +147,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     ),
     refusal(
         "token invalidated by another process",
-        Own([Ok("invalid-token"), Ok("token-expired"), Ok("refuse-login")]),
+        Own([Ok("invalid-token"), Ok("token-expired"), Ok("invalidate-tokens;refuse-login")]),
         "auth.rejected",
     ),
     // Certificates.

@@ -26,15 +26,17 @@ pub(crate) struct Verb {
     pub(crate) line: &'static str,
     /// Lines that go well before, so that the login, names and paths are known.
     pub(crate) before: &'static [&'static str],
-    /// The beginning of the line of its write, `PUT /api`; nothing where it writes nothing.
+    /// The beginning of `METHOD /path` of its write, which a fault of [`Kind::Write`] and [`Kind::Login`] meets; nothing
+    /// where it writes nothing.
     pub(crate) write: &'static str,
-    /// What the path holds of the request that a fault of [`Kind::Write`] and [`Kind::Login`] meets.
-    pub(crate) at: &'static str,
-    /// How many requests it takes in good order; of a login those before it.
-    pub(crate) costs: usize,
+    /// How many requests a reading is, side by side.
+    pub(crate) times: usize,
+    /// How many requests are made beside the reading: a WebSocket is opened.
+    pub(crate) beside: usize,
 }
 
-const BASE: Verb = Verb { vendor: "", name: "", kind: Kind::Read, line: "", before: &[], write: "", at: "", costs: 1 };
+const BASE: Verb =
+    Verb { vendor: "", name: "", kind: Kind::Read, line: "", before: &[], write: "", times: 1, beside: 0 };
 
 /// Makes the columns of a vendor.
 macro_rules! verbs {
@@ -52,16 +54,14 @@ pub(crate) const FREEBOX: &[Verb] = verbs! { "freebox":
     { name: "api", line: "api GET vpn_client/status", before: &["status"] }
     { name: "wait", kind: Kind::Wait, line: "wait --for connected", before: &["status"] }
     { name: "watch", kind: Kind::Watch, line: "watch --count 1", before: &["status"] }
-    { name: "connect", kind: Kind::Change, line: "connect vpn0", before: &["disconnect", "list"], write: "PUT /", costs: 2 }
-    { name: "disconnect", kind: Kind::Change, line: "disconnect", before: &["status"], write: "PUT /", costs: 2 }
+    { name: "connect", kind: Kind::Change, line: "connect vpn0", before: &["disconnect", "list"], write: "PUT /" }
+    { name: "disconnect", kind: Kind::Change, line: "disconnect", before: &["status"], write: "PUT /" }
     { name: "connect, its write", kind: Kind::Write, line: "connect vpn0", before: &["disconnect", "list"],
-      write: "PUT /", at: "config/vpn0", costs: 2 }
-    { name: "disconnect, its write", kind: Kind::Write, line: "disconnect", before: &["status"], write: "PUT /",
-      at: "config/vpn1", costs: 2 }
+      write: "PUT /" }
+    { name: "disconnect, its write", kind: Kind::Write, line: "disconnect", before: &["status"], write: "PUT /" }
     { name: "tunnel rm, its write", kind: Kind::Write, line: "tunnel rm vpn2 --id --yes", before: &["list"],
-      write: "DELETE /", at: "config/vpn2", costs: 1 }
-    { name: "auth login", kind: Kind::Login, line: "auth login --no-input", write: "POST /api/v16/login/authorize",
-      at: "login/authorize", costs: 1 }
+      write: "DELETE /" }
+    { name: "auth login", kind: Kind::Login, line: "auth login --no-input", write: "POST /api/v16/login/authorize" }
 };
 
 pub(crate) const IXON: &[Verb] = verbs! { "ixon":
@@ -70,40 +70,37 @@ pub(crate) const IXON: &[Verb] = verbs! { "ixon":
     { name: "check", line: "check --expect disconnected", before: &["status"] }
     { name: "settings show", line: "settings show", before: &["status"] }
     { name: "api", line: "api GET Status", before: &["status"] }
-    { name: "wait", kind: Kind::Wait, line: "wait --for disconnected", before: &["status"] }
-    { name: "watch", kind: Kind::Watch, line: "watch --count 1", before: &["status"] }
-    { name: "connect", kind: Kind::Change, line: "connect --id AAAAAAAAAAAA", before: &["status"], write: "POST /connect",
-      costs: 2 }
+    { name: "wait", kind: Kind::Wait, line: "wait --for disconnected", before: &["status"], beside: 1 }
+    { name: "watch", kind: Kind::Watch, line: "watch --count 1", before: &["status"], beside: 1 }
+    { name: "connect", kind: Kind::Change, line: "connect --id AAAAAAAAAAAA", before: &["status"], write: "POST /connect" }
     { name: "disconnect", kind: Kind::Change, line: "disconnect", before: &["connect --id AAAAAAAAAAAA"],
-      write: "POST /disconnect", costs: 2 }
+      write: "POST /disconnect" }
     { name: "connect, its write", kind: Kind::Write, line: "connect --id AAAAAAAAAAAA", before: &["status"],
-      write: "POST /connect", at: "/connect", costs: 2 }
+      write: "POST /connect" }
     { name: "disconnect, its write", kind: Kind::Write, line: "disconnect", before: &["connect --id AAAAAAAAAAAA"],
-      write: "POST /disconnect", at: "/disconnect", costs: 2 }
+      write: "POST /disconnect" }
     { name: "settings reset, its write", kind: Kind::Write, line: "settings reset --yes", before: &["status"],
-      write: "POST /controller/configuration/reset", at: "/reset", costs: 1 }
-    { name: "auth login", kind: Kind::Login, line: "auth login --password-stdin", write: "POST /api/access-tokens",
-      at: "access-tokens", costs: 1 }
+      write: "POST /configuration/reset" }
+    { name: "auth login", kind: Kind::Login, line: "auth login --password-stdin", write: "POST /api/access-tokens" }
 };
 
 pub(crate) const EVERYWARE: &[Verb] = verbs! { "everyware":
     { name: "status", line: "status gw-lyon-02", before: &["status gw-lyon-02"] }
-    { name: "status of all", line: "status", before: &["status"], costs: 2 }
-    { name: "list", line: "list", before: &["list"] }
+    { name: "status of all", line: "status", before: &["status"], times: 2 }
+    { name: "list", line: "list", before: &["list"], times: 2 }
     { name: "check", line: "check gw-lyon-02", before: &["status gw-lyon-02"] }
     { name: "api", line: "api GET _/devices?limit=1", before: &["status gw-lyon-02"] }
     { name: "wait", kind: Kind::Wait, line: "wait gw-lyon-02 --for connected", before: &["status gw-lyon-02"] }
     { name: "watch", kind: Kind::Watch, line: "watch gw-lyon-02 --count 1", before: &["status gw-lyon-02"] }
     { name: "connect", kind: Kind::Change, line: "connect gw-lyon-03", before: &["status gw-lyon-03"],
-      write: "POST /v1/_/devices/", costs: 2 }
+      write: "POST /v1/_/devices/" }
     { name: "disconnect", kind: Kind::Change, line: "disconnect gw-lyon-02", before: &["status gw-lyon-02"],
-      write: "POST /v1/_/devices/", costs: 2 }
+      write: "POST /v1/_/devices/" }
     { name: "connect, its write", kind: Kind::Write, line: "connect gw-lyon-03", before: &["status gw-lyon-03"],
-      write: "POST /v1/_/devices/", at: "/_connect", costs: 2 }
+      write: "POST /v1/_/devices/" }
     { name: "disconnect, its write", kind: Kind::Write, line: "disconnect gw-lyon-02", before: &["status gw-lyon-02"],
-      write: "POST /v1/_/devices/", at: "/_disconnect", costs: 2 }
-    { name: "auth login", kind: Kind::Login, line: "auth login", write: "POST /v1/authentication/user",
-      at: "authentication/user", costs: 1 }
+      write: "POST /v1/_/devices/" }
+    { name: "auth login", kind: Kind::Login, line: "auth login", write: "POST /v1/authentication/user" }
 };
 
 /// The columns, by vendor.

@@ -47,7 +47,7 @@
 //! | `ws-silent` | the WebSocket pushes nothing |
 //! | `ws-dropped[=MS]` | the WebSocket breaks without a close frame, after that time |
 //! | `ws-junk` | the WebSocket begins with what is no status |
-//! | `ws-huge` | the WebSocket begins with a message of 64 MiB |
+//! | `ws-huge` | the WebSocket begins with a message of 2 MiB |
 //! | `ws-half-open` | the WebSocket says nothing and answers no ping |
 //! | `certificate=KIND` | `private-ca` (as without), `self-signed`, `user-provided:FILE` (PEM, chain and key), or any other word such as `renewed`: one more certificate of the same CA |
 //! | `configuration-refused=STATUS[:TEXT]` | writes of the configuration are answered so |

@@ -15,7 +15,7 @@ use super::Ixon;
 const SLOWEST_TICK: Duration = Duration::from_millis(50);
 
 /// How long `ws-huge` is, in bytes.
-const HUGE: usize = 64 << 20;
+const HUGE: usize = 2 << 20;
 
 /// Accepts a WebSocket and pushes the whole status on each change, until its reader goes.
 pub(super) fn serve(upgrade: WebSocketUpgrade, ixon: Arc<Ixon>) -> Response {
