@@ -172,7 +172,7 @@ impl Run {
                 child.wait().unwrap();
                 break None;
             }
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(20));
         };
         Self { exit, stdout: out.join().unwrap(), stderr: err.join().unwrap() }
     }

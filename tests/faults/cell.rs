@@ -131,7 +131,8 @@ impl Cell {
     fn of_row(&self) -> Truth {
         let Self { verb, fault } = self;
         let code = match verb.kind {
-            Kind::Wait if fault.passes => "timeout.deadline",
+            // What it waits for then is never true.
+            Kind::Wait if fault.passes || matches!(fault.how, How::Clock(_)) => "timeout.deadline",
             Kind::Watch if fault.passes => "",
             Kind::Write => fault.write,
             Kind::Login => fault.login,
@@ -148,7 +149,7 @@ impl Cell {
         let requests = match verb.kind {
             _ if nobody => NONE,
             _ if state => LOOKS,
-            Kind::Wait if fault.passes => LOOKS,
+            Kind::Wait if fault.passes || matches!(fault.how, How::Clock(_)) => LOOKS,
             Kind::Write | Kind::Login => LOOKS,
             _ if code.is_empty() && !fault.passes => LOOKS,
             _ => self.reading(if fault.passes { TRIES } else { 1 }),
@@ -324,6 +325,11 @@ impl Cell {
     fn words(&self) -> Vec<&'static str> {
         let Self { verb, fault } = self;
         let mut words: Vec<&str> = verb.line.split(' ').collect();
+        let lasts = verb.kind == Kind::Wait && (fault.passes || matches!(fault.how, How::Clock(_)));
+        if matches!(fault.how, How::Clock(_)) && lasts {
+            words.pop();
+            words.push("failed");
+        }
         words.extend(["-o", "json"]);
         match verb.kind {
             Kind::Wait => words.extend(["--interval", "100ms"]),
@@ -331,7 +337,7 @@ impl Cell {
             _ => {}
         }
         let timeout = match verb.kind {
-            Kind::Wait if fault.passes => "2s",
+            _ if lasts => "2s",
             Kind::Write => "12s",
             _ => "40s",
         };

@@ -220,19 +220,38 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         vendor: "ixon",
-        verbs: &["list", "connect"],
+        verbs: &["list"],
         faults: &["token invalidated by another process"],
         code: "auth.expired",
-        count: Some(Count::AtMost(8)),
         why: "the token was given, so there is no login to try",
         ..USUAL
     },
     Exception {
         vendor: "ixon",
-        verbs: &["list", "auth login"],
+        verbs: &["connect"],
+        faults: &["token invalidated by another process"],
+        code: "auth.expired",
+        count: Some(Count::AtMost(8)),
+        writes: Some(Count::Exactly(1)),
+        why: "the client takes the token to the cloud, and the attempt fails there; the cloud is asked why",
+        ..USUAL
+    },
+    Exception {
+        vendor: "ixon",
+        verbs: &["list"],
         faults: &["TLS: changed pin"],
         code: "",
         count: Some(Count::AtMost(4)),
+        why: "the pin is of the client's certificate; the cloud has another",
+        ..USUAL
+    },
+    Exception {
+        vendor: "ixon",
+        verbs: &["auth login"],
+        faults: &["TLS: changed pin"],
+        code: "",
+        count: Some(Count::AtMost(4)),
+        writes: Some(Count::Exactly(1)),
         why: "the pin is of the client's certificate; the cloud has another",
         ..USUAL
     },
@@ -279,6 +298,22 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         ..USUAL
     },
     // Everyware Cloud.
+    Exception {
+        vendor: "everyware",
+        verbs: &["wait", "watch"],
+        faults: &["DNS failure"],
+        code: "net.dns",
+        why: "at another address the name of the device has to be looked up first",
+        ..USUAL
+    },
+    Exception {
+        vendor: "everyware",
+        verbs: &["wait", "watch"],
+        faults: &["refused"],
+        code: "net.refused",
+        why: "at another address the name of the device has to be looked up first",
+        ..USUAL
+    },
     Exception {
         vendor: "everyware",
         verbs: &["connect, its write", "disconnect, its write"],
