@@ -1,10 +1,7 @@
 //! What is the Freebox's alone: paths, envelopes, tunnels that change behind a name.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use vpnctl::error::{Code, Exit};
-use vpnctl::http::Deadline;
 use vpnctl::model::{Target, Word};
 
 use super::bench::{Bench, connect, failed, find, found, listed, word};

@@ -58,6 +58,8 @@ pub(crate) enum Truth {
 const TRIES: usize = 4;
 /// How many looks a wait or the end of a change may take here.
 const LOOKS: Count = Count::AtMost(60);
+/// How many requests a reading may be that goes well, a login and a look-up included.
+const FEW: Count = Count::AtMost(6);
 const NONE: Count = Count::Exactly(0);
 const ONE: Count = Count::Exactly(1);
 
@@ -145,9 +147,12 @@ impl Cell {
         let Self { verb, fault } = self;
         let nobody = matches!(fault.how, How::NoName | How::Nobody | How::Certificate(_) | How::Pin);
         let state = matches!(fault.how, How::State(_));
+        let reads = matches!(verb.kind, Kind::Read | Kind::Wait | Kind::Watch);
+        let waits = matches!(fault.how, How::Clock(_));
         let is_write = verb.kind == Kind::Write || verb.kind == Kind::Login;
         let requests = match verb.kind {
             _ if nobody => NONE,
+            _ if reads && (state || code.is_empty() && !fault.passes) && !waits => FEW,
             _ if state => LOOKS,
             Kind::Wait if fault.passes || matches!(fault.how, How::Clock(_)) => LOOKS,
             Kind::Write | Kind::Login => LOOKS,
