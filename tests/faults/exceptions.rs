@@ -125,7 +125,6 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         count: Some(Count::Exactly(3)),
         writes: Some(Count::Exactly(1)),
         why: "the status of an idle box holds no number, so the write is sent and what comes of it can't be read",
-        ..USUAL
     },
     Exception {
         vendor: "freebox",
@@ -135,7 +134,6 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         count: Some(Count::Exactly(3)),
         writes: Some(Count::Exactly(1)),
         why: "the status of an idle box holds no text, so the write is sent; neither its answer nor the state can be read",
-        ..USUAL
     },
     Exception {
         vendor: "freebox",
@@ -234,7 +232,6 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         count: Some(Count::AtMost(8)),
         writes: Some(Count::Exactly(1)),
         why: "the client takes the token to the cloud, and the attempt fails there; the cloud is asked why",
-        ..USUAL
     },
     Exception {
         vendor: "ixon",
@@ -253,7 +250,6 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         count: Some(Count::AtMost(4)),
         writes: Some(Count::Exactly(1)),
         why: "the pin is of the client's certificate; the cloud has another",
-        ..USUAL
     },
     Exception {
         vendor: "ixon",
