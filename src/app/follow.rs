@@ -1,7 +1,7 @@
 //! Following states: pushed where the vendor pushes, polled elsewhere and where a subscription is lost.
 
 use std::collections::BTreeMap;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -180,7 +180,7 @@ impl Follower {
     /// than the answer or newer, and it proves that the socket lives, so the answer is not needed.
     async fn look(&mut self, at: Instant) -> Vec<Sight> {
         let source = self.source.clone();
-        let mut looked = pin!(async move {
+        let mut looked = Box::pin(async move {
             tokio::time::sleep_until(at.into()).await;
             look(&source).await
         });
@@ -197,6 +197,8 @@ impl Follower {
                     if let Err(error) = &*pushed {
                         tracing::debug!("the subscription was lost, and the state is polled: {error}");
                         self.lose();
+                        // It may have a place on the connection, for which the new one would wait without end.
+                        drop(looked);
                         return look(&self.source).await;
                     }
                     return spread(&self.source, &pushed);

@@ -110,7 +110,14 @@ impl Broken {
 /// Says what the network did wrong.
 pub(super) fn network(settings: &Settings, call: &Call, error: &reqwest::Error) -> Error {
     let peer = &settings.peer;
-    let told = if let Some(told) = known(settings, error) {
+    let told = if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
+        let (place, what) = (place(settings), root(error));
+        // Whatever answers there will answer so again.
+        Error::new(Code::VendorProtocol, Layer::Http, format!("what {peer} at {place} answers is no HTTP: {what}"))
+            .hint(
+                "check that `url` has the scheme and the port of the vendor's API, and that nothing else answers there",
+            )
+    } else if let Some(told) = known(settings, error) {
         told
     } else if error.is_timeout() {
         slow(settings)

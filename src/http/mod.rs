@@ -299,6 +299,10 @@ impl Transport {
                     tracing::debug!(operation = call.operation, "sent again, for it was not looked at: {error}");
                     left -= 1;
                 }
+                // An answer that is none, or has no end, says nothing of what was done before it.
+                Err(Broken { error, .. }) if call.safety == Safety::Once && error.code() == Code::VendorProtocol => {
+                    return Err(error.unknown_outcome());
+                }
                 Err(Broken { error, .. }) => return Err(doubtful(call, error)),
                 Ok(reply) => return Ok((reply, pass)),
             }

@@ -7,8 +7,10 @@ pub mod everyware;
 pub mod faults;
 pub mod freebox;
 pub mod ixon;
+mod log;
 pub mod server;
 pub mod tls;
+mod wire;
 pub mod world;
 
 use std::time::Duration;

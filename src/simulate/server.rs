@@ -1,11 +1,10 @@
 //! Serves a router on loopback, plain or over TLS, keeps a log of requests and injects faults of any HTTP server.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context as Polling, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -17,14 +16,15 @@ use axum::routing::get;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
 
-use super::Context;
+use super::faults::Faults;
+pub use super::log::{Entry, RequestLog};
+use super::{Context, wire};
 
 /// The faults that any HTTP server can have; see [`inject`].
 pub(super) const FAULTS: &[&str] = &[
@@ -42,109 +42,13 @@ pub(super) const FAULTS: &[&str] = &[
     "http1",
     "max-streams",
     "goaway",
+    "bare-status",
+    "mangle",
+    "wire",
 ];
 
-/// How many requests the log keeps; older ones are forgotten, the count goes on.
-const LOG_LIMIT: usize = 20_000;
 /// The largest request body that a simulator reads, in bytes.
 const BODY_LIMIT: usize = 4 << 20;
-
-/// Describes one request that a simulator answered.
-#[derive(Debug, Clone, Serialize)]
-pub struct Entry {
-    /// The method, upper case.
-    pub method: String,
-    /// Path and query as they came over the wire.
-    pub path: String,
-    /// Headers by lower-case name; of a repeated header the last value.
-    pub headers: BTreeMap<String, String>,
-    /// The body as text, broken UTF-8 replaced.
-    pub body: String,
-    /// The status of the answer.
-    pub status: u16,
-    /// The version of HTTP that it came by, `HTTP/2.0`.
-    pub version: String,
-    /// The connection that it came by, counted from 0 since the start.
-    pub connection: usize,
-    /// How many requests of that connection were unanswered when it came, itself included.
-    pub at_once: usize,
-    /// How many requests had been answered when it came.
-    pub after: usize,
-}
-
-/// Keeps what was asked of a simulator; clones share one log.
-#[derive(Debug, Clone, Default)]
-pub struct RequestLog {
-    entries: Arc<Mutex<VecDeque<Entry>>>,
-    requests: Arc<AtomicUsize>,
-    connections: Arc<AtomicUsize>,
-    pace: Arc<Mutex<Pace>>,
-}
-
-/// What `rate-limit` remembers: the requests of the last second, and until when all are refused.
-#[derive(Debug, Default)]
-struct Pace {
-    recent: VecDeque<Instant>,
-    blocked: Option<Instant>,
-}
-
-impl Pace {
-    /// Counts a request; false where it is one too many, or comes while all are refused.
-    fn takes(&mut self, most: usize, block: Duration) -> bool {
-        let now = Instant::now();
-        if self.blocked.is_some_and(|until| now < until) {
-            return false;
-        }
-        self.recent.retain(|at| now.duration_since(*at) < Duration::from_secs(1));
-        if self.recent.len() >= most {
-            self.blocked = Some(now + block);
-            return false;
-        }
-        self.recent.push_back(now);
-        true
-    }
-}
-
-impl RequestLog {
-    /// Gives the requests since the last [`RequestLog::clear`], oldest first.
-    #[must_use]
-    pub fn entries(&self) -> Vec<Entry> {
-        self.lock().iter().cloned().collect()
-    }
-
-    /// Counts the requests since the last [`RequestLog::clear`].
-    #[must_use]
-    pub fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
-    }
-
-    /// Counts the connections accepted since the last [`RequestLog::clear`].
-    #[must_use]
-    pub fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
-    }
-
-    /// Forgets everything.
-    pub fn clear(&self) {
-        self.lock().clear();
-        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = Pace::default();
-        self.requests.store(0, Ordering::SeqCst);
-        self.connections.store(0, Ordering::SeqCst);
-    }
-
-    fn push(&self, entry: Entry) {
-        self.requests.fetch_add(1, Ordering::SeqCst);
-        let mut entries = self.lock();
-        if entries.len() == LOG_LIMIT {
-            entries.pop_front();
-        }
-        entries.push_back(entry);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// A server that runs until it is dropped.
 #[derive(Debug)]
@@ -278,15 +182,35 @@ async fn connection(
     }
     // A connection that breaks is the client's affair: there is nobody here to tell.
     if let Some(mut acceptor) = acceptor {
-        if context.faults.is_on("http1") {
+        if context.faults.is_on("http1") || context.faults.is_on("wire") {
             let mut config = rustls::ServerConfig::clone(acceptor.config());
             config.alpn_protocols = vec![b"http/1.1".to_vec()];
             acceptor = TlsAcceptor::from(Arc::new(config));
         }
         let Ok(stream) = acceptor.accept(stream).await else { return };
-        serve(stream, service, &context, stopped).await;
+        begin(stream, service, &context, stopped).await;
     } else {
-        serve(stream, service, &context, stopped).await;
+        begin(stream, service, &context, stopped).await;
+    }
+}
+
+/// Looks at the first request where `wire` may be meant for it, then serves.
+async fn begin(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    service: OnLine<Router>,
+    context: &Context,
+    mut stopped: watch::Receiver<bool>,
+) {
+    if !context.faults.is_on("wire") {
+        return serve(stream, service, context, stopped, true).await;
+    }
+    let begun = tokio::select! {
+        _ = stopped.changed() => return,
+        begun = wire::intercept(stream, context, service.line.number) => begun,
+    };
+    if let Some(stream) = begun {
+        // One request each, so that none passes unseen.
+        serve(stream, service, context, stopped, false).await;
     }
 }
 
@@ -295,8 +219,10 @@ async fn serve(
     service: OnLine<Router>,
     context: &Context,
     mut stopped: watch::Receiver<bool>,
+    keeps_alive: bool,
 ) {
     let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().keep_alive(keeps_alive);
     if let Some(most) = context.faults.number("max-streams").and_then(|most| u32::try_from(most).ok()) {
         builder.http2().max_concurrent_streams(most);
     }
@@ -358,18 +284,22 @@ impl Drop for Unanswered {
     }
 }
 
-/// Injects the faults that any HTTP server can have.
+/// Injects the faults that any HTTP server can have. PATH is a part of `METHOD /path`, so that a fault may be meant for
+/// reading or for writing alone.
 ///
 /// | fault | what happens |
 /// | --- | --- |
-/// | `http-status=503[@PATH][*N]` | that status with an HTML page, optionally only for paths that contain PATH |
+/// | `http-status=503[@PATH][*N]` | that status with an HTML page, optionally only for requests whose `METHOD /path` contains PATH |
 /// | `retry-after=S` | the header `Retry-After: S` on answers of `http-status` |
 /// | `rate-limit=N/S[@PATH]` | what is more than N requests in a second, and all that comes in the S seconds after it, is answered 429 with `Retry-After: S` |
 /// | `slow=MS[@PATH]` | each answer is held back by that many milliseconds |
 /// | `not-json[=PATH]` | 200 with an HTML page |
 /// | `empty[=PATH]` | 200 with an empty body |
 /// | `body=TEXT` | 200 with that text as `application/json` |
-/// | `redirect=URL` | 302 to that URL |
+/// | `bare-status=503[@PATH][*N]` | that status with an empty body |
+/// | `redirect=URL[@PATH]` | 302 to that URL |
+/// | `mangle=KIND[@PATH][*N]` | the answer is changed after the work was done: `html` and `null` stand in its place, `nothing` does; `types` exchanges texts, numbers and booleans, `numbers` makes each 1e400, `deep` puts 5,000 lists into each other in the place of each text, `utf8` bytes that are no text, and `control` adds terminal sequences and bidirectional characters to what people write |
+/// | `wire=KIND[@PATH][*N]` | HTTP/1.1, where a request meets `header-drip`, `body-drip` (a byte each 40 ms), `endless`, `header-flood`, `cut` (a body that ends early), `too-much` (more than its Content-Length), `bad-length`, `garbage`, `silent` or `hangup`; others are answered, one for each connection |
 /// | `endless` | 200 with a body that does not end |
 /// | `reset` | the connection is reset after the accept |
 /// | `silent` | the connection is accepted and never answered |
@@ -377,7 +307,9 @@ impl Drop for Unanswered {
 /// | `max-streams=N` | new HTTP/2 connections take N requests at once |
 /// | `goaway=K` | a connection is closed in good order after its K-th request: what has come is answered |
 async fn inject(State(context): State<Context>, request: Request, next: Next) -> Response {
-    let path = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
+    let uri = request.uri();
+    let asked = uri.path_and_query().map_or_else(|| uri.path(), |asked| asked.as_str());
+    let path = format!("{} {asked}", request.method());
     let faults = &context.faults;
     if let Some(refusal) = rate_limited(&context, &path) {
         return refusal;
@@ -395,7 +327,11 @@ async fn inject(State(context): State<Context>, request: Request, next: Next) ->
             return page(status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE), faults.arg("retry-after").as_deref());
         }
     }
-    if let Some(target) = faults.take("redirect") {
+    if let Some(status) = taken_at(faults, "bare-status", &path) {
+        let status = status.parse().ok().and_then(|code| StatusCode::from_u16(code).ok());
+        return status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE).into_response();
+    }
+    if let Some(target) = taken_at(faults, "redirect", &path) {
         return (StatusCode::FOUND, [(header::LOCATION, target)]).into_response();
     }
     if faults.arg("not-json").is_some_and(|pattern| path.contains(&pattern)) && faults.take("not-json").is_some() {
@@ -411,7 +347,17 @@ async fn inject(State(context): State<Context>, request: Request, next: Next) ->
         let chunk = Ok::<_, std::convert::Infallible>(Bytes::from_static(&[b' '; 4096]));
         return Body::from_stream(futures_util::stream::repeat(chunk)).into_response();
     }
-    next.run(request).await
+    match taken_at(faults, "mangle", &path) {
+        Some(kind) => wire::mangled(next.run(request).await, &kind).await,
+        None => next.run(request).await,
+    }
+}
+
+/// Uses a fault `NAME=ARG[@PATH]` once where the path holds PATH, and gives its argument.
+fn taken_at(faults: &Faults, name: &str, path: &str) -> Option<String> {
+    let written = faults.arg(name)?;
+    let (arg, pattern) = split_at_path(&written);
+    (path.contains(pattern) && faults.take(name).is_some()).then(|| arg.to_owned())
 }
 
 /// Refuses what is too much for `rate-limit`.
@@ -425,7 +371,8 @@ fn rate_limited(context: &Context, path: &str) -> Option<Response> {
     (!pace.takes(most, block)).then(|| page(StatusCode::TOO_MANY_REQUESTS, Some(seconds)))
 }
 
-fn split_at_path(arg: &str) -> (&str, &str) {
+/// Splits `ARG@PATH`; without a path it is meant for all.
+pub(super) fn split_at_path(arg: &str) -> (&str, &str) {
     arg.split_once('@').unwrap_or((arg, ""))
 }
 

@@ -68,15 +68,22 @@ impl<T> Sieve<T> {
 impl<T: Entry> Sieve<T> {
     /// Gives the page of an answer that went through it.
     pub(super) fn page(&self, auth: &Auth, reply: &Reply, operation: &str) -> Result<Page<T>> {
-        let mut found = self.found();
-        if let Some(fault) = found.fault.take() {
+        if let Some(fault) = self.fault() {
             return Err(unparsable(PEER, operation, &auth.discreet(reply), &fault).backend(auth.backend()));
         }
-        let mut page: Page<T> = auth.read(reply, operation)?;
+        auth.read(reply, operation).map(|page| self.filled(page))
+    }
+
+    fn fault(&self) -> Option<String> {
+        self.found().fault.take()
+    }
+
+    /// Puts into a page what was taken out of it.
+    fn filled(&self, mut page: Page<T>) -> Page<T> {
         if page.items.is_empty() {
-            page.items = std::mem::take(&mut found.items);
+            page.items = std::mem::take(&mut self.found().items);
         }
-        Ok(page)
+        page
     }
 }
 
@@ -196,7 +203,7 @@ mod tests {
     use reqwest::StatusCode;
     use reqwest::header::HeaderMap;
 
-    use super::{Place, Sieve, Sift};
+    use super::{PEER, Place, Sieve, Sift, unparsable};
     use crate::backends::everyware::wire::{Device, Page};
     use crate::error::Result;
     use crate::http::Reply;
@@ -216,7 +223,11 @@ mod tests {
         sieve.end(&mut body);
         let kept = body.len();
         let reply = Reply { status: StatusCode::OK, headers: HeaderMap::new(), body, confidential: false };
-        (sieve.page(&reply, "list"), kept)
+        let page = match sieve.fault() {
+            Some(fault) => Err(unparsable(PEER, "list", &reply, &fault)),
+            None => reply.json(PEER, "list").map(|page| sieve.filled(page)),
+        };
+        (page, kept)
     }
 
     fn ids(page: Result<Page<Device>>) -> Vec<String> {

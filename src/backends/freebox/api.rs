@@ -1,7 +1,6 @@
 //! The box's calls.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::Method;
@@ -21,9 +20,6 @@ use crate::model::{Target, TargetKind};
 
 /// What the box is called in messages.
 pub(super) const PEER: &str = "the Freebox";
-
-/// How long a write waits that the box was too busy for, before it is sent once more (vendor page, section 6).
-const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Calls one box.
 #[derive(Debug)]
@@ -121,7 +117,7 @@ impl Api {
 
     /// Adds a configuration; the box answers with it, or with nothing.
     pub(super) async fn add(&self, body: &Value) -> Result<Option<(Target, Value)>> {
-        let result = self.write(Call::write("tunnel add", Method::POST, "vpn_client/config/").json(body)?).await;
+        let result = self.call(Call::write("tunnel add", Method::POST, "vpn_client/config/").json(body)?).await;
         // Whatever came of it, names that were remembered may not be all any more.
         self.forget_ids().await?;
         result?.filter(Value::is_object).map(named).transpose()
@@ -129,14 +125,14 @@ impl Api {
 
     /// Changes what the body names; the box answers with the configuration, or with nothing.
     pub(super) async fn change(&self, id: &str, body: &Value) -> Result<Option<(Target, Value)>> {
-        let result = self.write(Call::write("tunnel edit", Method::PUT, config_path(id)).json(body)?).await;
+        let result = self.call(Call::write("tunnel edit", Method::PUT, config_path(id)).json(body)?).await;
         self.forget_ids().await?;
         self.there(result, id)?.filter(Value::is_object).map(named).transpose()
     }
 
     /// Removes a configuration.
     pub(super) async fn remove(&self, id: &str) -> Result<()> {
-        let result = self.write(Call::write("tunnel rm", Method::DELETE, config_path(id))).await;
+        let result = self.call(Call::write("tunnel rm", Method::DELETE, config_path(id))).await;
         self.forget_ids().await?;
         self.there(result, id).map(|_| ())
     }
@@ -167,7 +163,7 @@ impl Api {
     pub(super) async fn activate(&self, id: &str, active: bool) -> Result<Option<VpnConfig>> {
         let operation = if active { "connect" } else { "disconnect" };
         let call = Call::write(operation, Method::PUT, config_path(id)).json(&Active { active })?;
-        let result = match self.write(call).await {
+        let result = match self.call(call).await {
             Err(error) if error.code() == Code::TargetNotFound => {
                 self.forget_ids().await?;
                 return Err(no_tunnel(self.backend(), id));
@@ -179,19 +175,6 @@ impl Api {
 
     async fn get(&self, operation: &'static str, path: &str) -> Result<Option<Value>> {
         self.call(Call::get(operation, path)).await
-    }
-
-    /// Sends a write. One that the box was too busy for was not carried out, so it is sent once more after a pause.
-    async fn write(&self, call: Call) -> Result<Option<Value>> {
-        let first = self.call(call.clone()).await;
-        let busy = first.as_ref().is_err_and(|error| error.code() == Code::ConflictBusy);
-        let deadline = self.auth.transport.settings().deadline;
-        if !busy || deadline.left().is_some_and(|left| left <= BUSY_PAUSE) {
-            return first;
-        }
-        tracing::info!("the box is busy; {} is sent once more", call.operation);
-        tokio::time::sleep(BUSY_PAUSE).await;
-        self.call(call).await
     }
 
     /// Says what to do where the box can't be reached.

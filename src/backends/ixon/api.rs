@@ -86,8 +86,7 @@ impl Local {
 
     /// Decodes an answer; what is no such document is quoted without secrets.
     fn read<T: serde::de::DeserializeOwned>(&self, reply: &Reply, operation: &str) -> Result<T> {
-        let read = reply.json(PEER, operation).or_else(|_| self.memory.secrets.quotable(reply).json(PEER, operation));
-        read.map_err(|error| self.own(error))
+        self.memory.secrets.decoded(reply, PEER, operation).map_err(|error| self.own(error))
     }
 
     /// Opens the WebSocket that pushes statuses; it carries no token. A remembered link that is gone is looked up
@@ -273,10 +272,11 @@ impl Local {
         let links = if known { remembered } else { self.discover_once(rel).await? };
         let first = self.call_at(&links, rel, call.clone()).await;
         match &first {
-            Err(error) if known && error.code() == Code::ApiNotFound => {
-                let now = self.discover().await?;
-                if now == links { first } else { self.call_at(&now, rel, call).await }
-            }
+            Err(error) if known && error.code() == Code::ApiNotFound => match self.discover().await {
+                Ok(now) if now != links => self.call_at(&now, rel, call).await,
+                Ok(_) => first,
+                Err(error) => Err(error),
+            },
             _ => first,
         }
         .map_err(|error| match error.code() {

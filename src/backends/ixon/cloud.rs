@@ -179,8 +179,7 @@ impl Cloud {
         let own = |error: Error| error.backend(self.backend());
         // What is no such document is quoted without secrets, a token that was just made included.
         let quotable = || self.memory.secrets.quotable(&reply);
-        let envelope = reply.json(CLOUD, call.operation).or_else(|_| quotable().json(CLOUD, call.operation));
-        let envelope: wire::Envelope = envelope.map_err(own)?;
+        let envelope: wire::Envelope = self.memory.secrets.decoded(&reply, CLOUD, call.operation).map_err(own)?;
         let more = meaningful(envelope.more_after.clone());
         let values = envelope.values().into_iter().map(|value| {
             serde_path_to_error::deserialize(value).map_err(|error| {

@@ -47,13 +47,13 @@ pub(super) fn of_client(call: &Call, reply: &Reply) -> Error {
         )
         .hint("look at the client's own window for more"),
         // The token is known and may not do this; another would be no better.
-        403 if call.operation == "connect" => Error::new(
+        403 => Error::new(
             Code::AuthForbidden,
             Layer::Auth,
             format!("{PEER} refused to {operation} ({}){said}", reply.status),
         )
         .hint("ask the company's administrator for the right to connect"),
-        401 | 403 => Error::new(
+        401 => Error::new(
             Code::AuthRejected,
             Layer::Auth,
             format!("{PEER} refused to {operation} ({}){said}", reply.status),

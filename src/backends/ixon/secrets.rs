@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use secrecy::ExposeSecret as _;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::document::{self, MASK};
-use crate::http::Reply;
+use crate::error::Result;
+use crate::http::{Reply, unparsable};
 use crate::model::Status;
 use crate::secrets::SecretRef;
 
@@ -74,6 +76,18 @@ impl Secrets {
         }
         status.native = status.native.map(|document| self.hide_in(document));
         status
+    }
+
+    /// Decodes an answer; what is no such document is quoted without secrets.
+    pub(super) fn decoded<T: DeserializeOwned>(&self, reply: &Reply, peer: &str, operation: &str) -> Result<T> {
+        reply.json(peer, operation).or_else(|_| {
+            let quotable = self.quotable(reply);
+            match quotable.json::<T>(peer, operation) {
+                // The quote repairs what is no UTF-8; the answer is none all the same.
+                Ok(_) => Err(unparsable(peer, operation, &quotable, "it is no JSON in UTF-8")),
+                told => told,
+            }
+        })
     }
 
     /// Gives an answer as it may be quoted: without secrets that are known, or that a key of it names.

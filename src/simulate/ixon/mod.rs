@@ -47,6 +47,8 @@
 //! | `ws-silent` | the WebSocket pushes nothing |
 //! | `ws-dropped[=MS]` | the WebSocket breaks without a close frame, after that time |
 //! | `ws-junk` | the WebSocket begins with what is no status |
+//! | `ws-huge` | the WebSocket begins with a message of 2 MiB |
+//! | `ws-half-open` | the WebSocket says nothing and answers no ping |
 //! | `certificate=KIND` | `private-ca` (as without), `self-signed`, `user-provided:FILE` (PEM, chain and key), or any other word such as `renewed`: one more certificate of the same CA |
 //! | `configuration-refused=STATUS[:TEXT]` | writes of the configuration are answered so |
 //! | `first-push` | the WebSocket begins with the present status |
@@ -132,6 +134,8 @@ pub(super) const FAULTS: &[&str] = &[
     "ws-silent",
     "ws-dropped",
     "ws-junk",
+    "ws-huge",
+    "ws-half-open",
     "certificate",
     "configuration-refused",
     "first-push",

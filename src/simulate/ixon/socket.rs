@@ -14,6 +14,9 @@ use super::Ixon;
 /// The longest time between two looks at the clock, however slow the world's pace is.
 const SLOWEST_TICK: Duration = Duration::from_millis(50);
 
+/// How long `ws-huge` is, in bytes.
+const HUGE: usize = 2 << 20;
+
 /// Accepts a WebSocket and pushes the whole status on each change, until its reader goes.
 pub(super) fn serve(upgrade: WebSocketUpgrade, ixon: Arc<Ixon>) -> Response {
     // Subscribed before the answer goes out: the reader may act as soon as it has it.
@@ -35,6 +38,13 @@ async fn push(
         socket.send(Message::text("this is no status")).await?;
         socket.send(Message::text("[1,2,3]")).await?;
         socket.send(Message::binary(vec![0xff, 0x00])).await?;
+    }
+    if faults.take("ws-huge").is_some() {
+        socket.send(Message::text("x".repeat(HUGE))).await?;
+    }
+    if faults.is_on("ws-half-open") {
+        // The reader's side lives on, and nothing comes from here any more, not even what a ping is answered with.
+        return std::future::pending().await;
     }
     if faults.is_on("first-push") {
         socket.send(Message::text(first)).await?;
