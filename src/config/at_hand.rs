@@ -1,8 +1,8 @@
 //! Whether secrets are where the configuration says, without asking anybody for them.
 
 use super::{Backend, Value};
-use crate::error::{Error, Result};
-use crate::secrets::{SecretRef, others_can_read};
+use crate::error::Result;
+use crate::secrets::SecretRef;
 
 impl Backend {
     /// Looks whether the secrets of the configuration are there, and gives the keys of those that only asking would
@@ -10,20 +10,13 @@ impl Backend {
     ///
     /// # Errors
     /// Fails with `config.invalid` where one is missing, or stands in a file that others can read.
-    pub fn secrets_at_hand(&self) -> Result<Vec<&'static str>> {
+    pub async fn secrets_at_hand(&self) -> Result<Vec<&'static str>> {
         let mut unasked = Vec::new();
         for (key, setting) in &self.settings {
             let Value::Secret(secret) = &setting.value else { continue };
             match secret {
                 SecretRef::Plain(_) => {}
-                SecretRef::Env(_) => drop(secret.fetch(key)?),
-                SecretRef::File(path) => {
-                    if others_can_read(path) {
-                        let what = format!("`{key}`: others can read {}, which holds a secret", path.display());
-                        return Err(Error::config(what).hint(format!("run: chmod 600 {}", path.display())));
-                    }
-                    drop(secret.fetch(key)?);
-                }
+                SecretRef::Env(_) | SecretRef::File(_) => drop(secret.fetch(key).await?),
                 _ => unasked.push(*key),
             }
         }

@@ -3,7 +3,8 @@
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{CONNECT_TIMEOUT, Settings, failure};
+use super::client::CONNECT_TIMEOUT;
+use super::{Settings, failure};
 use crate::error::{Code, Error, Layer, Result};
 
 /// Connects to the first address that takes it: `localhost` is often two, of which a server may listen at one.

@@ -12,7 +12,8 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::certificate::Certificate;
-use super::{CONNECT_TIMEOUT, Call, Transport, dial, failure, proxy, tls};
+use super::client::CONNECT_TIMEOUT;
+use super::{Call, Transport, dial, failure, proxy, tls};
 use crate::error::{Code, Error, Layer, Result};
 
 /// A handshake that went well.

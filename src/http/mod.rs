@@ -8,6 +8,7 @@ mod bare_key;
 mod brake;
 pub mod call;
 pub mod certificate;
+mod client;
 mod deadline;
 mod dial;
 mod failure;
@@ -21,7 +22,6 @@ mod rate;
 pub mod tls;
 pub mod ws;
 
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use bytes_cap::read_capped;
-use reqwest::header::{HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
+use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -43,7 +43,7 @@ pub use observer::Observer;
 use crate::error::{Code, Error, Layer, Result};
 use brake::{Brake, Pass, Refusal, Shut};
 use failure::Broken;
-use lanes::track::{self, Tracked, sending};
+use lanes::track::{Tracked, sending};
 use lanes::{Lanes, Place};
 
 mod bytes_cap;
@@ -54,12 +54,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 const REPEATS: usize = 3;
 /// How often a call that the server has returned unseen is sent again at most.
 const RETURNED: usize = 4;
-/// How long a connection may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How much of an answer a server may send ahead of its reader, in bytes, over HTTP/2: pages that wait for their turn wait there.
-const STREAM_WINDOW: u32 = 256 << 10;
-/// The same of all answers of a connection.
-const CONNECTION_WINDOW: u32 = 512 << 10;
 
 /// Says how to reach a server.
 #[derive(Debug, Clone)]
@@ -409,46 +403,6 @@ impl Transport {
         )
         .status(reply.status.as_u16())
         .hint("correct `url` of the backend; a redirect could send credentials to a stranger")
-    }
-
-    /// Gives the one TLS configuration, for requests and WebSockets alike.
-    fn tls(&self) -> Result<rustls::ClientConfig> {
-        if let Some(made) = self.tls.get() {
-            return Ok(made.clone());
-        }
-        let made = tls::client_config(&self.settings.tls, self.settings.url.scheme() == "https")?;
-        Ok(self.tls.get_or_init(|| made).clone())
-    }
-
-    fn build(&self) -> Result<reqwest::Client> {
-        let settings = &self.settings;
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(self.tls()?)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .connector_layer(track::Hold)
-            .tcp_nodelay(true)
-            .http2_initial_stream_window_size(STREAM_WINDOW)
-            .http2_initial_connection_window_size(CONNECTION_WINDOW)
-            .referer(false)
-            .dns_resolver(std::sync::Arc::new(failure::Resolver::new(settings)))
-            .default_headers(HeaderMap::from_iter([(
-                USER_AGENT,
-                HeaderValue::from_static(concat!("vpnctl/", env!("CARGO_PKG_VERSION"))),
-            )]));
-        if let Some(address) = &settings.connect_address
-            && let Some(host) = settings.url.host_str()
-            && let Ok(ip) = address.parse()
-        {
-            builder = builder.resolve(host, SocketAddr::new(ip, 0));
-        }
-        if tls::is_local(&settings.url) {
-            builder = builder.no_proxy();
-        }
-        builder.build().map_err(|error| {
-            Error::new(Code::Internal, Layer::Http, format!("the HTTP client could not be made: {error}"))
-                .backend(&settings.backend)
-        })
     }
 }
 

@@ -34,7 +34,7 @@ const BEHIND: [DoctorLayer; 7] = [
 /// Looks at a backend, from its configuration to its VPN.
 pub(super) async fn look(asked: &Asked<'_>, name: &str, teller: &mut Teller<'_>) {
     let settings = &asked.setup.config.backends[name];
-    let opened = settings.secrets_at_hand().and_then(|unasked| {
+    let opened = settings.secrets_at_hand().await.and_then(|unasked| {
         let open = asked.setup.open(settings, Patience::Read)?;
         Ok((unasked, open))
     });
