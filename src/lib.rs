@@ -9,6 +9,8 @@ pub mod backends;
 pub mod cli;
 pub mod config;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod http;
 pub mod model;
 pub mod render;

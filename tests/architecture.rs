@@ -2,6 +2,9 @@
 
 #![allow(clippy::expect_used)]
 
+#[path = "architecture/locks.rs"]
+mod locks;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,6 +18,8 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("backends", &["backend", "config", "error", "http", "model", "secrets", "state"]),
     ("config", &["error", "secrets"]),
     ("error", &[]),
+    // Built for the fuzzers and for tests alone.
+    ("fuzzing", &["app", "backend", "backends", "config", "error", "http", "model", "render", "secrets", "state"]),
     ("http", &["error"]),
     ("model", &[]),
     ("render", &["error", "model"]),
@@ -227,53 +232,6 @@ fn the_example_configuration_is_valid_with_every_key_of_it() {
 
 fn is_key(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '.')
-}
-
-/// Reads the names and versions in `Cargo.lock`.
-fn locked() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let lock: toml::Table = fs::read_to_string(root.join("Cargo.lock")).expect("a lock").parse().expect("TOML");
-    let packages = lock["package"].as_array().expect("packages");
-    packages
-        .iter()
-        .map(|package| {
-            let text = |key: &str| package[key].as_str().expect("text").to_owned();
-            (text("name"), text("version"))
-        })
-        .collect()
-}
-
-#[test]
-fn there_is_one_tls_one_http_and_one_websocket_stack() {
-    let locked = locked();
-    let versions = |name: &str| locked.iter().filter(|(locked, _)| locked == name).count();
-    for one in ["rustls", "ring", "hyper", "h2", "reqwest", "tungstenite", "tokio-tungstenite", "tokio", "http"] {
-        assert_eq!(versions(one), 1, "{one} is there {} times", versions(one));
-    }
-    let banned = [
-        "openssl",
-        "openssl-sys",
-        "native-tls",
-        "aws-lc-rs",
-        "aws-lc-sys",
-        "boring",
-        "mbedtls",
-        "ureq",
-        "isahc",
-        "curl",
-        "attohttpc",
-        "actix-web",
-        "websocket",
-        "fastwebsockets",
-        "serde_yaml",
-        "wiremock",
-        "keyring",
-        "mimalloc",
-        "tikv-jemallocator",
-    ];
-    for name in banned {
-        assert_eq!(versions(name), 0, "{name} is banned");
-    }
 }
 
 /// Words of a field's name that say that it holds a secret.

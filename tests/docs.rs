@@ -65,3 +65,74 @@ fn faults_are_those_that_the_simulators_document() {
     }
     held("faults.md", &page);
 }
+
+/// Gives the tests that a text names: a path, then names of tests in it, up to the next path.
+fn tests_of(text: &str) -> Vec<(String, String)> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"_./".contains(c));
+    let mut path = None;
+    let mut named = Vec::new();
+    for word in words.map(|word| word.trim_matches('.')).filter(|word| !word.is_empty()) {
+        if (word.starts_with("tests/") || word.starts_with("src/")) && word.ends_with(".rs") {
+            path = Some(word.to_owned());
+        } else if let Some(path) = &path {
+            named.push((path.clone(), word.to_owned()));
+        }
+    }
+    named
+}
+
+/// Fails unless a promise names at least one test, and each that it names exists and is run.
+fn is_held(promise: &str, by: &str) {
+    let named = tests_of(by);
+    assert!(!named.is_empty(), "no test holds: {promise}");
+    for (path, test) in named {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(&path);
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{path}: {error}: {promise}"));
+        let (before, _) =
+            text.split_once(&format!("fn {test}(")).unwrap_or_else(|| panic!("{path} has no test {test}: {promise}"));
+        // A sentence of the contract suite is named once more, in the list of those that are run for every vendor.
+        let attributes =
+            before.trim_end_matches("async ").lines().rev().map(str::trim).skip_while(|line| line.is_empty());
+        let is_run = attributes
+            .take_while(|line| line.starts_with("#["))
+            .any(|line| ["#[test]", "#[tokio::test]"].contains(&line) || line.starts_with("#[tokio::test("))
+            || text.matches(&test).count() > 1;
+        assert!(is_run, "{path}: {test} is no test: {promise}");
+    }
+}
+
+#[test]
+fn every_promise_of_security_names_tests_that_exist() {
+    let text = include_str!("../SECURITY.md");
+    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| --- ") && *line != HEAD);
+    let mut count = 0;
+    for row in rows {
+        let (promise, by) = row.trim_matches('|').rsplit_once('|').expect("two columns");
+        is_held(promise, by);
+        count += 1;
+    }
+    assert!(count > 15, "only {count} promises");
+    assert!(text.contains("private vulnerability reporting") && !text.contains('@'), "how to report");
+}
+
+/// What heads each table of SECURITY.md.
+const HEAD: &str = "| promise | held by |";
+
+#[test]
+fn every_promise_of_the_readme_names_tests_that_exist() {
+    let text = include_str!("../README.md");
+    let section = text.split("\n## ").find_map(|section| section.strip_prefix("Promises\n")).expect("the section");
+    let promises: Vec<&str> = section.split("\n- ").skip(1).collect();
+    assert!(promises.len() > 5 && section.contains("(SECURITY.md)"), "{section}");
+    for promise in promises {
+        let (said, by) = promise.split_once("<!--").unwrap_or_else(|| panic!("no test holds: {promise}"));
+        is_held(said, by);
+    }
+}
+
+#[test]
+fn what_names_a_test_is_read() {
+    let named = tests_of(" `tests/a.rs` `one`, `two_more`; `src/b/c.rs` `three` ");
+    let named: Vec<(&str, &str)> = named.iter().map(|(path, test)| (path.as_str(), test.as_str())).collect();
+    assert_eq!(named, [("tests/a.rs", "one"), ("tests/a.rs", "two_more"), ("src/b/c.rs", "three")]);
+}

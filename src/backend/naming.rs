@@ -55,8 +55,12 @@ impl Glob {
 #[must_use]
 pub fn argument(backend: &str, target: &Target) -> String {
     let text = format!("{backend}/{}", target.label());
-    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:".contains(c));
-    if plain { text } else { format!("\"{text}\"") }
+    if text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:".contains(c)) {
+        return text;
+    }
+    // Strangers give names: what a shell would run between double quotes goes between single ones.
+    let runs = text.contains(['"', '$', '`', '\\', '!']);
+    if runs { format!("'{}'", text.replace('\'', r"'\''")) } else { format!("\"{text}\"") }
 }
 
 /// Makes the error for a name that nothing has.
@@ -103,7 +107,7 @@ pub fn ambiguous(backend: &str, name: &str, candidates: &[Target]) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{Glob, best};
+    use super::{Glob, argument, best};
     use crate::model::{Target, TargetKind};
 
     fn target(id: &str, name: &str) -> Target {
@@ -126,6 +130,20 @@ mod tests {
     #[test]
     fn a_name_that_is_another_ones_id_is_ambiguous() {
         assert_eq!(ids("vpn0"), ["vpn0", "vpn2"]);
+    }
+
+    #[test]
+    fn a_name_that_is_pasted_runs_nothing() {
+        for (name, shown) in [
+            ("gw-1", "home/gw-1"),
+            ("Office PPTP", "\"home/Office PPTP\""),
+            ("it's", "\"home/it's\""),
+            ("$(reboot)", "'home/$(reboot)'"),
+            ("`reboot`; it's", r"'home/`reboot`; it'\''s'"),
+            ("\"; reboot", "'home/\"; reboot'"),
+        ] {
+            assert_eq!(argument("home", &target("vpn0", name)), shown);
+        }
     }
 
     #[test]

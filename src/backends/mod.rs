@@ -4,3 +4,6 @@ pub mod everyware;
 pub mod freebox;
 pub mod ixon;
 mod shared;
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;

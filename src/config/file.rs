@@ -50,6 +50,13 @@ fn key_span(table: &Table, key: &str) -> Option<Range<usize>> {
     table.key(key).and_then(toml_edit::Key::span)
 }
 
+/// Names the place in a file that a text ends at.
+pub(super) fn place(path: &Path, before: &str) -> Origin {
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Origin::File(path.to_owned(), line, column)
+}
+
 struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
@@ -57,10 +64,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn origin(&self, span: Option<Range<usize>>) -> Origin {
-        let before = self.text.get(..span.map_or(0, |span| span.start)).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Origin::File(self.path.to_owned(), line, column)
+        place(self.path, self.text.get(..span.map_or(0, |span| span.start)).unwrap_or_default())
     }
 
     fn place(&self, span: Option<Range<usize>>) -> String {

@@ -243,9 +243,14 @@ pub fn load(sources: &Sources, vendors: &[Vendor]) -> Result<Config> {
 }
 
 fn read(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|error| {
+    let bytes = std::fs::read(path).map_err(|error| {
         Error::config(format!("{}: the configuration can't be read: {error}", path.display()))
             .hint("write one with: vpnctl config init")
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let (good, _) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
+        let place = file::place(path, &String::from_utf8_lossy(good));
+        Error::config(format!("{place}: this is no text in UTF-8")).hint("save the file as UTF-8")
     })
 }
 

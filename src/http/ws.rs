@@ -112,13 +112,8 @@ impl Transport {
         let mut request = target.as_str().into_client_request().map_err(|error| refused(settings, &error))?;
         let agent = HeaderValue::from_static(concat!("vpnctl/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(USER_AGENT, agent);
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(LIMIT))
-            .max_frame_size(Some(LIMIT))
-            .read_buffer_size(8 << 10)
-            .write_buffer_size(0);
-        let (stream, _) =
-            client_async_with_config(request, wire, Some(config)).await.map_err(|error| refused(settings, &error))?;
+        let opened = client_async_with_config(request, wire, Some(bounds())).await;
+        let (stream, _) = opened.map_err(|error| refused(settings, &error))?;
         Ok(stream)
     }
 
@@ -134,6 +129,15 @@ impl Transport {
         let secured = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
         secured.map_err(|error| dial::broken(settings, &error))
     }
+}
+
+/// Bounds what a server may make this hold.
+fn bounds() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .max_message_size(Some(LIMIT))
+        .max_frame_size(Some(LIMIT))
+        .read_buffer_size(8 << 10)
+        .write_buffer_size(0)
 }
 
 fn lost(settings: &Settings, how: &str) -> Error {
@@ -232,6 +236,9 @@ impl Socket {
         .backend(&settings.backend)
     }
 }
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 
 #[cfg(test)]
 mod tests {

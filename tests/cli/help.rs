@@ -44,6 +44,30 @@ fn every_command_has_the_global_options_and_says_what_it_does() {
     }
 }
 
+/// Finds the flags of a command and of all below it whose names speak of a secret.
+fn secret_flags(command: &clap::Command, found: &mut Vec<(String, bool)>) {
+    const WORDS: [&str; 6] = ["password", "secret", "token", "key", "otp", "pin"];
+    for argument in command.get_arguments() {
+        let name = argument.get_long().unwrap_or(argument.get_id().as_str());
+        if WORDS.iter().any(|word| name.split('-').any(|part| part == *word)) {
+            found.push((name.to_owned(), argument.get_action().takes_values()));
+        }
+    }
+    command.get_subcommands().for_each(|below| secret_flags(below, found));
+}
+
+/// Arguments are seen by everybody on the computer: a secret comes by standard input or by a file that is named.
+#[test]
+fn no_flag_takes_a_secret() {
+    let mut found = Vec::new();
+    secret_flags(&vpnctl::cli::command_tree(), &mut found);
+    assert!(found.len() >= 5, "{found:?}");
+    for (name, takes_value) in found {
+        let is_named = if takes_value { name.ends_with("-file") } else { name.ends_with("-stdin") };
+        assert!(is_named, "--{name} may take a secret");
+    }
+}
+
 #[test]
 fn no_verb_is_a_usage_error_that_shows_the_help() {
     let folder = tempfile::tempdir().unwrap();

@@ -33,7 +33,7 @@ struct Attempt {
 /// The document in the state folder.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Attempts {
+pub(super) struct Attempts {
     tries: Vec<Attempt>,
 }
 

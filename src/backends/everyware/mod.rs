@@ -10,6 +10,8 @@ mod connections;
 pub mod convert;
 mod devices;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod ids;
 mod names;
 mod pages;

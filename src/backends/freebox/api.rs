@@ -271,13 +271,13 @@ fn config_path(id: &str) -> String {
 }
 
 /// Names the target that a configuration is.
-fn named(document: Value) -> Result<(Target, Value)> {
+pub(super) fn named(document: Value) -> Result<(Target, Value)> {
     let config: VpnConfig = decode(document.clone(), "tunnel")?;
     Ok((convert::target(config), document))
 }
 
 /// Builds `api/v16/` from `/api/` and `16.0`: the major is the whole number before the dot.
-fn base_path(found: &ApiVersion) -> Result<String> {
+pub(super) fn base_path(found: &ApiVersion) -> Result<String> {
     let major: u32 =
         found.api_version.split('.').next().and_then(|major| major.trim().parse().ok()).ok_or_else(|| {
             Error::new(

@@ -327,7 +327,7 @@ fn sign(app_token: &SecretString, challenge: &str) -> String {
     tag.as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-fn text_challenge(offered: Challenge) -> Result<String> {
+pub(super) fn text_challenge(offered: Challenge) -> Result<String> {
     match offered.challenge {
         Some(serde_json::Value::String(challenge)) => Ok(challenge),
         _ => Err(Error::new(

@@ -9,6 +9,8 @@ mod discovery;
 mod document;
 mod failure;
 mod fields;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod ovpn;
 mod pairing;
 mod probe;

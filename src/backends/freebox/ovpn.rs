@@ -40,9 +40,13 @@ pub(super) fn read(file: &ImportFile<'_>) -> Result<Imported> {
         };
         if let Some(tag) = first.strip_prefix('<').and_then(|tag| tag.strip_suffix('>')) {
             let end = format!("</{tag}>");
-            let block: Vec<&str> = lines.by_ref().map(|(_, line)| line).take_while(|line| line.trim() != end).collect();
-            // What `take_while` ended with is the closing tag, or the end of the file.
-            if !text.lines().skip(number).any(|line| line.trim() == end) {
+            let mut is_closed = false;
+            let is_inside = |(_, line): &(usize, &str)| {
+                is_closed = line.trim() == end;
+                !is_closed
+            };
+            let block: Vec<&str> = lines.by_ref().take_while(is_inside).map(|(_, line)| line).collect();
+            if !is_closed {
                 return Err(at(file.name, number, &format!("<{tag}> is never closed"))
                     .hint(format!("end it with a line </{tag}>")));
             }

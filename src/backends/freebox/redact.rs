@@ -73,7 +73,11 @@ fn end_of_block(text: &str) -> Option<(&str, &str)> {
 fn without_values(line: &str) -> String {
     let lower = line.to_ascii_lowercase();
     let (mut shown, mut at) = (String::new(), 0);
-    while let Some((start, word)) = next_word(&lower, at) {
+    for (start, word) in words(&lower) {
+        // It stands in what was looked at already.
+        if start < at {
+            continue;
+        }
         let mut end = start + word.len();
         end += lower[end..].len()
             - lower[end..].trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "_-".contains(c)).len();
@@ -93,10 +97,13 @@ fn without_values(line: &str) -> String {
     shown + &line[at..]
 }
 
-fn next_word(lower: &str, from: usize) -> Option<(usize, &'static str)> {
+/// Finds all that names a secret, the longest first where several begin at one place. At once, for a line may have
+/// megabytes, and looking for each word anew behind every one that was found takes the square of that.
+fn words(lower: &str) -> Vec<(usize, &'static str)> {
     let words = WORDS.into_iter().chain([USER_AND_PASSWORD]);
-    let found = words.filter_map(|word| lower[from..].find(word).map(|at| (from + at, word)));
-    found.min_by_key(|(at, word)| (*at, std::cmp::Reverse(word.len())))
+    let mut found: Vec<_> = words.flat_map(|word| lower.match_indices(word).map(move |(at, _)| (at, word))).collect();
+    found.sort_by_key(|(at, word)| (*at, std::cmp::Reverse(word.len())));
+    found
 }
 
 /// Finds the value after a name: how far it is to it, and how long it is.
@@ -126,7 +133,15 @@ fn without_passwords(line: &str) -> String {
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at + 3);
         shown.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace() || "/\"'<>".contains(c)).unwrap_or(after.len());
+        let ends = |what: &'static str| {
+            after.find(move |c: char| c.is_whitespace() || what.contains(c)).unwrap_or(after.len())
+        };
+        let mut end = ends("/\"'<>");
+        // What stands in the place of a port is a number, or else a password that has a slash, as it may not.
+        let port = after[..end].rsplit_once(':').map_or("", |(_, port)| port);
+        if !port.contains(']') && !port.chars().all(|c| c.is_ascii_digit()) {
+            end = ends("\"'<>");
+        }
         rest = after;
         if let Some(host) = after[..end].rfind('@')
             && let Some(colon) = after[..host].find(':')
@@ -239,6 +254,7 @@ mod tests {
             "PresharedKey=canary",
             "auth-user-pass canary canary",
             "fetching https://me:canary@vpn.example.org/file",
+            "fetching https://me:a/canary@vpn.example.org/file",
             "-----BEGIN PRIVATE KEY-----canary-----END PRIVATE KEY-----",
         ] {
             let text = shown(line);
@@ -259,6 +275,7 @@ mod tests {
             "2014-02-20 14:55:10 dbg: ppp: pppd: sent [LCP ConfReq id=0x1 <asyncmap 0x0>]",
             "info: openvpn: password authentication failed",
             "info: fetching https://vpn.example.org:443/a@b",
+            "info: fetching https://vpn.example.org/a:b@c and https://[2001:db8::a]/a@b",
             "retry=1 key=0x55 — été",
         ] {
             assert_eq!(shown(line), line);

@@ -343,7 +343,7 @@ impl Local {
         Ok(links)
     }
 
-    fn path_of(&self, href: &str) -> Result<String> {
+    pub(super) fn path_of(&self, href: &str) -> Result<String> {
         let base = &self.transport.settings().url;
         let foreign = || {
             self.own(

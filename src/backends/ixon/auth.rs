@@ -275,6 +275,6 @@ fn refused(error: Error) -> Error {
         .hint("check e-mail and password; a refused login is not repeated")
 }
 
-fn login_of(token: &Token) -> Login {
+pub(super) fn login_of(token: &Token) -> Login {
     Login { account: token.account.clone(), expires_at: token.expires_on, ..Login::new(LoginState::Ok) }
 }

@@ -201,7 +201,7 @@ fn concerns_one(error: &Error) -> bool {
 }
 
 /// Takes of an agent what it is searched by and told apart by.
-fn remembered(agent: wire::Agent, company: &str) -> Agent {
+pub(super) fn remembered(agent: wire::Agent, company: &str) -> Agent {
     let mut labels = BTreeMap::new();
     let mut label = |name: String, value: Option<String>| value.map(|value| labels.insert(name, value));
     label("company".to_owned(), agent.company.as_ref().and_then(|company| meaningful(company.name.clone())));

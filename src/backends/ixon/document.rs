@@ -214,7 +214,11 @@ fn is_secret(key: &str) -> bool {
 
 /// Masks the password of a URL, such as that of a proxy.
 fn without_password(text: &str) -> String {
-    let Ok(mut url) = url::Url::parse(text) else { return text.to_owned() };
+    let Ok(mut url) = url::Url::parse(text) else {
+        // A slash may not stand in a password as it is, and yet it is written so.
+        let parts = text.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1)));
+        return parts.map_or_else(|| text.to_owned(), |(scheme, host)| format!("{scheme}://{MASK}@{host}"));
+    };
     if url.password().is_some() && url.set_password(Some(MASK)).is_ok() { url.into() } else { text.to_owned() }
 }
 
@@ -286,11 +290,13 @@ mod tests {
             "proxyPassword": "x", "apiToken": 12, "client_secret": {"a": ["b"]}, "privateKey": "x", "key": "x",
             "TLS_KEY": "x", "password": "", "secret": null, "useToken": true, "keyboard": "azerty", "monkey": "m",
             "cert": "-----BEGIN PRIVATE KEY-----", "proxy": "http://me:pw@proxy:3128/", "host": "http://proxy:1/",
+            "odd": "http://me:p/w@proxy:3128/",
         }));
         let expected = json!({
             "proxyPassword": "***", "apiToken": "***", "client_secret": {"a": ["***"]}, "privateKey": "***",
             "key": "***", "TLS_KEY": "***", "password": "", "secret": null, "useToken": true, "keyboard": "azerty",
             "monkey": "m", "cert": "***", "proxy": "http://me:***@proxy:3128/", "host": "http://proxy:1/",
+            "odd": "http://***@proxy:3128/",
         });
         assert_eq!(shown, expected);
         let mut document = json!({"tap": {"psk": "old"}});

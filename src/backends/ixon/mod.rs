@@ -7,6 +7,8 @@ pub mod config;
 pub mod convert;
 mod document;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod memory;
 mod probe;
 mod router;

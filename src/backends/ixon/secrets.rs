@@ -16,6 +16,10 @@ use crate::secrets::SecretRef;
 /// The shortest text, in bytes, that is taken for a secret: shorter ones stand in words by accident.
 const SHORTEST: usize = 4;
 
+/// How many secrets are looked for in a text. No client has as many; a document that names more of them than this says
+/// nothing that has to be shown, and looking for each in every text of it would take hours.
+const MOST: usize = 1000;
+
 /// The secrets that this process knows of one backend: the token, the password, what is made of them, and those among
 /// the client's settings.
 #[derive(Default)]
@@ -52,19 +56,25 @@ impl Secrets {
 
     /// Masks every known secret in a text.
     pub(super) fn hide(&self, text: &str) -> String {
+        if text.len() < SHORTEST {
+            return text.to_owned();
+        }
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() > MOST {
+            return MASK.to_owned();
+        }
         let mut found: Vec<&String> = known.iter().filter(|secret| text.contains(secret.as_str())).collect();
         // One may be a part of another.
         found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         found.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MASK))
     }
 
-    /// Masks every known secret in the texts of a document.
+    /// Masks every known secret in the texts of a document, and in its keys: a server may echo it anywhere.
     pub(super) fn hide_in(&self, document: Value) -> Value {
         match document {
             Value::String(text) => self.hide(&text).into(),
             Value::Array(items) => items.into_iter().map(|item| self.hide_in(item)).collect(),
-            Value::Object(map) => map.into_iter().map(|(key, item)| (key, self.hide_in(item))).collect(),
+            Value::Object(map) => map.into_iter().map(|(key, item)| (self.hide(&key), self.hide_in(item))).collect(),
             other => other,
         }
     }
@@ -95,8 +105,14 @@ impl Secrets {
         let body = match reply.maybe_json::<Value>() {
             Some(document) => {
                 let clean = self.hide_in(document::clean(document.clone()));
-                // Where there was nothing to hide it is quoted as it came.
-                if clean == document { return reply.clone() } else { clean.to_string() }
+                // Where there was nothing to hide it is quoted as it came, unless that says more than what was read of it:
+                // of a key that is there twice only the last value is.
+                let plain = |text: &str| text.split_ascii_whitespace().collect::<String>();
+                let came = plain(&String::from_utf8_lossy(&reply.body));
+                if clean == document && came == plain(&document.to_string()) {
+                    return reply.clone();
+                }
+                clean.to_string()
             }
             None => self.hide(&String::from_utf8_lossy(&reply.body)),
         };
@@ -108,7 +124,7 @@ impl Secrets {
 mod tests {
     use serde_json::json;
 
-    use super::Secrets;
+    use super::{MOST, Secrets};
 
     #[test]
     fn known_secrets_are_hidden_longest_first_and_short_words_stay() {
@@ -119,6 +135,28 @@ mod tests {
         assert_eq!(secrets.hide("hunter2-long, hunter2 and x"), "***, *** and x");
         assert_eq!(secrets.hide(r#"{"said":"a\"b\"c"}"#), r#"{"said":"***"}"#);
         assert_eq!(secrets.hide_in(json!({"a": ["is hunter2", 1]})), json!({"a": ["is ***", 1]}));
+        assert_eq!(secrets.hide_in(json!({"no hunter2": {}})), json!({"no ***": {}}));
         assert!(!format!("{secrets:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn what_a_document_says_twice_is_not_quoted() {
+        let secrets = Secrets::default();
+        secrets.add("hunter2");
+        for (body, quoted) in [
+            (r#"{"said": "hunter2", "said": "x"}"#, r#"{"said":"x"}"#),
+            (r#"{"token": "another", "token": ""}"#, r#"{"token":""}"#),
+            (r#"{"said": "x"}"#, r#"{"said": "x"}"#),
+        ] {
+            let reply = crate::backends::fuzzing::reply(400, body.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&secrets.quotable(&reply).body), quoted);
+        }
+    }
+
+    #[test]
+    fn a_document_of_secrets_alone_says_nothing() {
+        let secrets = Secrets::default();
+        (0..=MOST).for_each(|number| secrets.add(&format!("secret-{number}")));
+        assert_eq!((secrets.hide("harmless or not"), secrets.hide("up")), ("***".to_owned(), "up".to_owned()));
     }
 }
