@@ -7,9 +7,9 @@ use crate::app::lines::Lines;
 use crate::app::selection::conditions;
 use crate::app::shard::Asked;
 use crate::backend::{naming, registry};
+use crate::config::schema::read_url;
 use crate::config::{Config, Kind, Sources, load};
 use crate::http::call::segment;
-use crate::http::parse_url;
 use crate::http::tls::Fingerprint;
 use crate::model::threshold::Threshold;
 use crate::model::{Target, TargetKind, Word};
@@ -47,7 +47,7 @@ fn one(line: &str) {
     let _ = (Asked::parse(line), Threshold::parse(line), Word::parse(line));
     let _ = (Kind::Duration.read(line), Kind::Integer.read(line), Kind::Labels.read(line), Kind::Secret.read(line));
     let _ = Fingerprint::parse(line).inspect_err(of_error);
-    if let Ok(url) = parse_url(line).inspect_err(of_error) {
+    if let Ok(url) = read_url(line) {
         assert!(matches!(url.scheme(), "http" | "https") && url.password().is_none() && url.username().is_empty());
     }
 }
