@@ -8,6 +8,8 @@ use crate::bench::{Bench, VENDORS};
 use crate::crowds::{files, is_whole};
 
 /// How many commands are killed, by this many hands at once.
+/// How often a kill is tried for each that is wanted: some commands end before.
+const TRIES: usize = 8;
 const KILLS: usize = 72;
 const HANDS: usize = 3;
 
@@ -91,7 +93,7 @@ fn kill_some(seed: u64, count: usize) -> usize {
     let bench = bench();
     let mut chance = Chance(seed);
     // How long each takes, so that the moments are spread over all of it.
-    let usual: Vec<Duration> = LINES
+    let mut usual: Vec<Duration> = LINES
         .iter()
         .map(|line| {
             let started = Instant::now();
@@ -100,7 +102,10 @@ fn kill_some(seed: u64, count: usize) -> usize {
         })
         .collect();
     let mut killed = 0;
-    for _ in 0..count {
+    for _ in 0..TRIES * count {
+        if killed == count {
+            break;
+        }
         disturb(&bench, &mut chance);
         let at = chance.index(LINES.len());
         let after = usual[at].mul_f64(chance.next());
@@ -109,7 +114,12 @@ fn kill_some(seed: u64, count: usize) -> usize {
         std::thread::sleep(after);
         child.kill().unwrap();
         let ended = child.wait().unwrap();
-        killed += usize::from(ended.signal().is_some());
+        if ended.signal().is_some() {
+            killed += 1;
+        } else {
+            // It takes less than it did, for the machine has less to do.
+            usual[at] = usual[at].mul_f64(0.7);
+        }
         for (write, times) in writes(&bench) {
             assert_eq!(times, 1, "{}: {write} was repeated", LINES[at]);
         }
@@ -147,6 +157,5 @@ fn killed_at_any_moment_it_leaves_whole_files_and_no_lock() {
     let killed: Vec<Option<usize>> = hands.into_iter().map(|hand| hand.join().ok()).collect();
     let whole: Option<Vec<usize>> = killed.into_iter().collect();
     let killed: usize = whole.unwrap_or_else(|| panic!("again with VPNCTL_TEST_SEED={seed}")).iter().sum();
-    // Some end before they can be killed; most must not.
-    assert!(killed >= KILLS / 2, "only {killed} were killed; VPNCTL_TEST_SEED={seed}");
+    assert_eq!(killed, KILLS, "some can't be killed; VPNCTL_TEST_SEED={seed}");
 }

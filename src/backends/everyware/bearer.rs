@@ -14,7 +14,7 @@ use super::wire::LoginInfo;
 use crate::backend::{Asked, Login, LoginState, Person};
 use crate::error::{Code, Result};
 use crate::http::call::header_value;
-use crate::http::{Call, Protocol, Reply, Verdict};
+use crate::http::{Call, Protocol, Reply, Verdict, unparsable};
 use crate::secrets::hide;
 
 #[async_trait]
@@ -77,7 +77,13 @@ impl Auth {
 
     /// Reads an answer; what is wrong with it is told without what it repeats.
     pub(super) fn read<T: serde::de::DeserializeOwned>(&self, reply: &Reply, operation: &str) -> Result<T> {
-        let read = reply.json(PEER, operation).or_else(|_| self.discreet(reply).json(PEER, operation));
+        let read = reply.json(PEER, operation).or_else(|_| {
+            let discreet = self.discreet(reply);
+            // Where it is a document only now, what it repeated or its characters were wrong.
+            discreet.json(PEER, operation).and_then(|_: T| {
+                Err(unparsable(PEER, operation, &discreet, "no text in UTF-8, or its strings are broken"))
+            })
+        });
         read.map_err(|error| error.backend(self.backend()))
     }
 
