@@ -13,8 +13,9 @@ use crate::error::{Code, Error, Layer, Result};
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of an answer a server may send ahead of its reader, in bytes, over HTTP/2: pages that wait for their turn wait there.
 const STREAM_WINDOW: u32 = 256 << 10;
-/// The same of all answers of a connection.
-const CONNECTION_WINDOW: u32 = 512 << 10;
+/// The same of all answers of a connection: more than all pages together that may wait, for what they wait for comes over
+/// the same connection.
+const CONNECTION_WINDOW: u32 = 4 << 20;
 
 impl Transport {
     /// Gives the one TLS configuration, for requests and WebSockets alike.

@@ -195,12 +195,14 @@ impl Socket {
                 Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
                 Some(Ok(Message::Binary(bytes))) => {
                     tracing::debug!("a binary message of {} bytes is left out", bytes.len());
+                    tokio::task::yield_now().await;
                 }
                 Some(Ok(Message::Close(frame))) => {
                     let why = frame.map(|frame| format!(" ({} {})", frame.code, frame.reason)).unwrap_or_default();
                     return Err(lost(&self.settings, &format!("was closed{}", why.trim_end())));
                 }
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                // A flood of these uses up what a task may do in one turn, and with it the turn of the caller's deadline.
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => tokio::task::yield_now().await,
                 Some(Err(error)) => return Err(self.fault(&error)),
                 None => return Err(lost(&self.settings, "has ended")),
             }
@@ -330,6 +332,23 @@ mod tests {
         assert_eq!(socket.next().await.expect("a text"), "one");
         assert_eq!(socket.next().await.expect("a text"), "two");
         assert!(matches!(server.next().await, Some(Ok(Message::Pong(text))) if text == "are you there"));
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_pings_leaves_the_callers_deadline_its_turn() {
+        use std::io::{Read as _, Write as _};
+        let (mut socket, server) = pair("127.0.0.1", Heartbeat::default()).await;
+        let mut stream = server.into_inner().into_std().expect("a stream");
+        stream.set_nonblocking(false).expect("blocking");
+        let mut pongs = stream.try_clone().expect("a stream");
+        std::thread::spawn(move || while pongs.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {});
+        // It ends, so that a caller who never gets his turn sees the end of the socket.
+        std::thread::spawn(move || (0..20_000).try_for_each(|_| stream.write_all(&b"\x89\x01p".repeat(500))));
+        tokio::select! {
+            biased;
+            ended = socket.next() => panic!("the deadline had no turn: {ended:?}"),
+            () = tokio::time::sleep(Duration::from_millis(50)) => {}
+        }
     }
 
     #[tokio::test]

@@ -8,10 +8,10 @@ use crate::bench::{Bench, VENDORS};
 use crate::crowds::{files, is_whole};
 
 /// How many commands are killed, by this many hands at once.
-/// How often a kill is tried for each that is wanted: some commands end before.
-const TRIES: usize = 8;
 const KILLS: usize = 72;
 const HANDS: usize = 3;
+/// How often a kill is tried for each that is wanted: some commands end before.
+const TRIES: usize = 8;
 
 /// What logs in, remembers, writes down what failed, and changes something at a vendor.
 const LINES: [&str; 10] = [

@@ -213,6 +213,28 @@ async fn a_page_that_fails_fails_the_list_and_what_was_told_holds() {
     assert_eq!(told, 1000);
 }
 
+#[tokio::test]
+async fn who_is_not_in_a_list_that_contradicts_itself_is_not_called_disconnected() {
+    let more = r#""limitExceeded":true,"totalCount":5"#;
+    let items = r#"[{"id":"AQ","clientId":"one"}]"#;
+    // One answer for both lists: the device is in neither as a connection, of which there should be five.
+    for (rest, expected) in [
+        (format!(r#"{more},"items":{items}"#), None),
+        (r#""limitExceeded":false,"totalCount":5,"items":[{"id":"AQ","clientId":"one"}]"#.to_owned(), None),
+        (
+            r#""limitExceeded":false,"totalCount":1,"items":[{"id":"AQ","clientId":"one"}]"#.to_owned(),
+            Some(Word::Disconnected),
+        ),
+        (r#""limitExceeded":false,"items":[{"id":"AQ","clientId":"one"}]"#.to_owned(), Some(Word::Disconnected)),
+    ] {
+        let bench = fleet(3, &[]).await;
+        bench.fault(&format!("body={{{rest}}}"));
+        let all = listed(&*bench.open()).await.unwrap();
+        let told: Vec<_> = all.iter().map(|listed| listed.status.as_ref().map(vpnctl::model::Status::word)).collect();
+        assert_eq!(told, [expected], "{rest}");
+    }
+}
+
 /// Lists a fleet of which some pages of devices fail for good; gives what was told, and how the list ended.
 async fn with_pages_that_fail(faults: &[&str]) -> (Bench, Vec<String>, Error) {
     let bench = fleet(5000, faults).await;

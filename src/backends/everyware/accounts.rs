@@ -216,6 +216,7 @@ impl Api {
             }
         })
         .await
+        .map(drop)
     }
 
     /// Gives the configured account and its name; remembered, so that it costs one request in all.

@@ -18,6 +18,8 @@ const NO_TIME: i64 = i64::MIN;
 /// The devices that the VPN server has connections of.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
+    /// Whether who is not here is not connected.
+    pub(super) is_whole: bool,
     /// In order once [`Connections::settle`] was called.
     seen: Vec<Seen>,
     /// Those whose device has an id of another form.
@@ -44,6 +46,11 @@ enum Address {
 }
 
 impl Connections {
+    /// Begins with a list that nobody is in.
+    pub(super) fn new() -> Self {
+        Self { is_whole: true, ..Self::default() }
+    }
+
     /// Adds a connection; users have connections too, and theirs name no device.
     pub(super) fn add(&mut self, connection: VpnConnection) {
         let Some(device) = connection.device_id else { return };

@@ -12,7 +12,7 @@ use super::api::Api;
 use super::connections::Connections;
 use super::convert;
 use super::failure;
-use super::pages::{AT_ONCE, List};
+use super::pages::{AT_ONCE, Ended, List};
 use super::wire::{Device, Page, VpnConnection};
 use crate::backend::Listed;
 use crate::error::{Code, Error, Result};
@@ -167,20 +167,21 @@ impl Api {
         each: &mut (dyn FnMut(Listed) + Send),
     ) -> Result<()> {
         let Begun { connections, first } = begun;
-        self.pages(List::devices(part).at_once(at_once), Some(first), &mut |device: Device| {
+        let mut telling = |device: Device| {
             if is_nobody(&device) {
                 return;
             }
             let target = convert::target(&device, part.scope.as_deref());
-            let status = connections.as_ref().map(|connections| Status {
-                target: Some(target.clone()),
-                ..convert::server(connections.find(&target.id), Source::Server)
-            });
+            let found = connections.as_ref().map(|connections| (connections.find(&target.id), connections.is_whole));
+            // Of a list that is not whole, who is not in it may be connected all the same.
+            let status = found
+                .filter(|(link, is_whole)| link.is_some() || *is_whole)
+                .map(|(link, _)| Status { target: Some(target.clone()), ..convert::server(link, Source::Server) });
             let account = part.name.iter().map(|name| ("account".to_owned(), name.clone()));
             let labels: BTreeMap<String, String> = convert::labels(&device).into_iter().chain(account).collect();
             each(Listed { target, status, labels });
-        })
-        .await
+        };
+        self.pages(List::devices(part).at_once(at_once), Some(first), &mut telling).await.map(warn_of_end)
     }
 
     /// Gives every device of an account, page by page.
@@ -190,16 +191,29 @@ impl Api {
                 each(device);
             }
         };
-        self.pages(List::devices(part), None, &mut known).await
+        self.pages(List::devices(part), None, &mut known).await.map(warn_of_end)
     }
 
     /// Gives the devices' live connections at the VPN server.
     async fn connections(&self, part: &Part, at_once: usize) -> Result<Connections> {
-        let mut connections = Connections::default();
+        let mut connections = Connections::new();
         let list = List::connections(part).at_once(at_once);
-        self.pages(list, None, &mut |connection: VpnConnection| connections.add(connection)).await?;
+        let ended = self.pages(list, None, &mut |connection: VpnConnection| connections.add(connection)).await?;
+        if let Ended::Early(read, total) = ended {
+            tracing::warn!(
+                "the VPN server's list ends after {read} of {total} connections, so who is not in it is asked or left unknown"
+            );
+            connections.is_whole = false;
+        }
         connections.settle();
         Ok(connections)
+    }
+}
+
+/// Tells that a list of devices may not be whole: what is told of it is true, and what else there is nobody knows.
+fn warn_of_end(ended: Ended) {
+    if let Ended::Early(read, total) = ended {
+        tracing::warn!("the list of devices ends after {read}, though the server counts {total}");
     }
 }
 

@@ -119,7 +119,24 @@ enum Came {
     Shorter,
 }
 
+/// How a list ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Where the server says, or where nobody says anything else.
+    Whole,
+    /// With a page that was the last or had nothing new, though the server counts entries behind it: so many were read to there,
+    /// and so many are counted.
+    Early(usize, usize),
+}
+
 impl<T: Entry> Walk<'_, T> {
+    fn ended(&self) -> Ended {
+        match self.total {
+            Some(total) if self.end < total => Ended::Early(self.end, total),
+            _ => Ended::Whole,
+        }
+    }
+
     /// Tells what is new on a page.
     async fn take(&mut self, offset: usize, page: Page<T>) -> Came {
         let is_shorter = matches!((self.total, page.total_count), (Some(before), Some(now)) if now < before);
@@ -213,7 +230,7 @@ impl Gaps {
 }
 
 impl Api {
-    /// Reads a list to its end, beginning with its first page where that was read already, and tells each entry once, in
+    /// Reads a list to its end, and tells whether that is where the server says that it is. It begins with its first page where that was read already, and tells each entry once, in
     /// the list's order.
     ///
     /// A server may send shorter pages than it was asked for, so the first one tells how far apart they are. What is
@@ -230,7 +247,7 @@ impl Api {
         list: List<'_>,
         first: Option<Page<T>>,
         each: &mut (dyn FnMut(T) + Send),
-    ) -> Result<()> {
+    ) -> Result<Ended> {
         let first = match first {
             Some(first) => first,
             None => self.page(list, 0).await?,
@@ -266,7 +283,8 @@ impl Api {
                 }
             }
         }
-        gaps.result(list)
+        gaps.result(list)?;
+        Ok(walk.ended())
     }
 
     /// Reads one page; each is asked for the total, which shows whether the list changes meanwhile.
