@@ -19,6 +19,7 @@ pub(super) fn parse(path: &Path, text: &str, vendors: &[Vendor]) -> Result<Confi
     let document: Document<&str> = Document::parse(text).map_err(|error| {
         let place = reader.place(error.span());
         Error::config(format!("{place}: this is no TOML: {}", error.message().lines().collect::<Vec<_>>().join(", ")))
+            .hint("correct that line; texts stand in quotes; compare with: vpnctl config init --stdout")
     })?;
     let mut config = Config {
         file: Some(path.to_owned()),
@@ -41,7 +42,9 @@ pub(super) fn parse(path: &Path, text: &str, vendors: &[Vendor]) -> Result<Confi
     if let Some((name, origin)) = &config.default_backend
         && !config.backends.contains_key(name)
     {
-        return Err(Error::config(format!("{origin}: `default_backend` names `{name}`, but no backend has that name")));
+        let error = Error::config(format!("{origin}: `default_backend` names `{name}`, but no backend has that name"));
+        let names: Vec<&str> = config.backends.keys().map(String::as_str).collect();
+        return Err(error.hint(format!("name one that the file has: {}", names.join(", "))));
     }
     Ok(config)
 }
@@ -56,6 +59,9 @@ pub(super) fn place(path: &Path, before: &str) -> Origin {
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     Origin::File(path.to_owned(), line, column)
 }
+
+/// What to do about a URL that is none.
+const URL_HINT: &str = "write it as https://HOST or https://HOST:PORT/PATH";
 
 struct Reader<'a> {
     path: &'a Path,
@@ -143,7 +149,7 @@ impl Reader<'_> {
             Kind::Text => item.as_str().map(|text| Value::Text(text.to_owned())).ok_or_else(|| wrong("is no text")),
             Kind::Url => {
                 let text = item.as_str().ok_or_else(|| wrong("is no text"))?;
-                key.kind.read(text).map_err(|why| wrong(&why))
+                key.kind.read(text).map_err(|why| wrong(&why).hint(URL_HINT))
             }
             Kind::Path => item
                 .as_str()
