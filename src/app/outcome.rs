@@ -89,12 +89,8 @@ impl Outcome {
         }
         let counts: Vec<String> = self.by_exit.iter().map(|(exit, count)| format!("{count} {}", exit.name())).collect();
         Some(
-            Error::new(
-                Code::Partial,
-                Layer::Api,
-                format!("{failed} of {} failed ({})", self.total, counts.join(", ")),
-            )
-            .hint("each item tells its own error; with -o json it is in the item"),
+            Error::new(Code::Partial, Layer::Api, format!("{failed} of {} failed ({})", self.total, counts.join(", ")))
+                .hint("each item tells its own error; with -o json it is in the item"),
         )
     }
 }

@@ -54,6 +54,7 @@ impl Folder {
             look.file(&entry.path());
         }
         look.files.sort();
+        look.readable.sort();
         look
     }
 }
@@ -84,7 +85,9 @@ impl Look {
 
 fn is_ours(name: &str) -> bool {
     let of_backend = |(_, ending): (&str, &str)| ENDINGS.contains(&ending);
-    name == failures::PLACE || name.starts_with('.') && name.ends_with(".tmp") || name.split_once('.').is_some_and(of_backend)
+    name == failures::PLACE
+        || name.starts_with('.') && name.ends_with(".tmp")
+        || name.split_once('.').is_some_and(of_backend)
 }
 
 /// Tells whether a folder is no link, and is not shared with others, as /tmp is.

@@ -51,11 +51,14 @@ fn state(look: &Look) -> Finding {
         );
     }
     if look.is_open {
-        return wrong(format!("others can enter {path}, which holds logins"), if look.is_own {
-            format!("run: chmod 700 {}", quoted(folder))
-        } else {
-            "choose a folder that is vpnctl's alone: set VPNCTL_STATE_DIR to one that is not there yet".to_owned()
-        });
+        return wrong(
+            format!("others can enter {path}, which holds logins"),
+            if look.is_own {
+                format!("run: chmod 700 {}", quoted(folder))
+            } else {
+                "choose a folder that is vpnctl's alone: set VPNCTL_STATE_DIR to one that is not there yet".to_owned()
+            },
+        );
     }
     if let Some(first) = look.misplaced.first() {
         let what = format!("{path}/{first} is no file, so nothing can be kept there");

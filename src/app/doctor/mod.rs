@@ -87,7 +87,9 @@ impl<'a> Teller<'a> {
     /// Gives a remedy whose commands read the same configuration.
     fn whole(&self, text: &str) -> String {
         let Some(begin) = &self.begin else { return text.to_owned() };
-        VERBS.iter().fold(text.to_owned(), |text, verb| text.replace(&format!("vpnctl {verb}"), &format!("{begin}{verb}")))
+        VERBS
+            .iter()
+            .fold(text.to_owned(), |text, verb| text.replace(&format!("vpnctl {verb}"), &format!("{begin}{verb}")))
     }
 
     /// Tells a layer.
