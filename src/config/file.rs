@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use toml_edit::{Document, Item, Table, TableLike};
 
 use super::environment::find_vendor;
-use super::schema::nearest;
+use super::schema::{URL_HINT, nearest};
 use super::{Backend, COMMON, Config, Key, Kind, Origin, Setting, Value, Vendor, paths};
 use crate::error::{Code, Error, Layer, Result};
 use crate::secrets::{SecretRef, check_private};
@@ -44,7 +44,10 @@ pub(super) fn parse(path: &Path, text: &str, vendors: &[Vendor]) -> Result<Confi
     {
         let error = Error::config(format!("{origin}: `default_backend` names `{name}`, but no backend has that name"));
         let names: Vec<&str> = config.backends.keys().map(String::as_str).collect();
-        return Err(error.hint(format!("name one that the file has: {}", names.join(", "))));
+        return Err(match names.is_empty() {
+            true => error.hint("define it in the file as [backend.NAME], or leave the key out"),
+            false => error.hint(format!("name one that the file has: {}", names.join(", "))),
+        });
     }
     Ok(config)
 }
@@ -59,9 +62,6 @@ pub(super) fn place(path: &Path, before: &str) -> Origin {
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     Origin::File(path.to_owned(), line, column)
 }
-
-/// What to do about a URL that is none.
-const URL_HINT: &str = "write it as https://HOST or https://HOST:PORT/PATH";
 
 struct Reader<'a> {
     path: &'a Path,

@@ -92,7 +92,9 @@ fn each_fault_of_the_configuration_has_a_remedy() {
         let failed = run.items().into_iter().find(|item| item["ok"] == false).unwrap();
         assert!(failed["remedy"].as_str().is_some_and(|remedy| remedy.contains(words)), "{run}");
     }
-    let config = format!("{home}url = \"{}\"\napp_token = {{ command = [\"false\"] }}\n", bench.url("freebox", ""));
+    let run = bench.run_where("VPNCTL_BACKEND_FREEBOX_URL", "ftp://127.0.0.1", "doctor -o json").ends(13);
+    assert!(run.items()[0]["remedy"].as_str().is_some_and(|remedy| remedy.contains("https://HOST")), "{run}");
+    let config = format!("{home}url = \"{}\"\napp_token = {{ command = [\"false\"] }}\n", bench.url("freebox", "api"));
     let run = bench.run_by(&config, "doctor -o json").ends(13);
     assert!(failing(&run, "home")[0]["remedy"].as_str().unwrap().contains("run the command by itself"), "{run}");
 }
@@ -134,4 +136,33 @@ fn of_the_state_folder_only_what_is_vpnctls_own_is_to_be_changed() {
     std::fs::create_dir(folder.join("home.json")).unwrap();
     let told = look(&folder);
     assert!(told["ok"] == false && told["finding"].as_str().unwrap().contains("home.json is no file"), "{told}");
+}
+
+#[test]
+fn an_answer_that_nobody_knows_has_a_remedy() {
+    use std::io::{Read as _, Write as _};
+
+    let bench = Bench::new();
+    let answers = [
+        ("ixon", "404 Not Found", "{}", "the IXON VPN Client, which listens at"),
+        ("freebox", "200 OK", "{\"success\":false,\"error_code\":\"never_heard\",\"msg\":\"\"}", "Freebox OS"),
+    ];
+    for (vendor, status, body, words) in answers {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut stream, mut asked) = (stream.unwrap(), [0; 4096]);
+                let length = stream.read(&mut asked).unwrap_or(0);
+                let known = String::from_utf8_lossy(&asked[..length]).contains("api_version");
+                let body = if known { "{\"api_version\":\"4.0\",\"api_base_url\":\"/api/\"}" } else { body };
+                let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}", body.len());
+                let _ = write!(stream, "{head}\r\n\r\n{body}");
+            }
+        });
+        let variable = format!("VPNCTL_BACKEND_{}_URL", vendor.to_uppercase());
+        let run = bench.run_where(&variable, &url, &format!("doctor {vendor} -o json"));
+        let failed = failing(&run, vendor).remove(0);
+        assert!(failed["remedy"].as_str().is_some_and(|remedy| remedy.contains(words)), "{run}");
+    }
 }
