@@ -2,11 +2,10 @@
 
 use super::{Asked, Teller};
 use crate::backend::Finding;
-use crate::config::Origin;
+use crate::config::{Origin, quoted};
 use crate::error::Error;
 use crate::http::proxy::VARIABLES;
 use crate::model::document::DoctorLayer;
-use crate::secrets::quoted;
 use crate::state::Look;
 
 /// Looks at this computer; sends no request.

@@ -14,11 +14,11 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::{Emit, Setup, emit, emit_failed, emit_no};
 use crate::backend::Finding;
+use crate::config::quoted;
 use crate::error::Error;
 use crate::model::document::{DoctorItem, DoctorLayer};
 use crate::model::item;
 use crate::render::Item;
-use crate::secrets::quoted;
 
 /// How many backends are looked at at once.
 const LOOKS: usize = 8;
