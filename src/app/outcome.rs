@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::error::{Code, Error, Exit, Layer};
 
 /// How many failures are told in full.
@@ -15,6 +17,8 @@ pub struct Outcome {
     by_exit: BTreeMap<Exit, usize>,
     failures: Vec<Error>,
     failed: usize,
+    /// Those that are a no and have no error of their own.
+    noes: usize,
     total: usize,
 }
 
@@ -43,6 +47,18 @@ impl Outcome {
         }
     }
 
+    /// Counts an item without an error; where one failure is the outcome, one that says no, or that nobody can tell, is
+    /// none that went well.
+    pub fn count_answer(&mut self, ok: Option<&Value>) {
+        match ok {
+            Some(Value::Null | Value::Bool(false)) if self.any => {
+                self.total += 1;
+                self.noes += usize::from(ok != Some(&Value::Null));
+            }
+            _ => self.count(None),
+        }
+    }
+
     /// Tells how many there were.
     #[must_use]
     pub fn total(&self) -> usize {
@@ -66,18 +82,15 @@ impl Outcome {
         if self.total == 1 {
             return Some(first.clone());
         }
+        let failed = self.failed + self.noes;
         let shared = self.by_exit.keys().filter(|exit| !(self.any && **exit == Exit::Ok)).count() == 1;
         if shared {
-            return Some(first.clone().context(&format!("{} of {} failed, the first with", self.failed, self.total)));
+            return Some(first.clone().context(&format!("{failed} of {} failed, the first with", self.total)));
         }
         let counts: Vec<String> = self.by_exit.iter().map(|(exit, count)| format!("{count} {}", exit.name())).collect();
         Some(
-            Error::new(
-                Code::Partial,
-                Layer::Api,
-                format!("{} of {} failed ({})", self.failed, self.total, counts.join(", ")),
-            )
-            .hint("each item tells its own error; with -o json it is in the item"),
+            Error::new(Code::Partial, Layer::Api, format!("{failed} of {} failed ({})", self.total, counts.join(", ")))
+                .hint("each item tells its own error; with -o json it is in the item"),
         )
     }
 }

@@ -117,6 +117,7 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
         backend: config.name.clone(),
         peer: place.peer.to_owned(),
         url,
+        url_key: "url",
         connect_address: connect_address.map(str::to_owned),
         tls: Trust {
             ca_file: config.path("tls.ca_file"),

@@ -84,7 +84,10 @@ impl<'a> Writing<'a> {
             self.empty = error;
             return Ok(());
         }
-        self.outcome.count(error.as_ref());
+        match &row {
+            Some(Row::Item(item)) if error.is_none() => self.outcome.count_answer(item.get("ok")),
+            _ => self.outcome.count(error.as_ref()),
+        }
         if let Some(record) = &mut self.record {
             record.note(row.as_ref(), error.as_ref(), scope);
         }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::schema::nearest;
-use super::{Backend, COMMON, Config, Origin, Setting, Vendor};
+use super::schema::{URL_HINT, nearest};
+use super::{Backend, COMMON, Config, Kind, Origin, Setting, Vendor};
 use crate::error::{Error, Result};
 
 /// How the variables of backends begin.
@@ -65,7 +65,8 @@ pub(super) fn apply(config: &mut Config, environment: &BTreeMap<String, String>,
             let Some(text) = environment.get(&name) else { continue };
             let value = key.kind.read(text).map_err(|why| {
                 // The text of a secret's variable is the secret, but reading one as a secret never fails.
-                Error::config(format!("${name}: {why}")).backend(&backend.name)
+                let error = Error::config(format!("${name}: {why}")).backend(&backend.name);
+                if matches!(key.kind, Kind::Url) { error.hint(URL_HINT) } else { error }
             })?;
             backend.settings.insert(key.name, Setting { value, origin: Origin::Environment(name) });
         }

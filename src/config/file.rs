@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use toml_edit::{Document, Item, Table, TableLike};
 
 use super::environment::find_vendor;
-use super::schema::nearest;
+use super::schema::{URL_HINT, nearest};
 use super::{Backend, COMMON, Config, Key, Kind, Origin, Setting, Value, Vendor, paths};
 use crate::error::{Code, Error, Layer, Result};
 use crate::secrets::{SecretRef, check_private};
@@ -19,6 +19,7 @@ pub(super) fn parse(path: &Path, text: &str, vendors: &[Vendor]) -> Result<Confi
     let document: Document<&str> = Document::parse(text).map_err(|error| {
         let place = reader.place(error.span());
         Error::config(format!("{place}: this is no TOML: {}", error.message().lines().collect::<Vec<_>>().join(", ")))
+            .hint("correct that line; texts stand in quotes; compare with: vpnctl config init --stdout")
     })?;
     let mut config = Config {
         file: Some(path.to_owned()),
@@ -41,7 +42,12 @@ pub(super) fn parse(path: &Path, text: &str, vendors: &[Vendor]) -> Result<Confi
     if let Some((name, origin)) = &config.default_backend
         && !config.backends.contains_key(name)
     {
-        return Err(Error::config(format!("{origin}: `default_backend` names `{name}`, but no backend has that name")));
+        let error = Error::config(format!("{origin}: `default_backend` names `{name}`, but no backend has that name"));
+        let names: Vec<&str> = config.backends.keys().map(String::as_str).collect();
+        return Err(match names.is_empty() {
+            true => error.hint("define it in the file as [backend.NAME], or leave the key out"),
+            false => error.hint(format!("name one that the file has: {}", names.join(", "))),
+        });
     }
     Ok(config)
 }
@@ -143,7 +149,7 @@ impl Reader<'_> {
             Kind::Text => item.as_str().map(|text| Value::Text(text.to_owned())).ok_or_else(|| wrong("is no text")),
             Kind::Url => {
                 let text = item.as_str().ok_or_else(|| wrong("is no text"))?;
-                key.kind.read(text).map_err(|why| wrong(&why))
+                key.kind.read(text).map_err(|why| wrong(&why).hint(URL_HINT))
             }
             Kind::Path => item
                 .as_str()

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 pub use schema::{COMMON, Key, Kind, Vendor};
 
-pub use crate::secrets::check_private;
+pub use crate::secrets::{check_private, quoted};
 
 use crate::error::{Error, Result};
 use crate::secrets::SecretRef;

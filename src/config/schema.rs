@@ -152,6 +152,9 @@ pub fn read_duration(text: &str) -> Result<Duration, String> {
     if trimmed.is_empty() { Err(wrong()) } else { Ok(total) }
 }
 
+/// What to do about a URL that is none.
+pub(super) const URL_HINT: &str = "write it as https://HOST or https://HOST:PORT/PATH";
+
 /// Reads the URL of an API.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use rustls::pki_types::InvalidDnsNameError;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::tls::PinChanged;
-use super::{Call, Reply, Settings, retry_after};
+use super::{Call, Reply, Settings, proxy, retry_after};
 use crate::error::{Code, Error, Layer, Result};
 
 /// Resolves names by the system, and sends `tls.server_name` and `connect_address` to where they belong.
@@ -117,6 +117,8 @@ pub(super) fn network(settings: &Settings, call: &Call, error: &reqwest::Error) 
             .hint(
                 "check that `url` has the scheme and the port of the vendor's API, and that nothing else answers there",
             )
+    } else if let Some(told) = of_proxy(settings, error) {
+        told
     } else if let Some(told) = known(settings, error) {
         told
     } else if error.is_timeout() {
@@ -126,6 +128,23 @@ pub(super) fn network(settings: &Settings, call: &Call, error: &reqwest::Error) 
     };
     tracing::trace!(operation = call.operation, "{error:?}");
     told.backend(&settings.backend)
+}
+
+/// Says what the proxy did wrong, where no connection came about and it is not the server's certificate.
+fn of_proxy(settings: &Settings, error: &reqwest::Error) -> Option<Error> {
+    if !error.is_connect() || find::<rustls::Error>(error).is_some() {
+        return None;
+    }
+    let (proxy, variable) = proxy::settings(settings)?;
+    let root = root(error);
+    if root.contains("proxy authorization required") {
+        return Some(proxy::locked(&proxy.peer));
+    }
+    let told = known(&proxy, error).unwrap_or_else(|| {
+        let what = format!("{} at {} lets nothing through: {root}", proxy.peer, place(&proxy));
+        Error::new(Code::NetReset, Layer::Tcp, what).temporary()
+    });
+    Some(proxy::blamed(told, &variable))
 }
 
 /// Says that no connection came about in time.
@@ -237,6 +256,9 @@ fn certificate_remedy(settings: &Settings, reason: &rustls::CertificateError) ->
     }
 }
 
+/// How many of a certificate's names are told.
+const NAMES: usize = 8;
+
 fn certificate_fault(reason: &rustls::CertificateError) -> String {
     use rustls::CertificateError as Fault;
     match reason {
@@ -244,6 +266,15 @@ fn certificate_fault(reason: &rustls::CertificateError) -> String {
         Fault::Expired | Fault::ExpiredContext { .. } => "it has expired".to_owned(),
         Fault::NotValidYet | Fault::NotValidYetContext { .. } => {
             "it is not valid yet (is this clock right?)".to_owned()
+        }
+        Fault::NotValidForNameContext { expected, presented } if !presented.is_empty() => {
+            let bare = |name: &String| match name.split_once('(') {
+                Some((_, inner)) => inner.trim_matches([')', '"']).to_owned(),
+                None => name.clone(),
+            };
+            let names: Vec<String> = presented.iter().take(NAMES).map(bare).collect();
+            let more = if presented.len() > NAMES { ", …" } else { "" };
+            format!("it is for another name ({}{more}) than {}", names.join(", "), expected.to_str())
         }
         Fault::NotValidForName | Fault::NotValidForNameContext { .. } => "it is for another name".to_owned(),
         Fault::BadEncoding => "it can't be read".to_owned(),
@@ -291,6 +322,7 @@ pub(super) fn timed_out(settings: &Settings, call: &Call, limit: Duration) -> Er
 pub fn server_failure(peer: &str, reply: &Reply) -> Option<Error> {
     let status = reply.status.as_u16();
     let error = match status {
+        407 => proxy::locked(&format!("a proxy before {peer}")),
         429 => Error::new(Code::HttpRateLimited, Layer::Http, format!("{peer} asks for fewer requests (429)"))
             .temporary()
             .retry_after(retry_after(reply))

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::certificate::Certificate;
 use super::client::CONNECT_TIMEOUT;
-use super::{Call, Transport, dial, failure, proxy, tls};
+use super::{Call, Settings, Transport, dial, failure, proxy, tls};
 use crate::error::{Code, Error, Layer, Result};
 
 /// A handshake that went well.
@@ -61,7 +61,7 @@ impl Transport {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
         let found = self.bounded(failure::look_up(&host, port)).await?;
-        found.map_err(|error| self.told(dial::broken(&self.settings, &error)))
+        found.map_err(|error| self.told(self.on_the_way(|settings| dial::broken(settings, &error))))
     }
 
     /// Connects to the first address that takes it, and closes the connection.
@@ -74,15 +74,23 @@ impl Transport {
 
     async fn connected(&self, addresses: &[SocketAddr]) -> Result<(SocketAddr, TcpStream)> {
         let share = CONNECT_TIMEOUT / u32::try_from(addresses.len()).unwrap_or(1).max(1);
-        let mut last = failure::slow(&self.settings);
+        let mut last = self.on_the_way(failure::slow);
         for address in addresses {
             match self.bounded(timeout(share, TcpStream::connect(address))).await? {
                 Ok(Ok(stream)) => return Ok((*address, stream)),
-                Ok(Err(error)) => last = dial::broken(&self.settings, &error),
-                Err(_) => last = failure::slow(&self.settings),
+                Ok(Err(error)) => last = self.on_the_way(|settings| dial::broken(settings, &error)),
+                Err(_) => last = self.on_the_way(failure::slow),
             }
         }
         Err(self.told(last))
+    }
+
+    /// Says what went wrong on the way to the server: it is the proxy's, where there is one.
+    fn on_the_way(&self, say: impl FnOnce(&Settings) -> Error) -> Error {
+        match proxy::settings(&self.settings) {
+            Some((settings, variable)) => proxy::blamed(say(&settings), &variable),
+            None => say(&self.settings),
+        }
     }
 
     /// Makes the handshake that requests are made with, and ends it.
@@ -123,7 +131,7 @@ impl Transport {
         match timeout(limit, work).await {
             Ok(done) => Ok(done),
             Err(_) if deadline.has_passed() => Err(self.deadline_passed(&call)),
-            Err(_) => Err(self.told(failure::slow(&self.settings))),
+            Err(_) => Err(self.told(self.on_the_way(failure::slow))),
         }
     }
 }

@@ -64,6 +64,8 @@ pub struct Settings {
     pub peer: String,
     /// Where it is.
     pub url: Url,
+    /// The key of the configuration that says so.
+    pub url_key: &'static str,
     /// The address to connect to instead of what the host name resolves to.
     pub connect_address: Option<String>,
     /// How its certificate is verified.
@@ -80,6 +82,22 @@ pub struct Settings {
     pub untrusted_hint: Option<String>,
     /// Who is told of every attempt.
     pub observer: Option<Arc<dyn Observer>>,
+}
+
+impl Settings {
+    /// Makes an error one of this backend, whose hint names the key that is meant.
+    #[must_use]
+    pub fn own(&self, error: Error) -> Error {
+        let hint = error
+            .hint_text()
+            .filter(|_| self.url_key != "url")
+            .map(|hint| hint.replace("`url`", &format!("`{}`", self.url_key)));
+        let error = error.backend(&self.backend);
+        match hint {
+            Some(hint) => error.instead(hint),
+            None => error,
+        }
+    }
 }
 
 /// Knows a vendor's credentials and what its answers mean.
@@ -226,7 +244,7 @@ impl Transport {
 
     /// Adds what only the transport knows: the backend.
     fn told(&self, error: Error) -> Error {
-        error.backend(&self.settings.backend)
+        self.settings.own(error)
     }
 
     async fn attempt(&self, protocol: &dyn Protocol, call: &Call, first: bool) -> Result<Answer> {

@@ -3,7 +3,8 @@
 use hyper_util::client::proxy::matcher::Matcher;
 use url::Url;
 
-use super::tls;
+use super::{Settings, tls};
+use crate::error::{Code, Error, Layer};
 
 /// The variables that name a proxy, or what goes past it; each also in lower case.
 pub const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"];
@@ -17,4 +18,35 @@ pub(super) fn of(url: &Url) -> Option<String> {
     let place = proxy.uri().authority()?;
     let port = place.port_u16().unwrap_or(if proxy.uri().scheme_str() == Some("https") { 443 } else { 80 });
     Some(format!("{}:{port}", place.host()))
+}
+
+/// Gives the settings of the proxy that requests go through, so that what it does wrong is not told of the server; with
+/// the variable that names it.
+pub(super) fn settings(settings: &Settings) -> Option<(Settings, String)> {
+    let place = of(&settings.url)?;
+    let own = if settings.url.scheme() == "https" { VARIABLES[0] } else { VARIABLES[1] };
+    let both = [own, VARIABLES[2]].into_iter().flat_map(|name| [name.to_owned(), name.to_lowercase()]);
+    let variable = both
+        .into_iter()
+        .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+        .unwrap_or_else(|| own.to_owned());
+    let proxy = Settings {
+        peer: format!("the proxy that {variable} names"),
+        url: Url::parse(&format!("http://{place}")).ok()?,
+        connect_address: None,
+        tls: tls::Trust::default(),
+        ..settings.clone()
+    };
+    Some((proxy, variable))
+}
+
+/// Says what to do about an error of the proxy.
+pub(super) fn blamed(error: Error, variable: &str) -> Error {
+    error.instead(format!("correct {variable}, unset it, or name what needs no proxy in NO_PROXY"))
+}
+
+/// Says that a proxy wants a login that it was not given.
+pub(super) fn locked(peer: &str) -> Error {
+    Error::new(Code::NetReset, Layer::Http, format!("{peer} wants another login than it was given (407)"))
+        .hint("write its user and password into the variable that names it: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT")
 }

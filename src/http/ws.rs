@@ -269,6 +269,7 @@ mod tests {
             deadline: Deadline::none(),
             refused_hint: Some("start it".to_owned()),
             untrusted_hint: None,
+            url_key: "url",
             observer: None,
         })
     }

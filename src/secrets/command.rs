@@ -33,6 +33,12 @@ impl Drop for Running {
 
 /// Runs a command and gives the first line that it prints; `key` names the secret in messages.
 pub(super) async fn run(key: &str, words: &[String], until: Option<Instant>) -> Result<SecretString> {
+    run_once(key, words, until).await.map_err(|error| {
+        error.hint("run the command by itself: it has to print the secret as its first line and end with 0")
+    })
+}
+
+async fn run_once(key: &str, words: &[String], until: Option<Instant>) -> Result<SecretString> {
     let Some((program, arguments)) = words.split_first() else {
         return Err(Error::config(format!("`{key}`: the command is empty")));
     };

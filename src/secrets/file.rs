@@ -18,8 +18,10 @@ static PIPED: Mutex<BTreeMap<PathBuf, SecretString>> = Mutex::new(BTreeMap::new(
 
 /// Reads a secret's file; `key` names the secret in messages.
 pub(super) fn read(key: &str, path: &Path) -> Result<SecretString> {
-    let broken =
-        |error: std::io::Error| Error::config(format!("`{key}`: the file {} can't be read: {error}", path.display()));
+    let broken = |error: std::io::Error| {
+        Error::config(format!("`{key}`: the file {} can't be read: {error}", path.display()))
+            .hint("write the secret into that file, or name another place for it in the configuration")
+    };
     if !is_regular(path) {
         // Held while it is read, so that nobody else takes a part of it.
         let mut piped = PIPED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +75,8 @@ fn exposed(what: &str, path: &Path, data: &Metadata) -> Error {
 }
 
 /// Writes a path as a shell takes it.
-fn quoted(path: &Path) -> String {
+#[must_use]
+pub fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
     if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-pub use file::{check_private, is_exposed};
+pub use file::{check_private, is_exposed, quoted};
 
 use crate::error::{Error, Result};
 

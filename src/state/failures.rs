@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 use super::{Folder, is_nowhere, make_folder, temporary};
 
 /// The folder in the state folder.
-const PLACE: &str = "failed";
+pub(super) const PLACE: &str = "failed";
 
 /// One that failed: a target, a name that means none, or all that a backend has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

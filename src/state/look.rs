@@ -3,7 +3,10 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use super::Folder;
+use super::{Folder, failures};
+
+/// How the names of vpnctl's files go on behind that of the backend.
+pub const ENDINGS: [&str; 6] = ["json", "lock", "pin.json", "pin.lock", "json.corrupt", "pin.json.corrupt"];
 
 /// What is in the state folder.
 #[derive(Debug, Clone, Default)]
@@ -16,12 +19,16 @@ pub struct Look {
     pub unwritable: Option<String>,
     /// Whether others than its owner may enter it.
     pub is_open: bool,
+    /// Whether it is vpnctl's alone, so that its rights may be changed: no link, nobody else's, and nothing else in it.
+    pub is_own: bool,
     /// Names and sizes in bytes of what is in it.
     pub files: Vec<(String, u64)>,
     /// Files that others than their owner can read.
     pub readable: Vec<String>,
     /// Files that are not what they should be, or were set aside for that.
     pub corrupt: Vec<String>,
+    /// What stands where a file should, and is none.
+    pub misplaced: Vec<String>,
     /// Locks that another process holds.
     pub held: Vec<String>,
 }
@@ -41,11 +48,13 @@ impl Folder {
             return look;
         }
         look.is_open = is_wide(path);
+        look.is_own = is_own(path);
         let Ok(entries) = std::fs::read_dir(path) else { return look };
         for entry in entries.flatten() {
             look.file(&entry.path());
         }
         look.files.sort();
+        look.readable.sort();
         look
     }
 }
@@ -54,7 +63,11 @@ impl Look {
     fn file(&mut self, path: &Path) {
         let Ok(data) = std::fs::metadata(path) else { return };
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if data.is_file() {
+        if !is_ours(&name) {
+            self.is_own = false;
+        } else if data.is_dir() != (name == failures::PLACE) {
+            self.misplaced.push(name.clone());
+        } else if data.is_file() {
             if is_wide(path) {
                 self.readable.push(name.clone());
             }
@@ -68,6 +81,25 @@ impl Look {
         }
         self.files.push((name, data.len()));
     }
+}
+
+fn is_ours(name: &str) -> bool {
+    let of_backend = |(_, ending): (&str, &str)| ENDINGS.contains(&ending);
+    name == failures::PLACE
+        || name.starts_with('.') && name.ends_with(".tmp")
+        || name.split_once('.').is_some_and(of_backend)
+}
+
+/// Tells whether a folder is no link, and is not shared with others, as /tmp is.
+fn is_own(path: &Path) -> bool {
+    let Ok(data) = std::fs::symlink_metadata(path) else { return false };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        data.is_dir() && data.mode() & 0o1000 == 0 && data.uid() == rustix::process::geteuid().as_raw()
+    }
+    #[cfg(not(unix))]
+    data.is_dir()
 }
 
 fn is_json(bytes: &[u8]) -> bool {

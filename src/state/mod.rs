@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use look::Look;
+pub use look::{ENDINGS, Look};
 pub use pin::Pin;
 
 use crate::error::{Code, Error, Layer, Result};

@@ -9,7 +9,7 @@ use crate::redact::redacted;
 use crate::run::Run;
 
 /// Where nothing listens.
-const NOWHERE: &str = "https://127.0.0.1:1";
+pub(crate) const NOWHERE: &str = "https://127.0.0.1:1";
 
 /// Gives the layers of a backend with whether each is well, in the order told.
 fn layers(run: &Run, backend: &str) -> Vec<(String, Value)> {
@@ -22,14 +22,14 @@ fn layers(run: &Run, backend: &str) -> Vec<(String, Value)> {
 }
 
 /// Gives the layers of a backend that fail.
-fn failing(run: &Run, backend: &str) -> Vec<Value> {
+pub(crate) fn failing(run: &Run, backend: &str) -> Vec<Value> {
     let own = |item: &Value| item["backend"].as_str().unwrap_or("") == backend;
     run.items().into_iter().filter(|item| own(item) && item["ok"] == false).collect()
 }
 
 /// Holds one layer of one backend to be the only one that fails, and the code to be its own; gives its item.
 #[track_caller]
-fn fails(bench: &Bench, backend: &str, layer: &str, code: &str) -> Value {
+pub(crate) fn fails(bench: &Bench, backend: &str, layer: &str, code: &str) -> Value {
     let run = bench.run(&format!("doctor {backend} -o json --timeout 20s"));
     let failed = failing(&run, backend);
     assert_eq!(failed.len(), 1, "{run}");
@@ -157,6 +157,7 @@ fn each_fault_of_a_certificate_is_told_with_the_certificate() {
         let finding = failed["finding"].as_str().unwrap();
         assert!(finding.contains(words) && finding.contains("signed by itself"), "{finding}");
         assert_eq!(finding.contains("ended 2001-01-01"), words == "expired", "{finding}");
+        assert_eq!(finding.contains("(vpn.example.org) than localhost"), words != "expired", "{finding}");
     }
 }
 

@@ -23,6 +23,7 @@ mod crowds;
 mod demo;
 mod doctor;
 mod doctor_bundle;
+mod doctor_remedies;
 mod documents;
 mod errors;
 mod failing;

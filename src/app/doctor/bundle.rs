@@ -12,6 +12,7 @@ use crate::config::schema::Kind;
 use crate::config::{self, COMMON, Origin, variables};
 use crate::error::{Code, Error, Result};
 use crate::http::Observer;
+use crate::state::ENDINGS;
 
 /// How many requests are told at most, the last ones.
 const REQUESTS: usize = 200;
@@ -192,8 +193,7 @@ fn state(asked: &Asked<'_>, scrub: &mut Scrub) -> Value {
         .iter()
         .map(|(name, size)| {
             let (stem, ending) = name.split_once('.').unwrap_or((name, ""));
-            let known = ["json", "lock", "pin.json", "pin.lock", "json.corrupt", "pin.json.corrupt"];
-            let ending = if known.contains(&ending) { ending } else { "other" };
+            let ending = if ENDINGS.contains(&ending) { ending } else { "other" };
             json!({"name": format!("{}.{ending}", scrub.value("backend", stem)), "bytes": size})
         })
         .collect();

@@ -2,7 +2,7 @@
 
 use super::{Asked, Teller};
 use crate::backend::Finding;
-use crate::config::Origin;
+use crate::config::{Origin, quoted};
 use crate::error::Error;
 use crate::http::proxy::VARIABLES;
 use crate::model::document::DoctorLayer;
@@ -35,12 +35,14 @@ fn configuration(asked: &Asked<'_>) -> Finding {
 
 /// Says how the state folder is; what vpnctl mends by itself is no failure.
 fn state(look: &Look) -> Finding {
-    let Some(path) = &look.path else {
+    let Some(folder) = &look.path else {
         return Finding::unknown("this system has no place for it; logins are not kept")
             .remedy("name a folder with VPNCTL_STATE_DIR");
     };
-    let path = path.display();
+    let path = folder.display();
     let wrong = |what: String, hint: String| Finding::wrong(Error::config(what).hint(hint));
+    let at = |name: &String| quoted(&folder.join(name));
+    let all = |names: &[String]| names.iter().map(at).collect::<Vec<_>>().join(" ");
     if let Some(why) = &look.unwritable {
         return wrong(
             format!("{path} can't be written ({why}); logins are not kept"),
@@ -48,15 +50,26 @@ fn state(look: &Look) -> Finding {
         );
     }
     if look.is_open {
-        return wrong(format!("others can enter {path}, which holds logins"), format!("run: chmod 700 {path}"));
+        return wrong(
+            format!("others can enter {path}, which holds logins"),
+            if look.is_own {
+                format!("run: chmod 700 {}", quoted(folder))
+            } else {
+                "choose a folder that is vpnctl's alone: set VPNCTL_STATE_DIR to one that is not there yet".to_owned()
+            },
+        );
+    }
+    if let Some(first) = look.misplaced.first() {
+        let what = format!("{path}/{first} is no file, so nothing can be kept there");
+        return wrong(what, format!("move it away: {}", at(first)));
     }
     if let Some(first) = look.readable.first() {
         let what = format!("others can read {path}/{first}, which may hold a login");
-        return wrong(what, format!("run: chmod 600 {path}/*"));
+        return wrong(what, format!("run: chmod 600 {}", all(&look.readable)));
     }
     if let Some(first) = look.corrupt.first() {
         return Finding::unknown(format!("{path}/{first} is corrupt, or was; it is set aside and built anew"))
-            .remedy(format!("where a login was lost with it, log in again; then remove {path}/*.corrupt"));
+            .remedy(format!("where a login was lost with it, log in again; then remove {}", all(&look.corrupt)));
     }
     if let Some(first) = look.held.first() {
         return Finding::unknown(format!("another vpnctl holds {path}/{first} now"))

@@ -7,12 +7,14 @@ mod here;
 mod layers;
 mod scrub;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::stream::{self, StreamExt as _};
 
 use super::{Emit, Setup, emit, emit_failed, emit_no};
 use crate::backend::Finding;
+use crate::config::quoted;
 use crate::error::Error;
 use crate::model::document::{DoctorItem, DoctorLayer};
 use crate::model::item;
@@ -21,6 +23,9 @@ use crate::render::Item;
 /// How many backends are looked at at once.
 const LOOKS: usize = 8;
 
+/// The verbs that remedies name.
+const VERBS: [&str; 8] = ["auth ", "trust ", "config ", "tunnel ", "list", "status", "backends", "show "];
+
 /// What is looked at.
 #[derive(Debug)]
 pub struct Asked<'a> {
@@ -28,6 +33,8 @@ pub struct Asked<'a> {
     pub setup: &'a Setup,
     /// Why the configuration can't be read.
     pub broken: Option<Error>,
+    /// The configuration file that the command line names; what is to be typed next has to name it too.
+    pub file: Option<PathBuf>,
     /// The backends.
     pub names: Vec<String>,
     /// Whether somebody named them; a built-in one that nobody named need not be set up.
@@ -46,12 +53,12 @@ pub type Notes = Arc<Mutex<Vec<Noted>>>;
 
 /// Looks at everything, and emits what it finds: of one backend as it comes, of several each when it is done.
 pub async fn run(asked: &Asked<'_>, notes: &Notes, out: &Emit) {
-    let mut here = Teller::new(None, false, notes, out);
+    let mut here = Teller::new(asked, None, false, notes, out);
     here::look(asked, &mut here);
     let together = asked.names.len() > 1;
     stream::iter(&asked.names)
         .for_each_concurrent(LOOKS, |name| async move {
-            let mut teller = Teller::new(Some(name), together, notes, out);
+            let mut teller = Teller::new(asked, Some(name), together, notes, out);
             layers::look(asked, name, &mut teller).await;
             teller.end();
         })
@@ -60,6 +67,8 @@ pub async fn run(asked: &Asked<'_>, notes: &Notes, out: &Emit) {
 
 /// Tells the layers of one backend, or of this computer.
 struct Teller<'a> {
+    /// How commands in remedies begin, where that is not as they are written.
+    begin: Option<String>,
     backend: Option<&'a str>,
     /// What is kept until all of it is known.
     held: Option<Vec<(Item, Option<Error>)>>,
@@ -70,8 +79,17 @@ struct Teller<'a> {
 }
 
 impl<'a> Teller<'a> {
-    fn new(backend: Option<&'a str>, holds: bool, notes: &'a Notes, out: &'a Emit) -> Self {
-        Self { backend, held: holds.then(Vec::new), failed: false, notes, out }
+    fn new(asked: &Asked<'_>, backend: Option<&'a str>, holds: bool, notes: &'a Notes, out: &'a Emit) -> Self {
+        let begin = asked.file.as_ref().map(|file| format!("vpnctl --config {} ", quoted(file)));
+        Self { begin, backend, held: holds.then(Vec::new), failed: false, notes, out }
+    }
+
+    /// Gives a remedy whose commands read the same configuration.
+    fn whole(&self, text: &str) -> String {
+        let Some(begin) = &self.begin else { return text.to_owned() };
+        VERBS
+            .iter()
+            .fold(text.to_owned(), |text, verb| text.replace(&format!("vpnctl {verb}"), &format!("{begin}{verb}")))
     }
 
     /// Tells a layer.
@@ -79,6 +97,11 @@ impl<'a> Teller<'a> {
         let Finding { ok, text, remedy, error, names, .. } = finding;
         let error = error.map(|error| match self.backend {
             Some(backend) => error.backend(backend),
+            None => error,
+        });
+        let remedy = remedy.map(|text| self.whole(&text));
+        let error = error.map(|error| match error.hint_text().map(|text| self.whole(text)) {
+            Some(hint) => error.instead(hint),
             None => error,
         });
         let item = item::of(&DoctorItem {

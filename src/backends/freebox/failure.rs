@@ -128,6 +128,7 @@ fn domain(code: &str, answer: &Envelope) -> Error {
         "notsupp" => api(Code::Unsupported, "does not support this"),
         "invalid_request" => api(Code::Unsupported, "does not know this call: not on this model or firmware")
             .hint("the VPN client needs API version 2 or later; see `vpnctl backends`"),
-        _ => api(Code::VendorError, &format!("failed with `{code}`")),
+        _ => api(Code::VendorError, &format!("failed with `{code}`"))
+            .hint("try again later; where it stays, look at the box in Freebox OS, and restart it"),
     }
 }

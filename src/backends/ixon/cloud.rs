@@ -176,7 +176,7 @@ impl Cloud {
     /// Sends a call and decodes its values and the cursor of the next page.
     pub(super) async fn list<T: DeserializeOwned>(&self, call: &Call) -> Result<(Vec<T>, Option<String>)> {
         let reply = self.transport.call(self, call).await?;
-        let own = |error: Error| error.backend(self.backend());
+        let own = |error: Error| self.transport.settings().own(error);
         // What is no such document is quoted without secrets, a token that was just made included.
         let quotable = || self.memory.secrets.quotable(&reply);
         let envelope: wire::Envelope = self.memory.secrets.decoded(&reply, CLOUD, call.operation).map_err(own)?;
@@ -236,6 +236,7 @@ fn settings(opening: &Opening, config: &Config) -> Result<Settings> {
         backend: opening.config.name.clone(),
         peer: CLOUD.to_owned(),
         url,
+        url_key: "cloud_url",
         connect_address: None,
         tls: trust,
         request_timeout: opening

@@ -38,7 +38,8 @@ pub(super) fn of_client(call: &Call, reply: &Reply) -> Error {
             format!("{PEER} refused to {operation} ({}){said}", reply.status),
         )
         .hint("newer versions may guard their settings; use the settings page of the client itself"),
-        404 => Error::new(Code::ApiNotFound, Layer::Api, format!("{PEER} knows nothing at {}{said}", call.path)),
+        404 => Error::new(Code::ApiNotFound, Layer::Api, format!("{PEER} knows nothing at {}{said}", call.path))
+            .hint("check that `url` is the IXON VPN Client, which listens at https://localhost:9250"),
         // Only connecting carries a token; what else is refused is not for want of a better one.
         401 | 403 if !matches!(call.operation, "connect" | "api") => Error::new(
             Code::AuthForbidden,

@@ -42,7 +42,7 @@ impl Command<'_> {
         let requests = Arc::new(Requests::default());
         settings.setup.observer = Some(requests.clone());
         let notes = Notes::default();
-        let asked = Asked { setup: &settings.setup, broken, names, named };
+        let asked = Asked { setup: &settings.setup, broken, file: self.global.config.clone(), names, named };
         let job = async |out: Emit| doctor::run(&asked, &notes, &out).await;
         // What is well beside what is not well is no outcome of its own.
         let (exit, _) = self.report_as(Outcome::default().of_any(), Schema::Doctor, false, job).await?;

@@ -53,6 +53,7 @@ fn settings() -> Settings {
         deadline: Deadline::none(),
         refused_hint: None,
         untrusted_hint: None,
+        url_key: "url",
         observer: None,
     }
 }
