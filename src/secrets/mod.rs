@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-pub use file::{check_private, is_exposed};
+pub use file::{check_private, is_exposed, read};
 
 use crate::error::{Error, Result};
 
@@ -21,8 +21,8 @@ pub enum SecretRef {
     Plain(SecretString),
     /// It is the value of an environment variable.
     Env(String),
-    /// It is the content of a file, without the line end.
-    File(PathBuf),
+    /// It is the content of a file, without the line end; a pipe has to be done by then.
+    File(PathBuf, Option<Instant>),
     /// It is the first line that a command prints.
     Command {
         /// The program and its arguments.
@@ -88,7 +88,7 @@ impl SecretRef {
         match self {
             Self::Plain(_) => "***".to_owned(),
             Self::Env(name) => format!("{{ env = \"{name}\" }}"),
-            Self::File(path) => format!("{{ file = \"{}\" }}", path.display()),
+            Self::File(path, _) => format!("{{ file = \"{}\" }}", path.display()),
             Self::Command { words, .. } => format!("{{ command = {words:?} }}"),
             #[cfg(feature = "keyring")]
             Self::Keyring(_) => "{ keyring = true }".to_owned(),
@@ -105,7 +105,7 @@ impl SecretRef {
             Self::Command { words, .. } => return digest(&[&words.join("\0")]),
             #[cfg(feature = "keyring")]
             Self::Keyring(user) => return digest(&[&format!("keyring\0{user}")]),
-            Self::File(path) if !file::is_regular(path) => return digest(&["file", &path.to_string_lossy()]),
+            Self::File(path, _) if !file::is_regular(path) => return digest(&["file", &path.to_string_lossy()]),
             _ => self.at_hand(),
         };
         digest(&[secret.as_ref().map_or("", |secret| secret.expose_secret())])
@@ -119,7 +119,7 @@ impl SecretRef {
             Self::Env(name) => {
                 std::env::var(name).ok().map(|text| SecretString::from(text.trim_end_matches(['\r', '\n'])))
             }
-            Self::File(path) => file::at_hand(path),
+            Self::File(path, _) => file::at_hand(path),
             _ => None,
         }
     }
@@ -129,7 +129,7 @@ impl SecretRef {
     /// # Errors
     /// Fails with `config.invalid` where there is nothing, the file, the command or the keyring can't be read, or others
     /// can read the file; with `auth.required` where the keyring holds nothing yet; with `timeout.deadline` where the
-    /// command does not end.
+    /// command or what a pipe gives does not end.
     pub async fn fetch(&self, key: &str) -> Result<SecretString> {
         let secret = match self {
             Self::Plain(secret) => return Ok(secret.clone()),
@@ -137,7 +137,7 @@ impl SecretRef {
                 Error::config(format!("`{key}`: the environment variable {name} is not set"))
                     .hint(format!("set {name}, or name another place for the secret in the configuration"))
             })?,
-            Self::File(path) => file::read(key, path)?,
+            Self::File(path, until) => Box::pin(file::read(key, path, *until)).await?,
             Self::Command { words, until } => Box::pin(command::run(key, words, *until)).await?,
             #[cfg(feature = "keyring")]
             Self::Keyring(user) => keyring::fetch(key, user).map(SecretString::from)?,
@@ -190,7 +190,7 @@ mod tests {
     async fn a_file_gives_its_content_without_the_line_end() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), "s3cret\r\n").expect("written");
-        let reference = SecretRef::File(file.path().to_owned());
+        let reference = SecretRef::File(file.path().to_owned(), None);
         assert_eq!(reference.fetch("token").await.expect("fetched").expose_secret(), "s3cret");
         assert_eq!(reference.at_hand().expect("at hand").expose_secret(), "s3cret");
         assert_eq!(reference.mark(), SecretRef::Plain("s3cret".into()).mark(), "the same secret at another place");
