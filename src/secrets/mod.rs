@@ -1,6 +1,7 @@
 //! Where a secret is, and how it is fetched: from the configuration, the environment, a file, a command or the keyring.
 
 mod command;
+mod echo;
 mod file;
 #[cfg(feature = "keyring")]
 mod keyring;
@@ -10,6 +11,7 @@ use std::time::Instant;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+pub use echo::Spellings;
 pub use file::{check_private, is_exposed, read};
 
 use crate::error::{Error, Result};
@@ -153,7 +155,8 @@ impl SecretRef {
 /// The shortest text, in bytes, that is taken for a secret where one is looked for: shorter ones stand in words by accident.
 const SHORTEST: usize = 4;
 
-/// Masks secrets in what somebody else wrote, who may repeat what he was sent: as they are, and as JSON writes them.
+/// Masks secrets in what somebody else wrote, who may repeat what he was sent: as they are, and as JSON writes them;
+/// those of 8 bytes or more also in other spellings.
 #[must_use]
 pub fn hide<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
     let mut secrets: Vec<&str> = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST).collect();
@@ -162,7 +165,8 @@ pub fn hide<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> Strin
     secrets.into_iter().fold(text.to_owned(), |text, secret| {
         let escaped = serde_json::Value::from(secret).to_string();
         let escaped = escaped.trim_matches('"');
-        text.replace(secret, MASK).replace(escaped, MASK).replace(&escaped.replace('/', "\\/"), MASK)
+        let text = text.replace(secret, MASK).replace(escaped, MASK).replace(&escaped.replace('/', "\\/"), MASK);
+        Spellings::of(secret).hide(text)
     })
 }
 
@@ -209,6 +213,12 @@ mod tests {
         let secrets = ["a/secret", "a/secret-longer", "with\"quotes", "x"];
         let text = "a/secret-longer a\\/secret with\"quotes with\\\"quotes x";
         assert_eq!(super::hide(text, secrets), "*** *** *** *** x");
+    }
+
+    #[test]
+    fn what_is_repeated_in_another_spelling_is_masked_from_eight_bytes_on() {
+        let text = "a%2Fsecret eight%2fb a&#x2F;b c&#47;longer";
+        assert_eq!(super::hide(text, ["a/secret", "eight/b", "c/longer", "a/b"]), "*** eight%2fb a&#x2F;b ***");
     }
 
     #[test]
