@@ -38,6 +38,12 @@ impl Spellings {
         Self(vec![secret.to_owned(), STANDARD_NO_PAD.encode(secret), URL_SAFE_NO_PAD.encode(secret), hex, upper])
     }
 
+    /// Tells whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Masks them in a text, however their characters are escaped there.
     #[must_use]
     pub fn hide(&self, text: String) -> String {
@@ -51,7 +57,8 @@ fn hidden(text: &str, spelling: &str) -> String {
     let mut rest = text.as_bytes();
     let mut shown = Vec::with_capacity(rest.len());
     while let Some((byte, after)) = rest.split_first() {
-        if let Some(length) = eaten(rest, spelling.as_bytes()) {
+        let may_begin = spelling.as_bytes().first() == Some(byte) || b"\\%&+".contains(byte);
+        if let Some(length) = may_begin.then(|| eaten(rest, spelling.as_bytes())).flatten() {
             shown.extend_from_slice(MASK.as_bytes());
             rest = &rest[length..];
             // What fills base64 up says how long the secret is.
