@@ -16,7 +16,7 @@ impl Backend {
             let Value::Secret(secret) = &setting.value else { continue };
             match secret {
                 SecretRef::Plain(_) => {}
-                SecretRef::Env(_) | SecretRef::File(_) => drop(secret.fetch(key).await?),
+                SecretRef::Env(_) | SecretRef::File(..) => drop(secret.fetch(key).await?),
                 _ => unasked.push(*key),
             }
         }

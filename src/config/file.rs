@@ -194,7 +194,7 @@ impl Reader<'_> {
         let text = || value.as_str().ok_or_else(|| self.wrong(value.span(), way, "is no text"));
         match way {
             "env" => Ok(SecretRef::Env(text()?.to_owned())),
-            "file" => Ok(SecretRef::File(self.resolve(text()?))),
+            "file" => Ok(SecretRef::File(self.resolve(text()?), None)),
             "command" => {
                 let words = value.as_array().ok_or_else(|| self.wrong(value.span(), way, "is no list of words"))?;
                 let words = words.iter().map(|word| word.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>();

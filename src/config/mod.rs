@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 pub use schema::{COMMON, Key, Kind, Vendor};
 
-pub use crate::secrets::{check_private, quoted};
+pub use crate::secrets::{check_private, quoted, read as read_secret};
 
 use crate::error::{Error, Result};
 use crate::secrets::SecretRef;
@@ -96,11 +96,13 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Bounds the commands that fetch secrets by the end of the command.
+    /// Bounds the commands and pipes that give secrets by the end of the command.
     #[must_use]
     pub fn until(mut self, until: Option<Instant>) -> Self {
         for setting in self.settings.values_mut() {
-            if let Value::Secret(SecretRef::Command { until: bound, .. }) = &mut setting.value {
+            if let Value::Secret(SecretRef::Command { until: bound, .. } | SecretRef::File(_, bound)) =
+                &mut setting.value
+            {
                 *bound = until;
             }
         }

@@ -22,6 +22,8 @@ pub fn is_harmful(c: char) -> bool {
         || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}')
         // Two names that differ by these alone look the same, and tags carry a whole text that nobody sees.
         || matches!(c, '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        // The soft hyphen, the joiner of graphemes, and what fills the place of a letter in Hangul and Khmer.
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}')
         || matches!(c, '\u{e0000}'..='\u{e007f}')
 }
 
@@ -132,7 +134,7 @@ mod tests {
     #[test]
     fn every_kind_of_harm_is_known() {
         let ranges = [0..=0x1f, 0x7f..=0x9f, 0x200e..=0x200f, 0x2028..=0x202e, 0x2060..=0x206f, 0xfff9..=0xfffb];
-        let alone = [0x061c, 0x180e, 0x200b, 0xfeff];
+        let alone = [0x061c, 0x180e, 0x200b, 0xfeff, 0xad, 0x34f, 0x115f, 0x1160, 0x17b4, 0x17b5, 0x3164, 0xffa0];
         let tags = 0xe0000..=0xe007f_u32;
         let all = ranges.into_iter().flatten().chain(alone).chain(tags);
         for c in all.map(|code| char::from_u32(code).expect("a character")) {

@@ -7,11 +7,9 @@ use secrecy::SecretString;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, ChildStdout, Command};
 
-use super::file::MOST;
+use super::file::{MOST, PATIENCE};
 use crate::error::{Code, Error, Layer, Result};
 
-/// How long a command may take where nothing else bounds it: somebody may have to unlock a password manager first.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// How long the rest of a line is waited for once the command has ended; what it left in the background may hold the
 /// pipe open for ever.
 const LATE: Duration = Duration::from_millis(500);

@@ -4,34 +4,70 @@ use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Mutex;
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Layer, Result};
 
 /// The most that a secret can be, in bytes; what gives more is none, and may never end.
 pub(super) const MOST: usize = 64 * 1024;
 
-/// What came by pipes: each gives it once, and more than one request may need it.
-static PIPED: Mutex<BTreeMap<PathBuf, SecretString>> = Mutex::new(BTreeMap::new());
+/// How long a pipe or a command may take where nothing else bounds it: somebody may have to unlock a password manager first.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Reads a secret's file; `key` names the secret in messages.
-pub(super) fn read(key: &str, path: &Path) -> Result<SecretString> {
-    let broken = |error: std::io::Error| {
-        Error::config(format!("`{key}`: the file {} can't be read: {error}", path.display()))
-            .hint("write the secret into that file, or name another place for it in the configuration")
-    };
-    if !is_regular(path) {
-        // Held while it is read, so that nobody else takes a part of it.
-        let mut piped = PIPED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(secret) = piped.get(path) {
-            return Ok(secret.clone());
-        }
-        let secret = SecretString::from(text_of(File::open(path).map_err(broken)?).map_err(broken)?);
-        piped.insert(path.to_owned(), secret.clone());
-        return Ok(secret);
+/// What came by pipes: each gives it once, and more than one request may need it.
+static PIPED: Mutex<BTreeMap<PathBuf, SecretString>> = Mutex::const_new(BTreeMap::new());
+
+/// Reads a secret's file; `key` names the secret in messages. What is no file, such as a pipe, is waited for until then,
+/// and for two minutes at most.
+///
+/// # Errors
+/// Fails with `config.invalid` where it can't be read or others can read it, with `timeout.deadline` where nothing comes.
+pub async fn read(key: &str, path: &Path, until: Option<Instant>) -> Result<SecretString> {
+    if is_regular(path) {
+        return read_regular(key, path);
     }
+    let most = Instant::now() + PATIENCE;
+    let bound = until.map_or(most, |until| until.min(most));
+    match tokio::time::timeout_at(bound.into(), piped(path)).await {
+        Ok(read) => read.map_err(|error| broken(key, path, &error)),
+        Err(_) => {
+            let what = format!("`{key}`: what {} gives did not end in time", path.display());
+            Err(Error::new(Code::TimeoutDeadline, Layer::Config, what)
+                .temporary()
+                .hint("look at what writes into it, or give it more time with --timeout"))
+        }
+    }
+}
+
+/// Reads what is no file, on a thread that nobody waits for: to open a pipe may take as long as to read it.
+async fn piped(path: &Path) -> std::io::Result<SecretString> {
+    // Held while it is read, so that nobody else takes a part of it.
+    let mut piped = PIPED.lock().await;
+    if let Some(secret) = piped.get(path) {
+        return Ok(secret.clone());
+    }
+    let (done, told) = tokio::sync::oneshot::channel();
+    let place = path.to_owned();
+    let run = move || {
+        // Where nobody waits any more, nobody is told.
+        let _ = done.send(File::open(place).and_then(text_of));
+    };
+    std::thread::Builder::new().spawn(run)?;
+    let secret = SecretString::from(told.await.map_err(std::io::Error::other)??);
+    piped.insert(path.to_owned(), secret.clone());
+    Ok(secret)
+}
+
+fn broken(key: &str, path: &Path, error: &std::io::Error) -> Error {
+    Error::config(format!("`{key}`: the file {} can't be read: {error}", path.display()))
+        .hint("write the secret into that file, or name another place for it in the configuration")
+}
+
+fn read_regular(key: &str, path: &Path) -> Result<SecretString> {
+    let broken = |error: std::io::Error| broken(key, path, &error);
     let file = File::open(path).map_err(broken)?;
     // Of what was opened, not of what has the name by now.
     let data = file.metadata().map_err(broken)?;
@@ -118,7 +154,7 @@ fn is_lax(mode: u32, owner: u32) -> bool {
 
 /// Gives the content of a file without its line ends, where that can be had at once: no pipe is emptied.
 pub(super) fn at_hand(path: &Path) -> Option<SecretString> {
-    let secret = is_regular(path).then(|| read("", path))?.ok()?;
+    let secret = is_regular(path).then(|| read_regular("", path))?.ok()?;
     Some(SecretString::from(secret.expose_secret().trim_end_matches(['\r', '\n'])))
 }
 
@@ -126,10 +162,12 @@ pub(super) fn at_hand(path: &Path) -> Option<SecretString> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
+    use std::time::{Duration, Instant};
 
     use secrecy::ExposeSecret as _;
 
     use super::{check_private, is_lax, quoted, read};
+    use crate::error::Code;
 
     const ME: u32 = 1000;
 
@@ -155,8 +193,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_file_that_others_can_read_is_refused_with_what_mends_it() {
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_file_that_others_can_read_is_refused_with_what_mends_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a token");
         std::fs::write(&path, "canary-in-a-file\n").unwrap();
@@ -165,7 +203,7 @@ mod tests {
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         for path in [&path, &link] {
-            let error = read("token", path).unwrap_err();
+            let error = read("token", path, None).await.unwrap_err();
             assert_eq!(error.code(), crate::error::Code::ConfigInvalid);
             assert!(error.message().contains("`token`") && error.message().contains("(mode 0644)"), "{error}");
             let hint = error.hint_text().unwrap();
@@ -174,38 +212,52 @@ mod tests {
             assert!(check_private("it", path).is_err());
         }
         set(0o600);
-        assert_eq!(read("token", &link).unwrap().expose_secret(), "canary-in-a-file\n");
+        assert_eq!(read("token", &link, None).await.unwrap().expose_secret(), "canary-in-a-file\n");
         assert!(check_private("it", &link).is_ok());
     }
 
-    #[test]
-    fn a_pipe_gives_its_secret_to_all_who_ask() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pipe");
+    fn make_pipe(path: &Path) -> rustix::io::Result<()> {
         rustix::fs::mknodat(
             rustix::fs::CWD,
-            &path,
+            path,
             rustix::fs::FileType::Fifo,
             rustix::fs::Mode::from_raw_mode(0o644),
             0,
         )
-        .unwrap();
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_pipe_that_nobody_writes_to_is_waited_for_no_longer_than_the_command_may_take() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        make_pipe(&path).unwrap();
+        let soon = Instant::now() + Duration::from_millis(50);
+        let error = read("token", &path, Some(soon)).await.unwrap_err();
+        assert_eq!(error.code(), Code::TimeoutDeadline, "{error}");
+        assert!(error.message().contains("`token`"), "{error}");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_pipe_gives_its_secret_to_all_who_ask() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        make_pipe(&path).unwrap();
         let writer = std::thread::spawn({
             let path = path.clone();
             move || std::fs::write(path, "by-a-pipe").unwrap()
         });
         for _ in 0..2 {
-            assert_eq!(read("token", &path).unwrap().expose_secret(), "by-a-pipe");
+            assert_eq!(read("token", &path, None).await.unwrap().expose_secret(), "by-a-pipe");
         }
         writer.join().unwrap();
     }
 
-    #[test]
-    fn what_never_ends_or_is_no_text_is_no_secret() {
-        assert!(read("token", Path::new("/dev/zero")).unwrap_err().message().contains("no secret is"));
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_never_ends_or_is_no_text_is_no_secret() {
+        assert!(read("token", Path::new("/dev/zero"), None).await.unwrap_err().message().contains("no secret is"));
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), b"canary\xff").unwrap();
-        let error = read("token", file.path()).unwrap_err();
+        let error = read("token", file.path(), None).await.unwrap_err();
         assert!(!format!("{error:?}").contains("canary"), "{error:?}");
     }
 

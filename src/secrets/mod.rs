@@ -1,6 +1,7 @@
 //! Where a secret is, and how it is fetched: from the configuration, the environment, a file, a command or the keyring.
 
 mod command;
+mod echo;
 mod file;
 #[cfg(feature = "keyring")]
 mod keyring;
@@ -10,7 +11,8 @@ use std::time::Instant;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-pub use file::{check_private, is_exposed, quoted};
+pub use echo::Spellings;
+pub use file::{check_private, is_exposed, quoted, read};
 
 use crate::error::{Error, Result};
 
@@ -21,8 +23,8 @@ pub enum SecretRef {
     Plain(SecretString),
     /// It is the value of an environment variable.
     Env(String),
-    /// It is the content of a file, without the line end.
-    File(PathBuf),
+    /// It is the content of a file, without the line end; a pipe has to be done by then.
+    File(PathBuf, Option<Instant>),
     /// It is the first line that a command prints.
     Command {
         /// The program and its arguments.
@@ -88,7 +90,7 @@ impl SecretRef {
         match self {
             Self::Plain(_) => "***".to_owned(),
             Self::Env(name) => format!("{{ env = \"{name}\" }}"),
-            Self::File(path) => format!("{{ file = \"{}\" }}", path.display()),
+            Self::File(path, _) => format!("{{ file = \"{}\" }}", path.display()),
             Self::Command { words, .. } => format!("{{ command = {words:?} }}"),
             #[cfg(feature = "keyring")]
             Self::Keyring(_) => "{ keyring = true }".to_owned(),
@@ -105,7 +107,7 @@ impl SecretRef {
             Self::Command { words, .. } => return digest(&[&words.join("\0")]),
             #[cfg(feature = "keyring")]
             Self::Keyring(user) => return digest(&[&format!("keyring\0{user}")]),
-            Self::File(path) if !file::is_regular(path) => return digest(&["file", &path.to_string_lossy()]),
+            Self::File(path, _) if !file::is_regular(path) => return digest(&["file", &path.to_string_lossy()]),
             _ => self.at_hand(),
         };
         digest(&[secret.as_ref().map_or("", |secret| secret.expose_secret())])
@@ -119,7 +121,7 @@ impl SecretRef {
             Self::Env(name) => {
                 std::env::var(name).ok().map(|text| SecretString::from(text.trim_end_matches(['\r', '\n'])))
             }
-            Self::File(path) => file::at_hand(path),
+            Self::File(path, _) => file::at_hand(path),
             _ => None,
         }
     }
@@ -129,7 +131,7 @@ impl SecretRef {
     /// # Errors
     /// Fails with `config.invalid` where there is nothing, the file, the command or the keyring can't be read, or others
     /// can read the file; with `auth.required` where the keyring holds nothing yet; with `timeout.deadline` where the
-    /// command does not end.
+    /// command or what a pipe gives does not end.
     pub async fn fetch(&self, key: &str) -> Result<SecretString> {
         let secret = match self {
             Self::Plain(secret) => return Ok(secret.clone()),
@@ -137,7 +139,7 @@ impl SecretRef {
                 Error::config(format!("`{key}`: the environment variable {name} is not set"))
                     .hint(format!("set {name}, or name another place for the secret in the configuration"))
             })?,
-            Self::File(path) => file::read(key, path)?,
+            Self::File(path, until) => Box::pin(file::read(key, path, *until)).await?,
             Self::Command { words, until } => Box::pin(command::run(key, words, *until)).await?,
             #[cfg(feature = "keyring")]
             Self::Keyring(user) => keyring::fetch(key, user).map(SecretString::from)?,
@@ -153,7 +155,8 @@ impl SecretRef {
 /// The shortest text, in bytes, that is taken for a secret where one is looked for: shorter ones stand in words by accident.
 const SHORTEST: usize = 4;
 
-/// Masks secrets in what somebody else wrote, who may repeat what he was sent: as they are, and as JSON writes them.
+/// Masks secrets in what somebody else wrote, who may repeat what he was sent: as they are, and as JSON writes them;
+/// those of 8 bytes or more also in other spellings.
 #[must_use]
 pub fn hide<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
     let mut secrets: Vec<&str> = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST).collect();
@@ -162,7 +165,8 @@ pub fn hide<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> Strin
     secrets.into_iter().fold(text.to_owned(), |text, secret| {
         let escaped = serde_json::Value::from(secret).to_string();
         let escaped = escaped.trim_matches('"');
-        text.replace(secret, MASK).replace(escaped, MASK).replace(&escaped.replace('/', "\\/"), MASK)
+        let text = text.replace(secret, MASK).replace(escaped, MASK).replace(&escaped.replace('/', "\\/"), MASK);
+        Spellings::of(secret).hide(text)
     })
 }
 
@@ -190,7 +194,7 @@ mod tests {
     async fn a_file_gives_its_content_without_the_line_end() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), "s3cret\r\n").expect("written");
-        let reference = SecretRef::File(file.path().to_owned());
+        let reference = SecretRef::File(file.path().to_owned(), None);
         assert_eq!(reference.fetch("token").await.expect("fetched").expose_secret(), "s3cret");
         assert_eq!(reference.at_hand().expect("at hand").expose_secret(), "s3cret");
         assert_eq!(reference.mark(), SecretRef::Plain("s3cret".into()).mark(), "the same secret at another place");
@@ -209,6 +213,12 @@ mod tests {
         let secrets = ["a/secret", "a/secret-longer", "with\"quotes", "x"];
         let text = "a/secret-longer a\\/secret with\"quotes with\\\"quotes x";
         assert_eq!(super::hide(text, secrets), "*** *** *** *** x");
+    }
+
+    #[test]
+    fn what_is_repeated_in_another_spelling_is_masked_from_eight_bytes_on() {
+        let text = "a%2Fsecret eight%2fb a&#x2F;b c&#47;longer";
+        assert_eq!(super::hide(text, ["a/secret", "eight/b", "c/longer", "a/b"]), "*** eight%2fb a&#x2F;b ***");
     }
 
     #[test]

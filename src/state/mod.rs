@@ -282,8 +282,14 @@ fn own_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
         if data.uid() != me && me != 0 && data.uid() != 0 {
             return Err(std::io::Error::other(format!("{} belongs to somebody else", path.display())));
         }
-        if data.mode() & 0o077 != 0 && std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).is_ok() {
-            tracing::warn!("others could read {}, which holds a login; it is private again", path.display());
+        if data.mode() & 0o077 != 0 {
+            // Behind a link is a file of another place, whose rights are not ours to change.
+            let is_ours = std::fs::symlink_metadata(path)?.is_file();
+            if is_ours && std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).is_ok() {
+                tracing::warn!("others could read {}, which holds a login; it is private again", path.display());
+            } else {
+                tracing::warn!("others can read {}, which holds a login", path.display());
+            }
         }
     }
     std::fs::read(path)
@@ -425,6 +431,26 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("set");
         assert_eq!(store.read::<Document>().word, "kept");
         assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_a_link_leads_to_keeps_its_rights() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (folder, elsewhere) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let target = elsewhere.path().join("document");
+        std::fs::write(&target, r#"{"word":"there"}"#).expect("written");
+        std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o644)).expect("set");
+        let path = folder.path().join("home.json");
+        std::os::unix::fs::symlink(&target, &path).expect("linked");
+        let store = Folder::new(Some(folder.path().to_owned())).backend("home");
+        assert_eq!(store.read::<Document>().word, "there");
+        let mode = |path: &std::path::Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode(&target), 0o644, "it is not in the state folder");
+        store.change(|document: &mut Document| document.word = "kept".to_owned()).await.expect("changed");
+        assert!(std::fs::symlink_metadata(&path).expect("there").is_file(), "the link is replaced");
+        assert_eq!((mode(&path), mode(&target)), (0o600, 0o644));
+        assert_eq!(std::fs::read_to_string(&target).expect("there"), r#"{"word":"there"}"#);
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -55,9 +55,11 @@ impl Config {
     }
 }
 
-/// Strips a slash at the end and adds `/v1` where it is missing.
+/// Strips a slash at the end and adds `/v1` where it is missing; writes the host as every URL does, for what is kept of a
+/// login goes by it.
 fn normal(url: &str) -> String {
-    let url = url.trim_end_matches('/');
+    let parsed = url::Url::parse(url);
+    let url = parsed.as_ref().map_or(url, url::Url::as_str).trim_end_matches('/');
     if url.ends_with("/v1") { url.to_owned() } else { format!("{url}/v1") }
 }
 
@@ -67,7 +69,7 @@ mod tests {
 
     #[test]
     fn the_version_is_added_once() {
-        for url in ["https://h", "https://h/", "https://h/v1", "https://h/v1/"] {
+        for url in ["https://h", "https://h/", "https://h/v1", "https://h/v1/", "HTTPS://H", "https://H:443/v1"] {
             assert_eq!(normal(url), "https://h/v1");
         }
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::change::MASK;
 use super::convert::is_secret;
+use crate::secrets::hide;
 
 /// What names a secret in a daemon's log and in the files of VPN software.
 const WORDS: [&str; 9] =
@@ -210,10 +211,7 @@ impl Known {
 
     /// Gives a message of the box without them, and without what looks like one.
     pub(super) fn without(&self, message: &str) -> String {
-        let mut secrets: Vec<&String> = self.0.iter().collect();
-        // The longer first: another may be a part of it.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        let text = secrets.into_iter().fold(message.to_owned(), |text, secret| text.replace(secret.as_str(), MASK));
+        let text = hide(message, self.0.iter().map(String::as_str));
         let mut lines = Lines::default();
         text.lines().map(|line| lines.next(line)).collect::<Vec<_>>().join("\n")
     }

@@ -1,6 +1,6 @@
 //! Keeps secrets out of what is shown of a server's words: an error or a status may echo what it was sent.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use secrecy::ExposeSecret as _;
@@ -11,7 +11,7 @@ use super::document::{self, MASK};
 use crate::error::Result;
 use crate::http::{Reply, unparsable};
 use crate::model::Status;
-use crate::secrets::SecretRef;
+use crate::secrets::{SecretRef, Spellings};
 
 /// The shortest text, in bytes, that is taken for a secret: shorter ones stand in words by accident.
 const SHORTEST: usize = 4;
@@ -23,7 +23,7 @@ const MOST: usize = 1000;
 /// The secrets that this process knows of one backend: the token, the password, what is made of them, and those among
 /// the client's settings.
 #[derive(Default)]
-pub(super) struct Secrets(Mutex<BTreeSet<String>>);
+pub(super) struct Secrets(Mutex<BTreeMap<String, Spellings>>);
 
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -32,14 +32,22 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Takes note of a secret, as it is and as JSON writes it.
+    /// Takes note of a secret of the login, in every spelling.
     pub(super) fn add(&self, secret: &str) {
+        self.note(secret, Spellings::of(secret));
+    }
+
+    /// Takes note of a secret, as it is and as JSON writes it.
+    fn note(&self, secret: &str, spellings: Spellings) {
         let escaped = Value::from(secret).to_string();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for form in [secret, escaped.trim_matches('"')] {
             if form.len() >= SHORTEST && form != MASK {
-                known.insert(form.to_owned());
+                known.entry(form.to_owned()).or_default();
             }
+        }
+        if let Some(known) = known.get_mut(secret).filter(|known| known.is_empty()) {
+            *known = spellings;
         }
     }
 
@@ -51,7 +59,7 @@ impl Secrets {
 
     /// Takes note of the secrets that a document names as such.
     pub(super) fn add_all(&self, document: &Value) {
-        document::secrets(document).iter().for_each(|secret| self.add(secret));
+        document::secrets(document).iter().for_each(|secret| self.note(secret, Spellings::default()));
     }
 
     /// Masks every known secret in a text.
@@ -63,10 +71,14 @@ impl Secrets {
         if known.len() > MOST {
             return MASK.to_owned();
         }
-        let mut found: Vec<&String> = known.iter().filter(|secret| text.contains(secret.as_str())).collect();
+        let is_due = |secret: &str, spellings: &Spellings| !spellings.is_empty() || text.contains(secret);
+        let mut found: Vec<_> = known.iter().filter(|(secret, spellings)| is_due(secret, spellings)).collect();
         // One may be a part of another.
-        found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        found.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MASK))
+        found.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
+        let masked = |text: String, (secret, spellings): (&String, &Spellings)| {
+            spellings.hide(text.replace(secret.as_str(), MASK))
+        };
+        found.into_iter().fold(text.to_owned(), masked)
     }
 
     /// Masks every known secret in the texts of a document, and in its keys: a server may echo it anywhere.
@@ -134,6 +146,7 @@ mod tests {
         }
         assert_eq!(secrets.hide("hunter2-long, hunter2 and x"), "***, *** and x");
         assert_eq!(secrets.hide(r#"{"said":"a\"b\"c"}"#), r#"{"said":"***"}"#);
+        assert_eq!(secrets.hide("aHVudGVyMi1sb25n hunter2%2Dlong"), "*** ***");
         assert_eq!(secrets.hide_in(json!({"a": ["is hunter2", 1]})), json!({"a": ["is ***", 1]}));
         assert_eq!(secrets.hide_in(json!({"no hunter2": {}})), json!({"no ***": {}}));
         assert!(!format!("{secrets:?}").contains("hunter2"));

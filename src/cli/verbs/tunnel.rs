@@ -1,7 +1,9 @@
 //! `tunnel`: VPN configurations that a vendor keeps.
 
 use std::path::Path;
+use std::time::Instant;
 
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::{confirm, unless_stopped};
@@ -12,7 +14,7 @@ use crate::backend::{Asked, ImportFile, Person as _, SecretDocument, TunnelChang
 use crate::cli::args::{PasswordFlags, Targets, TunnelFlags, TunnelVerb};
 use crate::cli::dispatch::Command;
 use crate::cli::settings::{self, Environment, Settings};
-use crate::config::check_private;
+use crate::config::{check_private, read_secret};
 use crate::error::{Error, Exit, Result};
 use crate::model::Schema;
 use crate::render::Format;
@@ -78,12 +80,18 @@ impl Command<'_> {
         shown.report(Schema::Tunnel, targets.sort, job).await.map(|(exit, _)| exit)
     }
 
+    /// Tells when the command has to be done, for what waits before it asks a vendor.
+    fn pipes_until(&self) -> Result<Option<Instant>> {
+        let limit = settings::timeout(self.global, &self.environment)?.filter(|limit| !limit.is_zero());
+        Ok(limit.map(|limit| self.started + limit))
+    }
+
     async fn tunnel_add(&self, settings: &Settings, flags: &TunnelFlags) -> anyhow::Result<Exit> {
         self.guard_chosen(settings)?;
         let able = self.able(settings, Patience::Change)?;
         let mut wanted = change(flags)?;
         let person = self.person(settings, &flags.password);
-        wanted.password = unless_stopped(given_password(&flags.password, &person)).await?;
+        wanted.password = unless_stopped(given_password(&flags.password, &person, self.pipes_until()?)).await?;
         self.tunnel_added(settings, &able, wanted, &person).await
     }
 
@@ -115,7 +123,7 @@ impl Command<'_> {
         imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let person = self.person(settings, password);
-        let given = unless_stopped(given_password(password, &person)).await?;
+        let given = unless_stopped(given_password(password, &person, self.pipes_until()?)).await?;
         // The password in the file is that of the user in the file.
         let other = flags.username.is_some() && flags.username != imported.wanted.username;
         let of_file = imported.wanted.password.filter(|_| !other);
@@ -150,7 +158,7 @@ impl Command<'_> {
         let (able, _) = self.tunnel_able(settings, &chosen, Patience::Change)?;
         let mut wanted = change(flags)?;
         let person = self.person(settings, &flags.password);
-        wanted.password = unless_stopped(given_password(&flags.password, &person)).await?;
+        wanted.password = unless_stopped(given_password(&flags.password, &person, self.pipes_until()?)).await?;
         able.check_change(&wanted)?;
         let mut plan = self.tunnel_plan(settings, &chosen, Patience::Change).await?;
         if plan.jobs.len() != 1 {
@@ -296,13 +304,18 @@ fn unwrapped(value: Value) -> Result<Value> {
     Ok(Value::Object(object))
 }
 
-async fn given_password(flags: &PasswordFlags, person: &Operator) -> Result<Option<secrecy::SecretString>> {
+async fn given_password(
+    flags: &PasswordFlags,
+    person: &Operator,
+    until: Option<Instant>,
+) -> Result<Option<SecretString>> {
     if flags.password_stdin {
         return person.ask(Asked::Password, "").await.map(Some);
     }
     let Some(path) = &flags.password_file else { return Ok(None) };
     check_private(&format!("--password-file: {}", path.display()), path)?;
-    let text = text_of(path)?;
+    let text = if path.is_file() { text_of(path)?.into() } else { read_secret("--password-file", path, until).await? };
+    let text = text.expose_secret();
     let mut lines = text.lines();
     let password = lines.next().unwrap_or_default();
     if lines.any(|line| !line.trim().is_empty()) {
