@@ -314,7 +314,9 @@ async fn given_password(
     }
     let Some(path) = &flags.password_file else { return Ok(None) };
     check_private(&format!("--password-file: {}", path.display()), path)?;
-    let text = if path.is_file() { text_of(path)?.into() } else { read_secret("--password-file", path, until).await? };
+    // What is there and is no file may be a pipe, that somebody has to write to.
+    let is_pipe = path.exists() && !path.is_file() && !path.is_dir();
+    let text = if is_pipe { read_secret("--password-file", path, until).await? } else { text_of(path)?.into() };
     let text = text.expose_secret();
     let mut lines = text.lines();
     let password = lines.next().unwrap_or_default();
