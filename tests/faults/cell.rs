@@ -174,7 +174,8 @@ impl Cell {
         // What is asked side by side may end with the first that fails, and of what is slow an attempt may end before
         // it was a request.
         let exact = *times == 1 && *beside == 0 && !self.fault.is_silence;
-        if exact { Count::Exactly(tries) } else { Count::AtMost(tries * times + beside) }
+        // A WebSocket that is lost is opened again while the reading is tried; how often depends on how long that takes.
+        if exact { Count::Exactly(tries) } else { Count::AtMost(tries * (times + beside)) }
     }
 
     /// Tells whether the world is as before when it was played, so that another may be played in it.

@@ -20,7 +20,8 @@ pub(crate) fn held() {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         return std::fs::write(&path, format!("{first}{text}")).unwrap();
     }
-    assert_eq!(committed, text, "run: UPDATE_DOCS=1 cargo test --test faults page");
+    let differing = committed.lines().zip(text.lines()).find(|(committed, made)| committed != made);
+    assert!(committed == text, "{differing:?}; run: UPDATE_DOCS=1 cargo test --test faults page");
 }
 
 fn text() -> String {
