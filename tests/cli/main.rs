@@ -60,6 +60,8 @@ mod sharding;
 #[cfg(unix)]
 mod signals;
 mod situations;
+#[cfg(unix)]
+mod starting;
 mod stranger;
 mod switching;
 mod targets_from;

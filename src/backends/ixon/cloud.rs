@@ -99,13 +99,7 @@ impl Cloud {
         let mut seen = HashSet::new();
         agents.retain(|agent| seen.insert(agent.id.clone()));
         self.memory.tell(&agents);
-        let kept = agents.clone();
-        self.memory
-            .change(|memory| {
-                memory.agents = kept;
-                memory.agents_at = jiff::Timestamp::now().as_second();
-            })
-            .await?;
+        self.memory.keep_agents(&agents).await?;
         Ok(agents)
     }
 

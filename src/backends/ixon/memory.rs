@@ -181,6 +181,28 @@ impl Remembered {
         agent.map(|agent| Agent { labels: told.unwrap_or_default(), ..agent })
     }
 
+    /// Keeps agents as they were listed. Where the same are kept already and will hold for a while, nothing is written: a
+    /// list that is read every minute is no reason to wear a disk.
+    pub(super) async fn keep_agents(&self, agents: &[Agent]) -> Result<()> {
+        let now = Timestamp::now().as_second();
+        {
+            let kept = self.get();
+            let is_same = kept.agents.len() == agents.len()
+                && kept.agents.iter().zip(agents).all(|(kept, told)| {
+                    (&kept.id, &kept.name, &kept.company, &kept.also)
+                        == (&told.id, &told.name, &told.company, &told.also)
+                });
+            if is_same && (0..NAMES_HOLD / 2).contains(&(now - kept.agents_at)) {
+                return Ok(());
+            }
+        }
+        self.change(|memory| {
+            memory.agents = agents.to_vec();
+            memory.agents_at = now;
+        })
+        .await
+    }
+
     /// Takes note of what a list has just told.
     pub(super) fn tell(&self, agents: &[Agent]) {
         let labels = agents.iter().map(|agent| (agent.id.clone(), agent.labels.clone())).collect();
