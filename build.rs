@@ -20,15 +20,18 @@ INSERT AFTER .comment;
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
-    // Where it was tried. A profile for debugging keeps all, and so does every other system.
+    // Where it was tried. What is built to be debugged or profiled keeps all, and so does every other system.
     if is("PROFILE", "release")
+        && is("DEBUG", "false")
         && is("CARGO_CFG_TARGET_OS", "linux")
         && is("CARGO_CFG_TARGET_ARCH", "x86_64")
         && is("CARGO_CFG_TARGET_ENV", "gnu")
     {
         let script = Path::new(&env::var("OUT_DIR")?).join("without-unwinding.ld");
         fs::write(&script, SCRIPT)?;
-        println!("cargo::rustc-link-arg-bins=-Wl,-T,{},--no-eh-frame-hdr", script.display());
+        // By itself, for a path may hold a comma.
+        println!("cargo::rustc-link-arg-bins=-T{}", script.display());
+        println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
         if env::var("HOST") == env::var("TARGET") && glibc() >= Some((2, 36)) {
             println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
         }

@@ -12,7 +12,7 @@ use crate::error::{Code, Error, Layer, Result};
 /// How long a connection may take to come about.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of an answer a server may send ahead of its reader, in bytes, over HTTP/2: pages that wait for their turn wait there.
-const STREAM_WINDOW: u32 = 256 << 10;
+const STREAM_WINDOW: u32 = 128 << 10;
 /// The same of all answers of a connection: more than all pages together that may wait, for what they wait for comes over
 /// the same connection.
 const CONNECTION_WINDOW: u32 = 4 << 20;

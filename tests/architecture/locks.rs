@@ -154,3 +154,45 @@ fn licences_are_stated_and_git_is_no_source() {
     assert_eq!(deny["sources"]["unknown-git"].as_str(), Some("deny"));
     assert_eq!(deny["bans"]["multiple-versions"].as_str(), Some("deny"));
 }
+
+/// Gives all that is behind some of the crates that the program is made of, they included; not what only tests need.
+fn behind(direct: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    let manifest = read("Cargo.toml");
+    let system = manifest["target"].as_table().expect("tables").values().filter_map(|one| one.get("dependencies"));
+    let tables = system.chain([&manifest["dependencies"]]).filter_map(toml::Value::as_table);
+    let mut open: Vec<String> = tables.flat_map(toml::Table::keys).filter(|name| direct(name)).cloned().collect();
+    let locked = locked("Cargo.lock");
+    let mut reached = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        let needs = locked.iter().filter(|locked| locked.name == name).flat_map(|locked| &locked.needs);
+        open.extend(needs.filter(|need| !reached.contains(*need)).cloned());
+        reached.insert(name);
+    }
+    reached
+}
+
+/// A run each minute must not notice that it started: building an automaton takes longer than many a status.
+#[test]
+fn no_regular_expression_is_built_at_the_start() {
+    let is_jq = |name: &str| name.starts_with("jaq-");
+    let regular = |crates: &BTreeSet<String>| -> Vec<String> {
+        crates.iter().filter(|name| name.starts_with("regex")).cloned().collect()
+    };
+    assert_eq!(regular(&behind(|name| !is_jq(name))), [""; 0]);
+    // What --jq reads texts with has some that were built beforehand; a lock shows more of them than it takes.
+    assert!(!regular(&behind(is_jq)).contains(&"regex".to_owned()));
+}
+
+/// Times are UTC everywhere, so that nobody looks for a database of time zones.
+#[test]
+fn nothing_knows_time_zones() {
+    let features = read("Cargo.toml")["dependencies"]["jiff"].clone();
+    assert_eq!(features["default-features"].as_bool(), Some(false));
+    assert_eq!(
+        features["features"].as_array().map(|list| list.iter().filter_map(toml::Value::as_str).collect()),
+        Some(vec!["std", "serde"])
+    );
+    let zones = |name: &String| name.contains("tzdb") || name == "chrono-tz";
+    let known: Vec<String> = behind(|_| true).into_iter().filter(zones).collect();
+    assert_eq!(known, [""; 0]);
+}

@@ -19,7 +19,7 @@ use crate::error::{Code, Error, Result};
 use crate::model::{Source, Status};
 
 /// Of how many accounts the first pages are read ahead.
-pub(super) const AHEAD: usize = 4;
+pub(super) const AHEAD: usize = AT_ONCE;
 
 /// What is read of an account before anything of it is told.
 struct Begun {
@@ -91,7 +91,7 @@ impl Api {
     ) -> Result<()> {
         let mut parts = self.parts(failed).await?.into_iter();
         // Those that are read ahead share with the one that is told.
-        let share = AT_ONCE / parts.len().clamp(1, AHEAD);
+        let share = AT_ONCE.div_ceil(parts.len().clamp(1, AHEAD));
         let mut reading = FuturesOrdered::new();
         let mut ready: VecDeque<(Part, Result<Begun>)> = VecDeque::new();
         loop {
@@ -136,7 +136,7 @@ impl Api {
         if self.live {
             return Ok(Begun { connections: None, first: first.await? });
         }
-        let (connections, first) = join(self.connections(part, at_once - 1), first).await;
+        let (connections, first) = join(self.connections(part, at_once.saturating_sub(1)), first).await;
         let connections = match connections {
             Ok(connections) => Some(connections),
             // Without the right or the service the devices are still worth a list; each can be asked by itself.

@@ -305,7 +305,7 @@ fn described(hit: &Hit) -> String {
     let device = &hit.device;
     let mut text = match &device.client_id {
         Some(client_id) => format!("{} ({client_id})", device.id),
-        None => device.id.clone(),
+        None => device.id.to_string(),
     };
     if let Some(number) = ids::number(&device.id) {
         text.push_str(&format!(", {number}"));

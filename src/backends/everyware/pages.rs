@@ -20,7 +20,7 @@ use crate::http::Call;
 /// How many entries a page has; no maximum is documented, and a server may send fewer.
 const PAGE: usize = 1000;
 /// How many pages are asked for at once: each that is in hand takes 1 to 2 MB, and the time of the cloud's database.
-pub(super) const AT_ONCE: usize = 4;
+pub(super) const AT_ONCE: usize = 3;
 /// Which part of a page is read once more, as one of so many, with the next one of a list that gets shorter meanwhile.
 const READ_AGAIN: usize = 4;
 /// How many pages in a row may fail before the rest is given up: a server that answers none of two is down.
@@ -77,7 +77,7 @@ pub(super) trait Entry: DeserializeOwned + Send + 'static {
 
 impl Entry for Device {
     fn key(&self) -> Option<&str> {
-        Some(self.id.as_str()).filter(|id| !id.is_empty()).or(self.client_id.as_deref())
+        Some(&*self.id).filter(|id| !id.is_empty()).or(self.client_id.as_deref())
     }
 }
 

@@ -231,7 +231,7 @@ mod tests {
     }
 
     fn ids(page: Result<Page<Device>>) -> Vec<String> {
-        page.unwrap().items.into_iter().map(|device| device.id).collect()
+        page.unwrap().items.into_iter().map(|device| device.id.into_string()).collect()
     }
 
     #[test]

@@ -86,33 +86,33 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
 }
 
 /// A device of the registry, as far as vpnctl reads it. One document that is not as documented must not hide a whole
-/// account, so what has another form counts as absent.
+/// account, so what has another form counts as absent. Thousands wait in pages, so each is kept small.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Device {
     /// Always there, the vendor's page says; empty where it is not, and then nobody can ask the device anything.
     #[serde(deserialize_with = "id")]
-    pub(super) id: String,
+    pub(super) id: Box<str>,
     /// Always there, the vendor's page says.
-    #[serde(deserialize_with = "text")]
-    pub(super) client_id: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub(super) display_name: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub(super) serial_number: Option<String>,
+    #[serde(deserialize_with = "boxed")]
+    pub(super) client_id: Option<Box<str>>,
+    #[serde(deserialize_with = "boxed")]
+    pub(super) display_name: Option<Box<str>>,
+    #[serde(deserialize_with = "boxed")]
+    pub(super) serial_number: Option<Box<str>>,
     /// Ids: no list of tags is documented that would tell their names.
     #[serde(deserialize_with = "texts")]
-    pub(super) tag_ids: Vec<String>,
-    #[serde(deserialize_with = "text")]
-    pub(super) custom_attribute1: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub(super) custom_attribute2: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub(super) custom_attribute3: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub(super) custom_attribute4: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub(super) custom_attribute5: Option<String>,
+    pub(super) tag_ids: Box<[Box<str>]>,
+    #[serde(deserialize_with = "boxed")]
+    pub(super) custom_attribute1: Option<Box<str>>,
+    #[serde(deserialize_with = "boxed")]
+    pub(super) custom_attribute2: Option<Box<str>>,
+    #[serde(deserialize_with = "boxed")]
+    pub(super) custom_attribute3: Option<Box<str>>,
+    #[serde(deserialize_with = "boxed")]
+    pub(super) custom_attribute4: Option<Box<str>>,
+    #[serde(deserialize_with = "boxed")]
+    pub(super) custom_attribute5: Option<Box<str>>,
 }
 
 /// A live connection at the VPN server, of a device or of a user; read as leniently as a [`Device`].
@@ -271,16 +271,21 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
     Ok(text_of(Value::deserialize(deserializer)?))
 }
 
+/// The same, without room to grow.
+fn boxed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {
+    Ok(text(deserializer)?.map(String::into_boxed_str))
+}
+
 /// Reads an id; whatever is no text counts as an empty one.
-fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    text(deserializer).map(Option::unwrap_or_default)
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<str>, D::Error> {
+    boxed(deserializer).map(Option::unwrap_or_default)
 }
 
 /// Reads the texts of a list; whatever else is there counts as nothing.
-fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[Box<str>]>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
-        Value::Array(items) => items.into_iter().filter_map(text_of).collect(),
-        _ => Vec::new(),
+        Value::Array(items) => items.into_iter().filter_map(text_of).map(String::into_boxed_str).collect(),
+        _ => Box::default(),
     })
 }
 
@@ -339,12 +344,9 @@ mod tests {
         ]);
         let page = page(&odd, &json!(2));
         let [nobody, tagged] = page.items.as_slice() else { panic!("{page:?}") };
-        assert_eq!((nobody.id.as_str(), &nobody.client_id, &nobody.display_name), ("", &None, &None));
+        assert_eq!((&*nobody.id, &nobody.client_id, &nobody.display_name), ("", &None, &None));
         assert!(nobody.tag_ids.is_empty() && nobody.custom_attribute1.is_none());
-        assert_eq!(
-            (tagged.tag_ids.as_slice(), tagged.custom_attribute5.as_deref()),
-            (&["AQ".to_owned()][..], Some("five"))
-        );
+        assert_eq!((&*tagged.tag_ids, tagged.custom_attribute5.as_deref()), (&[Box::from("AQ")][..], Some("five")));
     }
 
     #[test]
