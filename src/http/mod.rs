@@ -1,7 +1,7 @@
 //! The only way to the wire: one client per backend, built when it is first needed.
 //!
 //! A vendor describes a [`Call`]; [`Transport::call`] sends it within its deadline, adds credentials, renews them
-//! once, repeats reads that failed temporarily, and caps what it reads. Vendors never retry by themselves.
+//! twice at most, repeats reads that failed temporarily, and caps what it reads. Vendors never retry by themselves.
 
 mod address;
 mod bare_key;
@@ -56,6 +56,9 @@ const REPEATS: usize = 3;
 const RETURNED: usize = 4;
 
 /// Says how to reach a server.
+/// How often the credentials of one call are made new at most: another process may end those that were just made.
+const RENEWALS: usize = 2;
+
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The name of the backend, for errors.
@@ -189,16 +192,18 @@ impl Transport {
         let mut attempt = first;
         let mut waits =
             ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_factor(2.0).with_max_times(REPEATS).build();
-        let mut renewed = false;
+        let mut renewals = 0;
         let mut earlier: Option<Error> = None;
         loop {
             let mut refusal = None;
             let error = match attempt {
                 Ok(Answer { reply, verdict: Verdict::Done, .. }) => return Ok(reply),
-                Ok(Answer { generation, verdict: Verdict::Stale(error), .. }) if call.authorized && !renewed => {
+                Ok(Answer { generation, verdict: Verdict::Stale(error), .. })
+                    if call.authorized && renewals < RENEWALS =>
+                {
                     tracing::debug!(operation = call.operation, "the session has ended: {error}");
                     protocol.renew(generation).await.map_err(|error| self.told(before_the_call(error)))?;
-                    renewed = true;
+                    renewals += 1;
                     attempt = self.attempt(protocol, call, false).await;
                     continue;
                 }
