@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustls::pki_types::InvalidDnsNameError;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::LOCATION;
 
 use super::tls::PinChanged;
 use super::{Call, Reply, Settings, proxy, retry_after};
@@ -305,16 +306,44 @@ fn root(error: &reqwest::Error) -> String {
     last.to_string()
 }
 
-/// Says that one attempt took too long.
-pub(super) fn timed_out(settings: &Settings, call: &Call, limit: Duration) -> Error {
-    Error::new(
-        Code::TimeoutRequest,
-        Layer::Http,
-        format!("{} did not answer within {} s ({})", settings.peer, limit.as_secs_f64(), call.operation),
-    )
-    .temporary()
-    .hint("try again, or give it more time with --request-timeout")
-    .backend(&settings.backend)
+/// Says that one attempt took too long, and for what: a server that takes a connection and says nothing may speak no TLS.
+pub(super) fn timed_out(settings: &Settings, call: &Call, limit: Duration, layer: Layer) -> Error {
+    let (peer, place) = (&settings.peer, place(settings));
+    let (what, hint) = match layer {
+        Layer::Dns => (format!("the name of {peer} was not found"), "look at this computer's name servers"),
+        Layer::Tcp => (
+            format!("{peer} did not take the connection to {place}"),
+            "check that the address is right and that no firewall or VPN is in between, or give it more time with \
+             --request-timeout",
+        ),
+        Layer::Tls => (
+            format!("{peer} at {place} took the connection and did not finish the TLS handshake"),
+            "check that `url` names a port that speaks TLS, and look at the server, or give it more time with \
+             --request-timeout",
+        ),
+        _ => (format!("{peer} did not answer"), "try again, or give it more time with --request-timeout"),
+    };
+    let what = format!("{what} within {} s ({})", limit.as_secs_f64(), call.operation);
+    Error::new(Code::TimeoutRequest, layer, what).temporary().hint(hint).backend(&settings.backend)
+}
+
+/// Says what is wrong with a status that neither grants nor refuses.
+pub(super) fn no_answer(peer: &str, reply: &Reply) -> Error {
+    let status = reply.status.as_u16();
+    if !reply.status.is_redirection() {
+        let what = format!("{peer} answered with the status {status}, which answers nothing");
+        return Error::new(Code::VendorProtocol, Layer::Http, what)
+            .status(status)
+            .hint("check that `url` points at the vendor's API");
+    }
+    let target = reply.headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("nowhere");
+    // What stands behind it may be what was sent, such as a token; before the host stand credentials.
+    let target = target.split(['?', '#']).next().unwrap_or_default();
+    let target = target.rsplit_once('@').map_or(target, |(_, place)| place);
+    let what = format!("{peer} answered with a redirect to {target}, which is not followed");
+    Error::new(Code::VendorProtocol, Layer::Http, what)
+        .status(status)
+        .hint("correct `url` of the backend; a redirect could send credentials to a stranger")
 }
 
 /// Says what a status that no vendor's body explains means; `None` for a success.
@@ -343,6 +372,14 @@ pub fn server_failure(peer: &str, reply: &Reply) -> Option<Error> {
                 excerpt if excerpt.is_empty() => {
                     format!("{peer} answered {} with nothing that explains it", reply.status)
                 }
+        408 => Error::new(
+            Code::TimeoutRequest,
+            Layer::Http,
+            format!("{peer}, or a proxy before it, gave up waiting for the request (408)"),
+        )
+        .temporary()
+        .retry_after(retry_after(reply))
+        .hint("try again; where it goes on, something in between holds requests up"),
                 excerpt => format!("{peer} answered {} with nothing that explains it: {excerpt}", reply.status),
             },
         )

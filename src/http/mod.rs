@@ -29,13 +29,14 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use bytes_cap::read_capped;
-use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::HeaderMap;
 use tokio::sync::Mutex;
 use url::Url;
 
 pub use address::is_nearby;
 pub use bytes_cap::Sift;
-pub use call::{Call, Reply, Safety};
+pub use call::{Call, Reply, Safety, retry_after};
+pub use client::UNREAD;
 pub use deadline::{Deadline, within};
 pub use failure::{server_failure, unparsable};
 pub use observer::Observer;
@@ -258,11 +259,14 @@ impl Transport {
             if call.authorized { protocol.authorize(&mut headers).await.map_err(before_the_call)? } else { 0 };
         let (reply, pass) = self.send(call, headers, first).await?;
         let verdict = match reply.status.as_u16() {
-            300..=399 => Verdict::Failed(self.redirect(&reply)),
+            // Nothing says whether the work was done before: a proxy may have changed the answer, not the request.
+            100..=199 | 300..=399 | 600.. => {
+                Verdict::Failed(maybe_done(call, failure::no_answer(&self.settings.peer, &reply)))
+            }
             _ => match protocol.verdict(call, &reply) {
                 // The vendor's own word is definite; a document that is none, after a success, tells nothing.
                 Verdict::Failed(error) if reply.status.is_success() && error.code() == Code::VendorProtocol => {
-                    Verdict::Failed(if call.safety == Safety::Once { error.unknown_outcome() } else { error })
+                    Verdict::Failed(maybe_done(call, error))
                 }
                 Verdict::Failed(error) if error.vendor_code_text().is_none() || error.code() == Code::DeviceTimeout => {
                     Verdict::Failed(doubtful(call, error))
@@ -317,8 +321,8 @@ impl Transport {
                     left -= 1;
                 }
                 // An answer that is none, or has no end, says nothing of what was done before it.
-                Err(Broken { error, .. }) if call.safety == Safety::Once && error.code() == Code::VendorProtocol => {
-                    return Err(error.unknown_outcome());
+                Err(Broken { error, .. }) if error.code() == Code::VendorProtocol => {
+                    return Err(maybe_done(call, error));
                 }
                 Err(Broken { error, .. }) => return Err(doubtful(call, error)),
                 Ok(reply) => return Ok((reply, pass)),
@@ -413,20 +417,6 @@ impl Transport {
             .hint("give it more time with --timeout, or look at the server")
             .backend(&self.settings.backend)
     }
-
-    fn redirect(&self, reply: &Reply) -> Error {
-        let target = reply.headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("nowhere");
-        // What stands behind it may be what was sent, such as a token; before the host stand credentials.
-        let target = target.split(['?', '#']).next().unwrap_or_default();
-        let target = target.rsplit_once('@').map_or(target, |(_, place)| place);
-        Error::new(
-            Code::VendorProtocol,
-            Layer::Http,
-            format!("{} answered with a redirect to {target}, which is not followed", self.settings.peer),
-        )
-        .status(reply.status.as_u16())
-        .hint("correct `url` of the backend; a redirect could send credentials to a stranger")
-    }
 }
 
 /// Gives how long to wait before a call is repeated; `None` where it had its tries.
@@ -459,15 +449,9 @@ fn doubtful(call: &Call, error: Error) -> Error {
     }
 }
 
-/// Reads how long a server asks to wait, where it says so in seconds.
-#[must_use]
-pub fn retry_after(reply: &Reply) -> Option<Duration> {
-    let text = reply.headers.get(RETRY_AFTER)?.to_str().ok()?;
-    if let Ok(seconds) = text.trim().parse::<u32>() {
-        return Some(Duration::from_secs(u64::from(seconds)));
-    }
-    let at = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
-    Duration::try_from(at.duration_since(jiff::Timestamp::now())).ok()
+/// Marks the error of a write that may have been done all the same.
+fn maybe_done(call: &Call, error: Error) -> Error {
+    if call.safety == Safety::Once { error.unknown_outcome() } else { error }
 }
 
 /// Traces a request; neither headers nor bodies, for they hold secrets.

@@ -299,7 +299,7 @@ impl Drop for Unanswered {
 /// | `bare-status=503[@PATH][*N]` | that status with an empty body |
 /// | `redirect=URL[@PATH]` | 302 to that URL |
 /// | `mangle=KIND[@PATH][*N]` | the answer is changed after the work was done: `html` and `null` stand in its place, `nothing` does; `types` exchanges texts, numbers and booleans, `numbers` makes each 1e400, `deep` puts 5,000 lists into each other in the place of each text, `utf8` bytes that are no text, and `control` adds terminal sequences and bidirectional characters to what people write |
-/// | `wire=KIND[@PATH][*N]` | HTTP/1.1, where a request meets `header-drip`, `body-drip` (a byte each 40 ms), `endless`, `header-flood`, `cut` (a body that ends early), `too-much` (more than its Content-Length), `bad-length`, `garbage`, `silent` or `hangup`; others are answered, one for each connection |
+/// | `wire=KIND[@PATH][*N]` | HTTP/1.1, where a request meets `header-drip`, `body-drip` (a byte each 40 ms), `endless`, `header-flood`, `cut` (a body that ends early), `too-much` (more than its Content-Length), `bad-length`, `bad-chunk`, `garbage`, `silent` or `hangup`; others are answered, one for each connection |
 /// | `endless` | 200 with a body that does not end |
 /// | `reset` | the connection is reset after the accept |
 /// | `silent` | the connection is accepted and never answered |
