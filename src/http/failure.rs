@@ -111,7 +111,7 @@ impl Broken {
 /// Says what the network did wrong.
 pub(super) fn network(settings: &Settings, call: &Call, error: &reqwest::Error) -> Error {
     let peer = &settings.peer;
-    let told = if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
+    let told = if breaks_http(error) {
         let (place, what) = (place(settings), root(error));
         // Whatever answers there will answer so again.
         Error::new(Code::VendorProtocol, Layer::Http, format!("what {peer} at {place} answers is no HTTP: {what}"))
@@ -137,6 +137,20 @@ fn of_proxy(settings: &Settings, error: &reqwest::Error) -> Option<Error> {
         return None;
     }
     let (proxy, variable) = proxy::settings(settings)?;
+/// Tells whether something came that HTTP does not allow, in the head of an answer or behind it: a chunk without a size,
+/// trailers without an end, a frame that must not come. That is no connection that broke, and comes again.
+fn breaks_http(error: &reqwest::Error) -> bool {
+    let in_head = find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse);
+    // What TLS has to say comes in the same kind of error, and so does what is wrong with an address.
+    let in_body = !error.is_connect()
+        && find::<rustls::Error>(error).is_none()
+        && find::<io::Error>(error)
+            .is_some_and(|io| matches!(io.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput));
+    let in_frames = find::<h2::Error>(error)
+        .is_some_and(|fault| fault.is_library() && fault.reason().is_some_and(|why| why != h2::Reason::NO_ERROR));
+    in_head || in_body || in_frames
+}
+
     let root = root(error);
     if root.contains("proxy authorization required") {
         return Some(proxy::locked(&proxy.peer));
