@@ -10,6 +10,7 @@ use rustls::pki_types::InvalidDnsNameError;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::LOCATION;
 
+use super::lanes::track;
 use super::tls::PinChanged;
 use super::{Call, Reply, Settings, proxy, retry_after};
 use crate::error::{Code, Error, Layer, Result};
@@ -50,7 +51,12 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let wanted = name.as_str().to_owned();
         let host = if self.from.as_ref() == Some(&wanted) { self.to.clone() } else { wanted };
-        Box::pin(async move { Ok(Box::new(look_up(&host, 0).await?.into_iter()) as Addrs) })
+        Box::pin(async move {
+            track::comes_to(track::NAME);
+            let found = look_up(&host, 0).await?;
+            track::comes_to(track::TCP);
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
     }
 }
 

@@ -371,7 +371,13 @@ impl Transport {
         (*request.headers_mut(), *request.body_mut()) = (headers, Some(body));
         let request = client.execute(request);
         let started = Instant::now();
-        let broken = |error| Broken::by(&self.settings, call, &error);
+        let broken = |error: reqwest::Error| match track.layer() {
+            // The client's own limit for a connection, which says nothing of how far that came.
+            Layer::Tls if error.is_timeout() => {
+                failure::timed_out(&self.settings, call, client::CONNECT_TIMEOUT, Layer::Tls).into()
+            }
+            _ => Broken::by(&self.settings, call, &error),
+        };
         let work = async {
             let mut response = sending(&track, request).await.map_err(broken)?;
             let (status, version) = (response.status(), response.version());
@@ -382,8 +388,8 @@ impl Transport {
         let work = pin!(work);
         let result = match tokio::time::timeout(limit, work).await {
             Ok(result) => result,
-            Err(_) if deadline.has_passed() => Err(self.deadline_passed(call).into()),
-            Err(_) => Err(failure::timed_out(&self.settings, call, attempt).into()),
+            Err(_) if deadline.has_passed() => Err(self.late(call, track.layer()).into()),
+            Err(_) => Err(failure::timed_out(&self.settings, call, attempt, track.layer()).into()),
         };
         let took = started.elapsed();
         let result = result.map(|(version, reply)| {
@@ -408,11 +414,16 @@ impl Transport {
     }
 
     fn deadline_passed(&self, call: &Call) -> Error {
+        self.late(call, Layer::Http)
+    }
+
+    /// Says that the command's time ran out, and in which layer.
+    fn late(&self, call: &Call, layer: Layer) -> Error {
         let what = format!(
             "the time for the command ran out while {} was waited for ({})",
             self.settings.peer, call.operation
         );
-        Error::new(Code::TimeoutDeadline, Layer::Http, what)
+        Error::new(Code::TimeoutDeadline, layer, what)
             .temporary()
             .hint("give it more time with --timeout, or look at the server")
             .backend(&self.settings.backend)
