@@ -33,7 +33,7 @@ use reqwest::header::HeaderMap;
 use tokio::sync::Mutex;
 use url::Url;
 
-pub use address::is_nearby;
+pub use address::{LONGEST, is_nearby};
 pub use bytes_cap::Sift;
 pub use call::{Call, Reply, Safety, retry_after};
 pub use client::UNREAD;
@@ -56,10 +56,10 @@ const REPEATS: usize = 3;
 /// How often a call that the server has returned unseen is sent again at most.
 const RETURNED: usize = 4;
 
-/// Says how to reach a server.
 /// How often the credentials of one call are made new at most: another process may end those that were just made.
 const RENEWALS: usize = 2;
 
+/// Says how to reach a server.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The name of the backend, for errors.
