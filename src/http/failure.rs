@@ -137,12 +137,6 @@ pub(super) fn network(settings: &Settings, call: &Call, error: &reqwest::Error) 
     told.backend(&settings.backend)
 }
 
-/// Says what the proxy did wrong, where no connection came about and it is not the server's certificate.
-fn of_proxy(settings: &Settings, error: &reqwest::Error) -> Option<Error> {
-    if !error.is_connect() || find::<rustls::Error>(error).is_some() {
-        return None;
-    }
-    let (proxy, variable) = proxy::settings(settings)?;
 /// Tells whether something came that HTTP does not allow, in the head of an answer or behind it: a chunk without a size,
 /// trailers without an end, a frame that must not come. That is no connection that broke, and comes again.
 fn breaks_http(error: &reqwest::Error) -> bool {
@@ -157,6 +151,12 @@ fn breaks_http(error: &reqwest::Error) -> bool {
     in_head || in_body || in_frames
 }
 
+/// Says what the proxy did wrong, where no connection came about and it is not the server's certificate.
+fn of_proxy(settings: &Settings, error: &reqwest::Error) -> Option<Error> {
+    if !error.is_connect() || find::<rustls::Error>(error).is_some() {
+        return None;
+    }
+    let (proxy, variable) = proxy::settings(settings)?;
     let root = root(error);
     if root.contains("proxy authorization required") {
         return Some(proxy::locked(&proxy.peer));
@@ -372,6 +372,14 @@ pub fn server_failure(peer: &str, reply: &Reply) -> Option<Error> {
     let status = reply.status.as_u16();
     let error = match status {
         407 => proxy::locked(&format!("a proxy before {peer}")),
+        408 => Error::new(
+            Code::TimeoutRequest,
+            Layer::Http,
+            format!("{peer}, or a proxy before it, gave up waiting for the request (408)"),
+        )
+        .temporary()
+        .retry_after(retry_after(reply))
+        .hint("try again; where it goes on, something in between holds requests up"),
         429 => Error::new(Code::HttpRateLimited, Layer::Http, format!("{peer} asks for fewer requests (429)"))
             .temporary()
             .retry_after(retry_after(reply))
@@ -392,14 +400,6 @@ pub fn server_failure(peer: &str, reply: &Reply) -> Option<Error> {
                 excerpt if excerpt.is_empty() => {
                     format!("{peer} answered {} with nothing that explains it", reply.status)
                 }
-        408 => Error::new(
-            Code::TimeoutRequest,
-            Layer::Http,
-            format!("{peer}, or a proxy before it, gave up waiting for the request (408)"),
-        )
-        .temporary()
-        .retry_after(retry_after(reply))
-        .hint("try again; where it goes on, something in between holds requests up"),
                 excerpt => format!("{peer} answered {} with nothing that explains it: {excerpt}", reply.status),
             },
         )

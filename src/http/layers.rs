@@ -56,6 +56,9 @@ impl Transport {
     /// # Errors
     /// Fails with `net.dns`, with `net.timeout` where the resolver does not answer.
     pub async fn resolve(&self) -> Result<Vec<SocketAddr>> {
+        if let Some(error) = proxy::malformed(&self.settings.url) {
+            return Err(self.told(error));
+        }
         let (host, port) = self.endpoint();
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, port)]);
