@@ -319,3 +319,19 @@ fn the_state_of_an_account_costs_pages_and_no_device() {
     assert!(run.items().iter().all(|item| item["source"] == "device"), "{run}");
     assert_eq!(device_requests(&bench), 200);
 }
+
+#[test]
+fn pages_that_wait_for_their_turn_do_not_hold_up_the_devices_that_they_wait_for() {
+    // Three pages of more than a stream's window each lie unread while devices are asked over the same connection; a
+    // connection whose window they fill would bring no more answers, and the sweep would end with its deadline.
+    let bench = fleet(1800);
+    bench.fault("everyware", "page-size=300");
+    for line in ["list", "status"] {
+        let run = bench.run(&format!("{line} --live -b everyware -j 32 -o ndjson --timeout 50s")).ends(0);
+        assert_eq!(rows(&run).0.len(), 1800, "{line}");
+        assert_eq!(device_requests(&bench), 1800, "{line}");
+        let entries = bench.context("everyware").log.entries();
+        assert!(entries.iter().all(|entry| entry.version == "HTTP/2.0"), "{line}");
+        bench.requests();
+    }
+}
