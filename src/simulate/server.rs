@@ -292,7 +292,7 @@ impl Drop for Unanswered {
 /// | `http-status=503[@PATH][*N]` | that status with an HTML page, optionally only for requests whose `METHOD /path` contains PATH |
 /// | `retry-after=S` | the header `Retry-After: S` on answers of `http-status` |
 /// | `rate-limit=N/S[@PATH]` | what is more than N requests in a second, and all that comes in the S seconds after it, is answered 429 with `Retry-After: S` |
-/// | `slow=MS[@PATH]` | each answer is held back by that many milliseconds |
+/// | `slow=MS[@PATH]` | each answer is held back by that many milliseconds; `PATH\|PATH` is either of them |
 /// | `not-json[=PATH]` | 200 with an HTML page |
 /// | `empty[=PATH]` | 200 with an empty body |
 /// | `body=TEXT` | 200 with that text as `application/json` |
@@ -315,7 +315,7 @@ async fn inject(State(context): State<Context>, request: Request, next: Next) ->
         return refusal;
     }
     if let Some((arg, pattern)) = faults.arg("slow").as_deref().map(split_at_path)
-        && path.contains(pattern)
+        && pattern.split('|').any(|part| path.contains(part))
         && let Ok(millis) = arg.parse()
     {
         tokio::time::sleep(Duration::from_millis(millis)).await;
