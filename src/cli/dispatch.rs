@@ -17,10 +17,6 @@ use crate::render::Format;
 use crate::render::jq::Filter;
 use crate::ui;
 
-/// After how many turns of tasks timers and sockets are looked at. A connection by which a server floods is always ready,
-/// and takes up to a hundred reads a turn: with 61 of these, as usual, a deadline would come many seconds too late.
-const EVENT_INTERVAL: u32 = 4;
-
 /// An error, and the format in which it is told.
 pub(super) type Failed = (anyhow::Error, Format);
 
@@ -42,11 +38,8 @@ pub(super) fn run(cli: Cli, wanted: Format) -> Result<Exit, Failed> {
         _ => {}
     }
     super::start_trace(&global, environment.get(variables::LOG));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .event_interval(EVENT_INTERVAL)
-        .build()
-        .map_err(|error| failed(error.into()))?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| failed(error.into()))?;
     let command = Command {
         global: &global,
         environment,

@@ -361,3 +361,21 @@ impl Api {
         self.auth.read(&reply, operation)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_too_much;
+
+    #[test]
+    fn a_list_is_endless_only_where_no_account_is_so_large() {
+        for total in [None, Some(100_000), Some(60_000)] {
+            assert!(!is_too_much(100_000, 100, total), "{total:?}");
+            // A server that sends five at a time.
+            assert!(!is_too_much(100_000, 20_000, total), "{total:?}");
+        }
+        // What comes meanwhile is no fault.
+        assert!(!is_too_much(9_000, 9, Some(0)) && is_too_much(11_000, 11, Some(0)));
+        assert!(is_too_much(1_000_001, 1001, None) && is_too_much(20_001, 20_001, None));
+        assert!(is_too_much(10_000_001, 10_001, Some(usize::MAX)));
+    }
+}
