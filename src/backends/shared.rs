@@ -92,6 +92,12 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
             .wrong("tls.insecure", "is for this computer only, and `connect_address` is elsewhere")
             .hint("use `tls.ca_file` or `tls.pin`"));
     }
+    let elsewhere = connect_address.is_some_and(|host| at(&url, host).host() != url.host());
+    if elsewhere && url.domain().is_none() && config.text("tls.server_name").is_none() {
+        return Err(config
+            .wrong("connect_address", "is where a name is looked for, and `url` has an address already")
+            .hint("write the server's name into `url`, as its certificate has it, or leave `connect_address` out"));
+    }
     warn_of_plain_http(opening, &url, connect_address);
     if insecure && config.text("tls.pin").is_some() {
         return Err(config.wrong("tls.insecure", "and `tls.pin` contradict each other").hint("leave one of them out"));

@@ -8,11 +8,18 @@ use super::tls::is_local;
 use super::{Call, Transport};
 use crate::error::{Error, Result};
 
+/// How long an address may be, in bytes; servers take 8,000 (RFC 9110, 4.1) or a little more.
+pub const LONGEST: usize = 32 << 10;
+
 impl Transport {
     /// Makes the URL of a call; a path is joined to the backend's URL and never leaves its origin.
     pub(super) fn address(&self, call: &Call) -> Result<Url> {
         let base = &self.settings.url;
         let path = call.path.trim_start_matches('/');
+        if path.len() > LONGEST {
+            let what = format!("what is asked for takes an address of {} characters ({})", path.len(), call.operation);
+            return Err(Error::usage(what).hint("no server takes one as long; use a shorter name or path"));
+        }
         let mut url = if call.from_root || !is_plain(path) {
             self.joined(call, path)?
         } else {

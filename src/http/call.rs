@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Sift, unparsable};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Layer, Result};
+
+/// The longest pause that a server is believed to mean: who asks for more, in a number or by a date, has a clock or a
+/// unit wrong, and may be asked again the next day.
+const LONGEST_PAUSE: Duration = Duration::from_secs(86_400);
 
 /// Says what happens where a request is sent twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +173,34 @@ pub fn header_value(name: &str, value: &str, secret: bool) -> Result<HeaderValue
     })?;
     value.set_sensitive(secret);
     Ok(value)
+}
+
+/// Reads how long a server asks to wait, in seconds or by a date; no longer than a day.
+#[must_use]
+pub fn retry_after(reply: &Reply) -> Option<Duration> {
+    let text = reply.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // What is no number any more is more than the longest.
+        let seconds = text.parse().map_or(LONGEST_PAUSE, Duration::from_secs);
+        return Some(seconds.min(LONGEST_PAUSE));
+    }
+    let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    Duration::try_from(at.duration_since(jiff::Timestamp::now())).ok().map(|pause| pause.min(LONGEST_PAUSE))
+}
+
+/// Refuses what a server gave to be sent back in a header, such as a token, where no header can carry it: the server is at
+/// fault, and no key of the configuration.
+///
+/// # Errors
+/// Fails with `vendor.protocol`; the value is not shown.
+pub fn sendable(peer: &str, what: &str, value: &str) -> Result<()> {
+    if HeaderValue::from_str(value).is_ok() {
+        return Ok(());
+    }
+    let told = format!("{peer} gave {what} with characters that no header can carry");
+    Err(Error::new(Code::VendorProtocol, Layer::Api, told)
+        .status(200)
+        .hint("check that `url` points at the vendor's API"))
 }
 
 /// Encodes a text as one segment of a path.

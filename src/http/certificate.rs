@@ -1,6 +1,7 @@
 //! The certificate that a server shows now, seen without trusting it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use jiff::Timestamp;
@@ -80,19 +81,24 @@ impl Transport {
         let Some(limit) = self.settings.deadline.limit(attempt) else {
             return Err(self.deadline_passed(&call));
         };
-        match tokio::time::timeout(limit, self.handshake()).await {
+        let connected = AtomicBool::new(false);
+        match tokio::time::timeout(limit, self.handshake(&connected)).await {
             Ok(seen) => seen,
             Err(_) if self.settings.deadline.has_passed() => Err(self.deadline_passed(&call)),
-            Err(_) => Err(failure::timed_out(&self.settings, &call, attempt)),
+            Err(_) => {
+                let layer = if connected.load(Ordering::Relaxed) { Layer::Tls } else { Layer::Tcp };
+                Err(failure::timed_out(&self.settings, &call, attempt, layer))
+            }
         }
     }
 
-    async fn handshake(&self) -> Result<Certificate> {
+    async fn handshake(&self, connected: &AtomicBool) -> Result<Certificate> {
         let settings = &self.settings;
         let host = settings.tls.server_name.as_deref().or(settings.url.host_str()).unwrap_or_default();
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|error| dial::broken(settings, &error))?;
         let stream = dial::connected(settings).await?;
+        connected.store(true, Ordering::Relaxed);
         let connector = TlsConnector::from(Arc::new(tls::onlooker_config()?));
         let mut stream = connector.connect(name, stream).await.map_err(|error| dial::broken(settings, &error))?;
         let seen = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).map(Certificate::of);

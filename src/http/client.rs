@@ -6,16 +6,18 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, HeaderValue, USER_AGENT};
 
 use super::lanes::track;
-use super::{Transport, failure, tls};
+use super::{Transport, failure, proxy, tls};
 use crate::error::{Code, Error, Layer, Result};
 
 /// How long a connection may take to come about.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of an answer a server may send ahead of its reader, in bytes, over HTTP/2: pages that wait for their turn wait there.
 const STREAM_WINDOW: u32 = 128 << 10;
-/// The same of all answers of a connection: more than all pages together that may wait, for what they wait for comes over
-/// the same connection.
-const CONNECTION_WINDOW: u32 = 4 << 20;
+/// How many answers may be left unread at once, such as pages that wait for their turn: what they wait for comes over the
+/// same connection, and would not come where they fill it.
+pub const UNREAD: u32 = 15;
+/// The same of all answers of a connection: with all that may wait there is room for one that is read.
+const CONNECTION_WINDOW: u32 = STREAM_WINDOW * (UNREAD + 1);
 
 impl Transport {
     /// Gives the one TLS configuration, for requests and WebSockets alike.
@@ -30,6 +32,9 @@ impl Transport {
     /// Makes a client; each has connections of its own.
     pub(super) fn build(&self) -> Result<reqwest::Client> {
         let settings = &self.settings;
+        if let Some(error) = proxy::malformed(&settings.url) {
+            return Err(error.backend(&settings.backend));
+        }
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(self.tls()?)
             .redirect(reqwest::redirect::Policy::none())

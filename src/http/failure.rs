@@ -8,7 +8,9 @@ use std::time::Duration;
 use rustls::pki_types::InvalidDnsNameError;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::LOCATION;
 
+use super::lanes::track;
 use super::tls::PinChanged;
 use super::{Call, Reply, Settings, proxy, retry_after};
 use crate::error::{Code, Error, Layer, Result};
@@ -49,7 +51,12 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let wanted = name.as_str().to_owned();
         let host = if self.from.as_ref() == Some(&wanted) { self.to.clone() } else { wanted };
-        Box::pin(async move { Ok(Box::new(look_up(&host, 0).await?.into_iter()) as Addrs) })
+        Box::pin(async move {
+            track::comes_to(track::NAME);
+            let found = look_up(&host, 0).await?;
+            track::comes_to(track::TCP);
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
     }
 }
 
@@ -110,7 +117,7 @@ impl Broken {
 /// Says what the network did wrong.
 pub(super) fn network(settings: &Settings, call: &Call, error: &reqwest::Error) -> Error {
     let peer = &settings.peer;
-    let told = if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
+    let told = if breaks_http(error) {
         let (place, what) = (place(settings), root(error));
         // Whatever answers there will answer so again.
         Error::new(Code::VendorProtocol, Layer::Http, format!("what {peer} at {place} answers is no HTTP: {what}"))
@@ -128,6 +135,20 @@ pub(super) fn network(settings: &Settings, call: &Call, error: &reqwest::Error) 
     };
     tracing::trace!(operation = call.operation, "{error:?}");
     told.backend(&settings.backend)
+}
+
+/// Tells whether something came that HTTP does not allow, in the head of an answer or behind it: a chunk without a size,
+/// trailers without an end, a frame that must not come. That is no connection that broke, and comes again.
+fn breaks_http(error: &reqwest::Error) -> bool {
+    let in_head = find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse);
+    // What TLS has to say comes in the same kind of error, and so does what is wrong with an address.
+    let in_body = !error.is_connect()
+        && find::<rustls::Error>(error).is_none()
+        && find::<io::Error>(error)
+            .is_some_and(|io| matches!(io.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput));
+    let in_frames = find::<h2::Error>(error)
+        .is_some_and(|fault| fault.is_library() && fault.reason().is_some_and(|why| why != h2::Reason::NO_ERROR));
+    in_head || in_body || in_frames
 }
 
 /// Says what the proxy did wrong, where no connection came about and it is not the server's certificate.
@@ -305,16 +326,44 @@ fn root(error: &reqwest::Error) -> String {
     last.to_string()
 }
 
-/// Says that one attempt took too long.
-pub(super) fn timed_out(settings: &Settings, call: &Call, limit: Duration) -> Error {
-    Error::new(
-        Code::TimeoutRequest,
-        Layer::Http,
-        format!("{} did not answer within {} s ({})", settings.peer, limit.as_secs_f64(), call.operation),
-    )
-    .temporary()
-    .hint("try again, or give it more time with --request-timeout")
-    .backend(&settings.backend)
+/// Says that one attempt took too long, and for what: a server that takes a connection and says nothing may speak no TLS.
+pub(super) fn timed_out(settings: &Settings, call: &Call, limit: Duration, layer: Layer) -> Error {
+    let (peer, place) = (&settings.peer, place(settings));
+    let (what, hint) = match layer {
+        Layer::Dns => (format!("the name of {peer} was not found"), "look at this computer's name servers"),
+        Layer::Tcp => (
+            format!("{peer} did not take the connection to {place}"),
+            "check that the address is right and that no firewall or VPN is in between, or give it more time with \
+             --request-timeout",
+        ),
+        Layer::Tls => (
+            format!("{peer} at {place} took the connection and did not finish the TLS handshake"),
+            "check that `url` names a port that speaks TLS, and look at the server, or give it more time with \
+             --request-timeout",
+        ),
+        _ => (format!("{peer} did not answer"), "try again, or give it more time with --request-timeout"),
+    };
+    let what = format!("{what} within {} s ({})", limit.as_secs_f64(), call.operation);
+    Error::new(Code::TimeoutRequest, layer, what).temporary().hint(hint).backend(&settings.backend)
+}
+
+/// Says what is wrong with a status that neither grants nor refuses.
+pub(super) fn no_answer(peer: &str, reply: &Reply) -> Error {
+    let status = reply.status.as_u16();
+    if !reply.status.is_redirection() {
+        let what = format!("{peer} answered with the status {status}, which answers nothing");
+        return Error::new(Code::VendorProtocol, Layer::Http, what)
+            .status(status)
+            .hint("check that `url` points at the vendor's API");
+    }
+    let target = reply.headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("nowhere");
+    // What stands behind it may be what was sent, such as a token; before the host stand credentials.
+    let target = target.split(['?', '#']).next().unwrap_or_default();
+    let target = target.rsplit_once('@').map_or(target, |(_, place)| place);
+    let what = format!("{peer} answered with a redirect to {target}, which is not followed");
+    Error::new(Code::VendorProtocol, Layer::Http, what)
+        .status(status)
+        .hint("correct `url` of the backend; a redirect could send credentials to a stranger")
 }
 
 /// Says what a status that no vendor's body explains means; `None` for a success.
@@ -323,6 +372,14 @@ pub fn server_failure(peer: &str, reply: &Reply) -> Option<Error> {
     let status = reply.status.as_u16();
     let error = match status {
         407 => proxy::locked(&format!("a proxy before {peer}")),
+        408 => Error::new(
+            Code::TimeoutRequest,
+            Layer::Http,
+            format!("{peer}, or a proxy before it, gave up waiting for the request (408)"),
+        )
+        .temporary()
+        .retry_after(retry_after(reply))
+        .hint("try again; where it goes on, something in between holds requests up"),
         429 => Error::new(Code::HttpRateLimited, Layer::Http, format!("{peer} asks for fewer requests (429)"))
             .temporary()
             .retry_after(retry_after(reply))

@@ -336,7 +336,12 @@ impl Slot {
         self.in_flight += 1;
         self.lane.unbegun.fetch_add(1, Ordering::AcqRel);
         let lane = Arc::clone(&self.lane);
-        let track = Track { lane, stage: AtomicU8::new(HANDED), warms: AtomicBool::new(warms) };
+        let track = Track {
+            lane,
+            stage: AtomicU8::new(HANDED),
+            warms: AtomicBool::new(warms),
+            at: AtomicU8::new(track::READY),
+        };
         Place { track: Arc::new(track), sent: false, answered: None }
     }
 }

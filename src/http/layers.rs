@@ -56,11 +56,14 @@ impl Transport {
     /// # Errors
     /// Fails with `net.dns`, with `net.timeout` where the resolver does not answer.
     pub async fn resolve(&self) -> Result<Vec<SocketAddr>> {
+        if let Some(error) = proxy::malformed(&self.settings.url) {
+            return Err(self.told(error));
+        }
         let (host, port) = self.endpoint();
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
-        let found = self.bounded(failure::look_up(&host, port)).await?;
+        let found = self.bounded(Layer::Dns, failure::look_up(&host, port)).await?;
         found.map_err(|error| self.told(self.on_the_way(|settings| dial::broken(settings, &error))))
     }
 
@@ -76,7 +79,7 @@ impl Transport {
         let share = CONNECT_TIMEOUT / u32::try_from(addresses.len()).unwrap_or(1).max(1);
         let mut last = self.on_the_way(failure::slow);
         for address in addresses {
-            match self.bounded(timeout(share, TcpStream::connect(address))).await? {
+            match self.bounded(Layer::Tcp, timeout(share, TcpStream::connect(address))).await? {
                 Ok(Ok(stream)) => return Ok((*address, stream)),
                 Ok(Err(error)) => last = self.on_the_way(|settings| dial::broken(settings, &error)),
                 Err(_) => last = self.on_the_way(failure::slow),
@@ -104,7 +107,7 @@ impl Transport {
             .map_err(|error| self.told(dial::broken(&self.settings, &error)))?;
         let connector = TlsConnector::from(Arc::new(self.tls()?));
         let mut stream = self
-            .bounded(connector.connect(name, stream))
+            .bounded(Layer::Tls, connector.connect(name, stream))
             .await?
             .map_err(|error| self.told(dial::broken(&self.settings, &error)))?;
         let state = stream.get_ref().1;
@@ -124,13 +127,14 @@ impl Transport {
     }
 
     /// Waits for something no longer than an attempt and the command may take.
-    async fn bounded<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+    async fn bounded<T>(&self, layer: Layer, work: impl Future<Output = T>) -> Result<T> {
         let deadline = self.deadline();
         let call = Call::get("connection", "");
         let limit = deadline.limit(CONNECT_TIMEOUT).ok_or_else(|| self.deadline_passed(&call))?;
         match timeout(limit, work).await {
             Ok(done) => Ok(done),
-            Err(_) if deadline.has_passed() => Err(self.deadline_passed(&call)),
+            Err(_) if deadline.has_passed() => Err(self.late(&call, layer)),
+            Err(_) if layer == Layer::Tls => Err(self.told(failure::timed_out(&self.settings, &call, limit, layer))),
             Err(_) => Err(self.told(self.on_the_way(failure::slow))),
         }
     }

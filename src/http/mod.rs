@@ -1,7 +1,7 @@
 //! The only way to the wire: one client per backend, built when it is first needed.
 //!
 //! A vendor describes a [`Call`]; [`Transport::call`] sends it within its deadline, adds credentials, renews them
-//! once, repeats reads that failed temporarily, and caps what it reads. Vendors never retry by themselves.
+//! twice at most, repeats reads that failed temporarily, and caps what it reads. Vendors never retry by themselves.
 
 mod address;
 mod bare_key;
@@ -29,13 +29,14 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use bytes_cap::read_capped;
-use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::HeaderMap;
 use tokio::sync::Mutex;
 use url::Url;
 
-pub use address::is_nearby;
+pub use address::{LONGEST, is_nearby};
 pub use bytes_cap::Sift;
-pub use call::{Call, Reply, Safety};
+pub use call::{Call, Reply, Safety, retry_after};
+pub use client::UNREAD;
 pub use deadline::{Deadline, within};
 pub use failure::{server_failure, unparsable};
 pub use observer::Observer;
@@ -54,6 +55,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 const REPEATS: usize = 3;
 /// How often a call that the server has returned unseen is sent again at most.
 const RETURNED: usize = 4;
+
+/// How often the credentials of one call are made new at most: another process may end those that were just made.
+const RENEWALS: usize = 2;
 
 /// Says how to reach a server.
 #[derive(Debug, Clone)]
@@ -189,16 +193,18 @@ impl Transport {
         let mut attempt = first;
         let mut waits =
             ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_factor(2.0).with_max_times(REPEATS).build();
-        let mut renewed = false;
+        let mut renewals = 0;
         let mut earlier: Option<Error> = None;
         loop {
             let mut refusal = None;
             let error = match attempt {
                 Ok(Answer { reply, verdict: Verdict::Done, .. }) => return Ok(reply),
-                Ok(Answer { generation, verdict: Verdict::Stale(error), .. }) if call.authorized && !renewed => {
+                Ok(Answer { generation, verdict: Verdict::Stale(error), .. })
+                    if call.authorized && renewals < RENEWALS =>
+                {
                     tracing::debug!(operation = call.operation, "the session has ended: {error}");
                     protocol.renew(generation).await.map_err(|error| self.told(before_the_call(error)))?;
-                    renewed = true;
+                    renewals += 1;
                     attempt = self.attempt(protocol, call, false).await;
                     continue;
                 }
@@ -253,11 +259,14 @@ impl Transport {
             if call.authorized { protocol.authorize(&mut headers).await.map_err(before_the_call)? } else { 0 };
         let (reply, pass) = self.send(call, headers, first).await?;
         let verdict = match reply.status.as_u16() {
-            300..=399 => Verdict::Failed(self.redirect(&reply)),
+            // Nothing says whether the work was done before: a proxy may have changed the answer, not the request.
+            100..=199 | 300..=399 | 600.. => {
+                Verdict::Failed(maybe_done(call, failure::no_answer(&self.settings.peer, &reply)))
+            }
             _ => match protocol.verdict(call, &reply) {
                 // The vendor's own word is definite; a document that is none, after a success, tells nothing.
                 Verdict::Failed(error) if reply.status.is_success() && error.code() == Code::VendorProtocol => {
-                    Verdict::Failed(if call.safety == Safety::Once { error.unknown_outcome() } else { error })
+                    Verdict::Failed(maybe_done(call, error))
                 }
                 Verdict::Failed(error) if error.vendor_code_text().is_none() || error.code() == Code::DeviceTimeout => {
                     Verdict::Failed(doubtful(call, error))
@@ -312,8 +321,8 @@ impl Transport {
                     left -= 1;
                 }
                 // An answer that is none, or has no end, says nothing of what was done before it.
-                Err(Broken { error, .. }) if call.safety == Safety::Once && error.code() == Code::VendorProtocol => {
-                    return Err(error.unknown_outcome());
+                Err(Broken { error, .. }) if error.code() == Code::VendorProtocol => {
+                    return Err(maybe_done(call, error));
                 }
                 Err(Broken { error, .. }) => return Err(doubtful(call, error)),
                 Ok(reply) => return Ok((reply, pass)),
@@ -362,7 +371,13 @@ impl Transport {
         (*request.headers_mut(), *request.body_mut()) = (headers, Some(body));
         let request = client.execute(request);
         let started = Instant::now();
-        let broken = |error| Broken::by(&self.settings, call, &error);
+        let broken = |error: reqwest::Error| match track.layer() {
+            // The client's own limit for a connection, which says nothing of how far that came.
+            Layer::Tls if error.is_timeout() => {
+                failure::timed_out(&self.settings, call, client::CONNECT_TIMEOUT, Layer::Tls).into()
+            }
+            _ => Broken::by(&self.settings, call, &error),
+        };
         let work = async {
             let mut response = sending(&track, request).await.map_err(broken)?;
             let (status, version) = (response.status(), response.version());
@@ -373,8 +388,8 @@ impl Transport {
         let work = pin!(work);
         let result = match tokio::time::timeout(limit, work).await {
             Ok(result) => result,
-            Err(_) if deadline.has_passed() => Err(self.deadline_passed(call).into()),
-            Err(_) => Err(failure::timed_out(&self.settings, call, attempt).into()),
+            Err(_) if deadline.has_passed() => Err(self.late(call, track.layer()).into()),
+            Err(_) => Err(failure::timed_out(&self.settings, call, attempt, track.layer()).into()),
         };
         let took = started.elapsed();
         let result = result.map(|(version, reply)| {
@@ -399,28 +414,19 @@ impl Transport {
     }
 
     fn deadline_passed(&self, call: &Call) -> Error {
+        self.late(call, Layer::Http)
+    }
+
+    /// Says that the command's time ran out, and in which layer.
+    fn late(&self, call: &Call, layer: Layer) -> Error {
         let what = format!(
             "the time for the command ran out while {} was waited for ({})",
             self.settings.peer, call.operation
         );
-        Error::new(Code::TimeoutDeadline, Layer::Http, what)
+        Error::new(Code::TimeoutDeadline, layer, what)
             .temporary()
             .hint("give it more time with --timeout, or look at the server")
             .backend(&self.settings.backend)
-    }
-
-    fn redirect(&self, reply: &Reply) -> Error {
-        let target = reply.headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("nowhere");
-        // What stands behind it may be what was sent, such as a token; before the host stand credentials.
-        let target = target.split(['?', '#']).next().unwrap_or_default();
-        let target = target.rsplit_once('@').map_or(target, |(_, place)| place);
-        Error::new(
-            Code::VendorProtocol,
-            Layer::Http,
-            format!("{} answered with a redirect to {target}, which is not followed", self.settings.peer),
-        )
-        .status(reply.status.as_u16())
-        .hint("correct `url` of the backend; a redirect could send credentials to a stranger")
     }
 }
 
@@ -454,15 +460,9 @@ fn doubtful(call: &Call, error: Error) -> Error {
     }
 }
 
-/// Reads how long a server asks to wait, where it says so in seconds.
-#[must_use]
-pub fn retry_after(reply: &Reply) -> Option<Duration> {
-    let text = reply.headers.get(RETRY_AFTER)?.to_str().ok()?;
-    if let Ok(seconds) = text.trim().parse::<u32>() {
-        return Some(Duration::from_secs(u64::from(seconds)));
-    }
-    let at = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
-    Duration::try_from(at.duration_since(jiff::Timestamp::now())).ok()
+/// Marks the error of a write that may have been done all the same.
+fn maybe_done(call: &Call, error: Error) -> Error {
+    if call.safety == Safety::Once { error.unknown_outcome() } else { error }
 }
 
 /// Traces a request; neither headers nor bodies, for they hold secrets.

@@ -20,6 +20,32 @@ pub(super) fn of(url: &Url) -> Option<String> {
     Some(format!("{}:{port}", place.host()))
 }
 
+/// Says that the environment names a proxy that is none, where requests to a URL would go through it: the HTTP client
+/// would go without, past what somebody wants everything to go through. What stands there may hold a password.
+pub(super) fn malformed(url: &Url) -> Option<Error> {
+    // The client takes no proxy from what a web server sets.
+    if tls::is_local(url) || std::env::var_os("REQUEST_METHOD").is_some() {
+        return None;
+    }
+    let uri = url.as_str().parse().ok()?;
+    let first = |name: &'static str| {
+        let both = [name.to_owned(), name.to_lowercase()];
+        both.into_iter().find_map(|name| std::env::var_os(&name).map(|value| (name, value)))
+    };
+    let exempt = first(VARIABLES[3]).and_then(|(_, value)| value.into_string().ok()).unwrap_or_default();
+    let proxy = |value: &str| Matcher::builder().all(value.to_owned()).no(exempt.clone()).build().intercept(&uri);
+    proxy("http://proxy")?;
+    let own = if url.scheme() == "https" { VARIABLES[0] } else { VARIABLES[1] };
+    let (variable, value) = [own, VARIABLES[2]].into_iter().filter_map(first).find(|(_, value)| !value.is_empty())?;
+    let named = value.to_str().and_then(proxy);
+    // A port that is none would be left out.
+    if named.is_some_and(|proxy| Url::parse(&proxy.uri().to_string()).is_ok()) {
+        return None;
+    }
+    let what = format!("{variable} is no proxy's address, so nothing is sent; it is written http://HOST:PORT");
+    Some(blamed(Error::config(what), &variable))
+}
+
 /// Gives the settings of the proxy that requests go through, so that what it does wrong is not told of the server; with
 /// the variable that names it.
 pub(super) fn settings(settings: &Settings) -> Option<(Settings, String)> {

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::client::{ResolvesClientCert, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
 use rustls::{
     CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
 };
@@ -17,6 +18,7 @@ use url::{Host, Url};
 use x509_cert::der::Decode as _;
 
 use super::bare_key;
+use super::lanes::track;
 use crate::error::{Error, Result};
 
 /// Says how a server's certificate is verified.
@@ -145,7 +147,28 @@ pub(super) fn client_config(trust: &Trust, secure: bool) -> Result<ClientConfig>
         }
     };
     config.alpn_protocols = protocols();
+    config.client_auth_cert_resolver = Arc::new(Nobody);
     Ok(config)
+}
+
+/// Shows servers no certificate, and notes that a handshake begins: it is asked while the first message is made, which is
+/// after the other side has taken the connection.
+#[derive(Debug)]
+struct Nobody;
+
+impl ResolvesClientCert for Nobody {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+
+    fn only_raw_public_keys(&self) -> bool {
+        track::comes_to(track::TLS);
+        false
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
 }
 
 /// Makes the configuration of a handshake that only looks at the certificate; nothing may be sent after it.

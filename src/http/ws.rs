@@ -86,7 +86,7 @@ impl Transport {
         let opened = match timeout(limit, self.upgraded(&url)).await {
             Ok(opened) => opened,
             Err(_) if deadline.has_passed() => Err(self.deadline_passed(call)),
-            Err(_) => Err(failure::timed_out(&self.settings, call, attempt)),
+            Err(_) => Err(failure::timed_out(&self.settings, call, attempt, Layer::Http)),
         };
         self.observed(call, opened.as_ref().map(|_| SWITCHED), started);
         match &opened {

@@ -292,14 +292,14 @@ impl Drop for Unanswered {
 /// | `http-status=503[@PATH][*N]` | that status with an HTML page, optionally only for requests whose `METHOD /path` contains PATH |
 /// | `retry-after=S` | the header `Retry-After: S` on answers of `http-status` |
 /// | `rate-limit=N/S[@PATH]` | what is more than N requests in a second, and all that comes in the S seconds after it, is answered 429 with `Retry-After: S` |
-/// | `slow=MS[@PATH]` | each answer is held back by that many milliseconds |
+/// | `slow=MS[@PATH]` | each answer is held back by that many milliseconds; `PATH\|PATH` is either of them |
 /// | `not-json[=PATH]` | 200 with an HTML page |
 /// | `empty[=PATH]` | 200 with an empty body |
 /// | `body=TEXT` | 200 with that text as `application/json` |
 /// | `bare-status=503[@PATH][*N]` | that status with an empty body |
 /// | `redirect=URL[@PATH]` | 302 to that URL |
 /// | `mangle=KIND[@PATH][*N]` | the answer is changed after the work was done: `html` and `null` stand in its place, `nothing` does; `types` exchanges texts, numbers and booleans, `numbers` makes each 1e400, `deep` puts 5,000 lists into each other in the place of each text, `utf8` bytes that are no text, and `control` adds terminal sequences and bidirectional characters to what people write |
-/// | `wire=KIND[@PATH][*N]` | HTTP/1.1, where a request meets `header-drip`, `body-drip` (a byte each 40 ms), `endless`, `header-flood`, `cut` (a body that ends early), `too-much` (more than its Content-Length), `bad-length`, `garbage`, `silent` or `hangup`; others are answered, one for each connection |
+/// | `wire=KIND[@PATH][*N]` | HTTP/1.1, where a request meets `header-drip`, `body-drip` (a byte each 40 ms), `endless`, `header-flood`, `cut` (a body that ends early), `too-much` (more than its Content-Length), `bad-length`, `bad-chunk`, `garbage`, `silent` or `hangup`; others are answered, one for each connection |
 /// | `endless` | 200 with a body that does not end |
 /// | `reset` | the connection is reset after the accept |
 /// | `silent` | the connection is accepted and never answered |
@@ -315,7 +315,7 @@ async fn inject(State(context): State<Context>, request: Request, next: Next) ->
         return refusal;
     }
     if let Some((arg, pattern)) = faults.arg("slow").as_deref().map(split_at_path)
-        && path.contains(pattern)
+        && pattern.split('|').any(|part| path.contains(part))
         && let Ok(millis) = arg.parse()
     {
         tokio::time::sleep(Duration::from_millis(millis)).await;

@@ -135,6 +135,9 @@ async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), kind: &str) 
         "cut" => end(stream, &format!("{HEAD}Content-Length: 1000\r\n\r\n{{\"success\":tr")).await,
         "too-much" => end(stream, &format!("{HEAD}Content-Length: 5\r\n\r\n{{\"success\":true}}")).await,
         "bad-length" => end(stream, &format!("{HEAD}Content-Length: -7\r\n\r\n{{\"success\":true}}")).await,
+        "bad-chunk" => {
+            end(stream, &format!("{HEAD}Transfer-Encoding: chunked\r\n\r\nzz\r\n{{\"success\":true}}\r\n")).await
+        }
         "garbage" => {
             let mut state = 0x2545_f491_4f6c_dd1d_u64;
             let noise = std::iter::repeat_with(|| {

@@ -319,3 +319,20 @@ fn the_state_of_an_account_costs_pages_and_no_device() {
     assert!(run.items().iter().all(|item| item["source"] == "device"), "{run}");
     assert_eq!(device_requests(&bench), 200);
 }
+
+#[test]
+fn pages_that_wait_for_their_turn_do_not_hold_up_the_devices_that_they_wait_for() {
+    // While the second page is told, the three behind it come in, each more than a stream may bring unread. A connection
+    // that they fill would bring no more answers of devices, which is what they wait for: the sweep would not end.
+    let bench = fleet(2500);
+    bench.fault("everyware", "page-size=500");
+    bench.fault("everyware", "slow=100@offset=1000|offset=1500|offset=2000");
+    for line in ["list", "status"] {
+        let run = bench.run(&format!("{line} --live -b everyware -j 32 -o ndjson --timeout 50s")).ends(0);
+        assert_eq!(rows(&run).0.len(), 2500, "{line}");
+        assert_eq!(device_requests(&bench), 2500, "{line}");
+        let entries = bench.context("everyware").log.entries();
+        assert!(entries.iter().all(|entry| entry.version == "HTTP/2.0"), "{line}");
+        bench.requests();
+    }
+}

@@ -71,6 +71,7 @@ mod topics;
 mod trust;
 mod tunnels;
 mod urls;
+mod wire;
 #[cfg(unix)]
 mod with;
 #[cfg(unix)]

@@ -24,7 +24,7 @@ async fn known() -> Bench {
 }
 
 #[tokio::test]
-async fn a_session_that_has_ended_is_renewed_once() {
+async fn a_session_that_has_ended_is_renewed_twice_at_most() {
     let bench = known().await;
     bench.fault("expire-sessions");
     assert_eq!(word(bench.open().status(None).await), Word::Connected);
@@ -32,9 +32,12 @@ async fn a_session_that_has_ended_is_renewed_once() {
     assert_eq!(word(bench.open().status(None).await), Word::Connected);
     assert_eq!(bench.asked(), [STATUS]);
     bench.fault("expire-sessions*2");
+    assert_eq!(word(bench.open().status(None).await), Word::Connected);
+    assert_eq!(bench.asked(), [STATUS, CHALLENGE, SESSION, STATUS, CHALLENGE, SESSION, STATUS]);
+    bench.fault("expire-sessions*3");
     let error = failed(bench.open().status(None).await, Code::AuthExpired);
     assert_eq!(error.vendor_code_text(), Some("auth_required"));
-    assert_eq!(bench.asked(), [STATUS, CHALLENGE, SESSION, STATUS]);
+    assert_eq!(bench.asked(), [STATUS, CHALLENGE, SESSION, STATUS, CHALLENGE, SESSION, STATUS]);
 }
 
 #[tokio::test]

@@ -315,8 +315,9 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         verbs: &["connect, its write", "disconnect, its write"],
         faults: &["401*"],
         code: "auth.expired",
-        writes: Some(Count::Exactly(2)),
-        why: "a call whose token was refused was not looked at, so it is sent once more with a new one",
+        writes: Some(Count::Exactly(3)),
+        why: "a call whose token was refused was not looked at, so it is sent once more with a new one, and once more where \
+              another process ended that",
         ..USUAL
     },
     Exception {

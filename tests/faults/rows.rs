@@ -108,6 +108,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     passing("cut body", Simulator("wire=cut@"), "net.reset"),
     broken("less announced than sent", Simulator("wire=too-much@")),
     broken("wrong Content-Length", Simulator("wire=bad-length@")),
+    broken("chunk without a size", Simulator("wire=bad-chunk@")),
     broken("garbage bytes", Simulator("wire=garbage@")),
     // Documents.
     mangled("HTML from a proxy", Simulator("mangle=html@")),
@@ -127,6 +128,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     refusal("403, no body", Simulator("bare-status=403@"), "auth.forbidden"),
     refusal("404", Simulator("http-status=404@"), "vendor.protocol"),
     refusal("404, no body", Simulator("bare-status=404@"), "vendor.protocol"),
+    passing("408", Simulator("http-status=408@"), "timeout.request"),
+    passing("408, no body", Simulator("bare-status=408@"), "timeout.request"),
     refusal("409", Simulator("http-status=409@"), "vendor.protocol"),
     refusal("409, no body", Simulator("bare-status=409@"), "vendor.protocol"),
     Fault { write: "http.rate_limited", ..passing("429", Simulator("http-status=429@"), "http.rate_limited") },
@@ -139,7 +142,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     passing("503, no body", Simulator("bare-status=503@"), "http.server_error"),
     passing("504", Simulator("http-status=504@"), "http.server_error"),
     passing("504, no body", Simulator("bare-status=504@"), "http.server_error"),
-    refusal("redirect to another host", Simulator("redirect={stranger}@"), "vendor.protocol"),
+    broken("redirect to another host", Simulator("redirect={stranger}@")),
     // Logins.
     harmless(
         "session expired in mid-run",

@@ -21,6 +21,7 @@ use super::wire::{AccessToken, KeyLogin, Refresh, UserLogin};
 use crate::backend::Opening;
 use crate::backends::shared::Refused;
 use crate::error::{Code, Error, Layer, Result};
+use crate::http::call::sendable;
 use crate::http::{Call, Transport};
 use crate::model::Target;
 use crate::secrets::digest;
@@ -367,6 +368,7 @@ impl Auth {
         let call = Call::write(operation, Method::POST, path).open().confidential().json(body)?;
         let reply = self.transport.call(self, &call).await?;
         let made: AccessToken = reply.json(PEER, operation).map_err(|error| error.backend(self.backend()))?;
+        sendable(PEER, "a token", &made.token_id).map_err(|error| error.backend(self.backend()))?;
         let time = |at: Option<String>| at.and_then(|at| at.parse().ok());
         let token = Token {
             token: made.token_id,

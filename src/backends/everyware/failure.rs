@@ -49,9 +49,12 @@ fn of_code(code: &str, exception: &Exception, call: &Call, reply: &Reply) -> Err
         }
         "ILLEGAL_ARGUMENT" | "ILLEGAL_NULL_ARGUMENT" => {
             let name = exception.argument_name.as_deref().unwrap_or("a parameter");
-            api(Code::Usage, Layer::Api, format!("{PEER} finds {name} wrong: {said}")).hint(
-                "an id has at most 11 characters of A-Z, a-z, 0-9, - and _; name the device by its client id instead",
-            )
+            let error = api(Code::Usage, Layer::Api, format!("{PEER} finds {name} wrong: {said}"));
+            error.hint(if call.path.contains("/devices/") {
+                "an id has at most 11 characters of A-Z, a-z, 0-9, - and _; name the device by its client id instead"
+            } else {
+                "where it is the account, correct `scope`; else this server wants the call in another form: check `url`"
+            })
         }
         "REFRESH_ERROR" => api(Code::AuthExpired, Layer::Auth, format!("the login can't be renewed: {said}")),
         // A code that is new says less than the status it comes with, where that is about rights.

@@ -11,20 +11,30 @@ use serde::de::DeserializeOwned;
 
 use super::accounts::{Account, Part};
 use super::api::Api;
+use super::failure::PEER;
 use super::sieve::Sieve;
 use super::wire::{Device, Page, VpnConnection};
 use crate::backend::room::make_room;
-use crate::error::{Error, Exit, Result};
-use crate::http::Call;
+use crate::error::{Code, Error, Exit, Layer, Result};
+use crate::http::{Call, UNREAD};
 
 /// How many entries a page has; no maximum is documented, and a server may send fewer.
 const PAGE: usize = 1000;
 /// How many pages are asked for at once: each that is in hand takes 1 to 2 MB, and the time of the cloud's database.
 pub(super) const AT_ONCE: usize = 3;
+const _: () = assert!(AT_ONCE as u64 <= UNREAD as u64, "pages that wait would fill their connection");
 /// Which part of a page is read once more, as one of so many, with the next one of a list that gets shorter meanwhile.
 const READ_AGAIN: usize = 4;
 /// How many pages in a row may fail before the rest is given up: a server that answers none of two is down.
 const GIVE_UP: usize = 2;
+/// How many entries a list has at most where the server does not tell; accounts have 100,000.
+const MOST: usize = 1_000_000;
+/// How many more than twice the total that the server told first: a list may grow while it is read.
+const GROWTH: usize = 10_000;
+/// How many a list has at most, whatever the server tells.
+const MOST_EVER: usize = 10_000_000;
+/// How many pages are read of one list at most: a server that sends five entries at a time has a hundred thousand by then.
+const MOST_PAGES: usize = 20_000;
 /// How many entries are told in one go.
 const TOLD_AT_ONCE: usize = 64;
 
@@ -93,6 +103,12 @@ impl Entry for Account {
     }
 }
 
+/// Tells whether more was read of a list than it can have; `total` is what the server told first.
+fn is_too_much(read: usize, pages: usize, total: Option<usize>) -> bool {
+    let most = total.map_or(MOST, |total| total.saturating_mul(2).saturating_add(GROWTH).min(MOST_EVER));
+    read > most || pages > MOST_PAGES
+}
+
 /// Where a list was read to, and what is needed to go on.
 struct Walk<'a, T> {
     each: &'a mut (dyn FnMut(T) + Send),
@@ -106,6 +122,11 @@ struct Walk<'a, T> {
     step: usize,
     /// How many of the page before are read again with the next one.
     overlap: usize,
+    /// How many entries were told, and on how many pages.
+    told: usize,
+    pages: usize,
+    /// The first total that the server told.
+    first_total: Option<usize>,
 }
 
 /// What a page came to.
@@ -115,6 +136,8 @@ enum Came {
     Last,
     /// There are more.
     More,
+    /// There are more, though nobody has so many.
+    TooMuch,
     /// The list got shorter, so what moved up from behind may be missing: it has to be read from further back.
     Shorter,
 }
@@ -129,7 +152,12 @@ pub(super) enum Ended {
     Early(usize, usize),
 }
 
-impl<T: Entry> Walk<'_, T> {
+impl<'a, T: Entry> Walk<'a, T> {
+    fn new(each: &'a mut (dyn FnMut(T) + Send), step: usize) -> Self {
+        let (before, total, first_total) = (HashSet::new(), None, None);
+        Self { each, before, end: 0, total, step, overlap: 0, told: 0, pages: 0, first_total }
+    }
+
     fn ended(&self) -> Ended {
         match self.total {
             Some(total) if self.end < total => Ended::Early(self.end, total),
@@ -146,7 +174,9 @@ impl<T: Entry> Walk<'_, T> {
         }
         self.end = offset.saturating_add(page.items.len());
         self.total = page.total_count;
-        let keys = page.items.iter().filter_map(Entry::key).map(Box::from).collect();
+        self.first_total = self.first_total.or(page.total_count);
+        self.pages += 1;
+        let mut keys: HashSet<Box<str>> = HashSet::with_capacity(page.items.len());
         let mut any_new = false;
         for (place, item) in page.items.into_iter().enumerate() {
             if place % TOLD_AT_ONCE == TOLD_AT_ONCE - 1 {
@@ -154,15 +184,35 @@ impl<T: Entry> Walk<'_, T> {
                 make_room().await;
             }
             let key = item.key();
-            if key.is_some_and(|key| self.before.contains(key)) {
+            let is_again = key.is_some_and(|key| !keys.insert(key.into()));
+            if is_again {
+                tracing::debug!("an entry that stands twice on a page is told once: {key:?}");
+            }
+            if is_again || key.is_some_and(|key| self.before.contains(key)) {
                 continue;
             }
+            self.told += 1;
             // Of what has no key nobody can tell whether it is new, so it does not keep a list going.
             any_new |= key.is_some();
             (self.each)(item);
         }
         self.before = keys;
-        if page.limit_exceeded && any_new { Came::More } else { Came::Last }
+        match page.limit_exceeded && any_new {
+            true if is_too_much(self.told, self.pages, self.first_total) => Came::TooMuch,
+            true => Came::More,
+            false => Came::Last,
+        }
+    }
+
+    /// Says that a list has no end.
+    fn endless(&self, list: List<'_>) -> Error {
+        let total = self.first_total.map(|total| format!(", where it counted {total} at first")).unwrap_or_default();
+        let what = format!(
+            "the list of {} does not end: {PEER} has sent {} of them on {} pages{total}, and says that there are more",
+            list.what, self.told, self.pages
+        );
+        Error::new(Code::VendorProtocol, Layer::Api, what)
+            .hint("check that `url` is the API of Everyware Cloud; a device that is named is asked without a list")
     }
 
     /// Goes on behind a page that could not be read; tells whether anything is known to be there.
@@ -253,7 +303,7 @@ impl Api {
             None => self.page(list, 0).await?,
         };
         let step = first.items.len();
-        let mut walk = Walk { each, before: HashSet::new(), end: 0, total: None, step, overlap: 0 };
+        let mut walk = Walk::new(each, step);
         let mut came = walk.take(0, first).await;
         let mut is_even = true;
         let mut gaps = Gaps { step, ..Gaps::default() };
@@ -275,6 +325,9 @@ impl Api {
                         walk.skip(offset)
                     }
                 };
+                if came == Came::TooMuch {
+                    return Err(walk.endless(list).backend(self.auth.backend()));
+                }
                 let is_short = came == Came::More && walk.end != offset.saturating_add(step);
                 // Behind a page of another length the others are not where they were looked for.
                 is_even &= !is_short;
@@ -306,5 +359,23 @@ impl Api {
     ) -> Result<T> {
         let reply = self.in_scope(scope, |scope| Call::get(operation, Self::path(scope, rest))).await?;
         self.auth.read(&reply, operation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_too_much;
+
+    #[test]
+    fn a_list_is_endless_only_where_no_account_is_so_large() {
+        for total in [None, Some(100_000), Some(60_000)] {
+            assert!(!is_too_much(100_000, 100, total), "{total:?}");
+            // A server that sends five at a time.
+            assert!(!is_too_much(100_000, 20_000, total), "{total:?}");
+        }
+        // What comes meanwhile is no fault.
+        assert!(!is_too_much(9_000, 9, Some(0)) && is_too_much(11_000, 11, Some(0)));
+        assert!(is_too_much(1_000_001, 1001, None) && is_too_much(20_001, 20_001, None));
+        assert!(is_too_much(10_000_001, 10_001, Some(usize::MAX)));
     }
 }

@@ -290,7 +290,7 @@ pub(super) fn base_path(found: &ApiVersion) -> Result<String> {
     let base = found.api_base_url.as_str();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | '/');
     let steps_up = base.split('/').any(|step| matches!(step, "." | ".."));
-    if base.starts_with("//") || !base.chars().all(plain) || steps_up {
+    if base.len() > 1024 || base.starts_with("//") || !base.chars().all(plain) || steps_up {
         // It would be another server's, or no place at all; the session's token is sent there.
         return Err(Error::new(
             Code::VendorProtocol,

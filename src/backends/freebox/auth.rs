@@ -19,7 +19,7 @@ use super::wire::{Challenge, Envelope, Open, Opened};
 use crate::backend::Opening;
 use crate::backends::shared::Refused;
 use crate::error::{Code, Error, Layer, Result};
-use crate::http::call::header_value;
+use crate::http::call::{header_value, sendable};
 use crate::http::{Call, Protocol, Reply, Transport, Verdict};
 use crate::secrets::{SecretRef, digest, hide};
 use crate::state::{Guard, Store};
@@ -265,6 +265,7 @@ impl Auth {
             .confidential();
         let reply = self.transport.call(self, &call).await?;
         let opened: Opened = result_of(&reply, "session")?;
+        sendable(PEER, "a session", &opened.session_token)?;
         Ok(Token { token: opened.session_token, rights: opened.permissions })
     }
 

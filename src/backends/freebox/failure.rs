@@ -46,7 +46,7 @@ pub(super) fn of(known: &Known<'_>, answer: &Envelope, reply: &Reply) -> Error {
     let status = reply.status.as_u16();
     let Some(code) = answer.error_code.as_deref().filter(|code| !code.is_empty()) else {
         // Without a code the status of a proxy or an overloaded box says more than the text.
-        let unwell = server_failure(PEER, reply).filter(|_| status == 429 || status >= 500);
+        let unwell = server_failure(PEER, reply).filter(|_| matches!(status, 408 | 429) || status >= 500);
         let text = answer.msg.as_deref().filter(|msg| !msg.is_empty()).unwrap_or("no reason given");
         return unwell.unwrap_or_else(|| {
             Error::new(Code::VendorError, Layer::Api, format!("{PEER} failed: {text}")).status(status)

@@ -21,7 +21,7 @@ use crate::backends::shared::{self, Place};
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::tls::is_local;
 use crate::http::ws::{Heartbeat, Socket};
-use crate::http::{Call, Protocol, Reply, Safety, Transport, Verdict};
+use crate::http::{Call, LONGEST, Protocol, Reply, Safety, Transport, Verdict};
 use crate::model::Status;
 use crate::state::Store;
 
@@ -355,6 +355,15 @@ impl Local {
                 .hint("check that `url` is the IXON VPN Client on this computer; nothing was sent to that link"),
             )
         };
+        // A URL's reader leaves line ends out, so what is checked would not be what was said.
+        if href.len() > LONGEST || href.contains(char::is_control) {
+            let begin: String = href.chars().take(80).collect();
+            let what = format!("{PEER} names a link that is none, of {} characters: {begin}", href.len());
+            return Err(self.own(
+                Error::new(Code::VendorProtocol, Layer::Api, what)
+                    .hint("check that `url` is the IXON VPN Client on this computer; nothing was sent to that link"),
+            ));
+        }
         let url = base.join(href).map_err(|_| foreign())?;
         let same_host = url.host() == base.host() || (is_local(&url) && is_local(base));
         let same_port = url.port_or_known_default() == base.port_or_known_default();

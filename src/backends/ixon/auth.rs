@@ -15,7 +15,7 @@ use crate::backend::{Asked, Login, LoginState, Person};
 use crate::backends::shared::meaningful;
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::Call;
-use crate::http::call::header_value;
+use crate::http::call::{header_value, sendable};
 
 /// How long a token made by `auth login` lives, in seconds: 30 days, as the vendor's own tools ask for.
 const LIFETIME: u32 = 2_592_000;
@@ -158,8 +158,10 @@ impl Cloud {
             Error::new(Code::VendorProtocol, Layer::Auth, format!("{CLOUD} accepted the login but gave no token"))
                 .backend(self.backend())
         })?;
+        let secret = made.secret_id.unwrap_or_default();
+        sendable(CLOUD, "a token", &secret).map_err(|error| error.backend(self.backend()))?;
         Ok(Token {
-            secret: made.secret_id.unwrap_or_default(),
+            secret,
             expires_on: made.expires_on.and_then(|at| at.parse().ok()),
             account: Some(email.to_owned()),
         })

@@ -17,9 +17,9 @@ use super::{failure, missing, wire};
 use crate::backend::Opening;
 use crate::backends::shared::{Refused, meaningful, warn_of_plain_http};
 use crate::config::schema::read_url;
-use crate::error::{Error, Result};
-use crate::http::call::{header_value, segment};
-use crate::http::{Call, Protocol, Reply, Settings, Transport, Verdict, tls};
+use crate::error::{Code, Error, Layer, Result};
+use crate::http::call::{header_value, segment, sendable};
+use crate::http::{Call, LONGEST, Protocol, Reply, Settings, Transport, Verdict, tls};
 
 /// What the cloud is called in messages.
 pub(super) const CLOUD: &str = "the IXON cloud";
@@ -29,6 +29,8 @@ const PAGE: usize = 1000;
 const UNPACED: usize = 5;
 /// The pause before each further one: the cloud wants fewer than 10 requests a second.
 const PACE: Duration = Duration::from_millis(125);
+/// How many pages are read of one list at most: a million agents, which is more than anybody has.
+const MOST_PAGES: usize = 1000;
 /// What is asked of an agent: what users search by, and how far it can be reached.
 const FIELDS: &str = concat!(
     "publicId,name,deviceId,serialNumber,macAddress,custom,company(publicId,name),",
@@ -106,12 +108,15 @@ impl Cloud {
     pub(super) async fn companies(&self) -> Result<Vec<String>> {
         let call = self.scoped(Call::get("companies", "companies?fields=publicId,name"), None)?;
         let (companies, _) = self.list::<wire::Identified>(&call).await?;
-        Ok(companies.into_iter().map(|company| company.public_id).collect())
+        let told = |company: wire::Identified| {
+            sendable(CLOUD, "a company's id", &company.public_id).map(|()| company.public_id)
+        };
+        companies.into_iter().map(told).collect::<Result<_>>().map_err(|error| self.transport.settings().own(error))
     }
 
     async fn agents_of(&self, company: &str, pages: &mut usize, agents: &mut Vec<Agent>) -> Result<()> {
         let mut after: Option<String> = None;
-        let mut cursors = HashSet::new();
+        let (mut cursors, mut known) = (HashSet::new(), HashSet::new());
         loop {
             let cursor = after.as_deref().map(|cursor| format!("&page-after={}", segment(cursor))).unwrap_or_default();
             let path = format!("agents?fields={FIELDS}&page-size={PAGE}{cursor}");
@@ -121,10 +126,19 @@ impl Cloud {
             }
             *pages += 1;
             let (page, more) = self.list::<wire::Agent>(&call).await?;
-            agents.extend(page.into_iter().map(|agent| remembered(agent, company)));
+            let mut any_new = false;
+            for agent in page {
+                any_new |= known.insert(agent.public_id.clone());
+                agents.push(remembered(agent, company));
+            }
             // A cursor that repeats would go round for ever.
             match more {
-                Some(more) if cursors.insert(more.clone()) => after = Some(more),
+                Some(more) if cursors.insert(more.clone()) => {
+                    if more.len() > LONGEST / 2 || !any_new || cursors.len() >= MOST_PAGES {
+                        return Err(self.endless(company, known.len(), more.len()));
+                    }
+                    after = Some(more);
+                }
                 Some(_) => {
                     tracing::warn!("{CLOUD} names the same next page again; the list of {company} may be incomplete");
                     return Ok(());
@@ -132,6 +146,22 @@ impl Cloud {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Says that the pages of a list lead nowhere.
+    fn endless(&self, company: &str, count: usize, cursor: usize) -> Error {
+        let what = if cursor > LONGEST / 2 {
+            format!(
+                "{CLOUD} names the next page of the agents of {company} by {cursor} characters, which no address takes"
+            )
+        } else {
+            format!(
+                "the list of the agents of {company} does not end: {CLOUD} names ever more pages behind {count} agents"
+            )
+        };
+        Error::new(Code::VendorProtocol, Layer::Api, what)
+            .backend(self.backend())
+            .hint("check that `cloud_url` is the API of IXON; an agent that is named by its id needs no list")
     }
 
     /// Gives the sector's id where it can be had; the documentation asks for it, real clients go without.
@@ -142,7 +172,10 @@ impl Cloud {
         self.config.application_id.as_ref()?;
         let call = self.scoped(Call::get("sector", "sectors/me").open(), None).ok()?;
         let found = match self.list::<wire::Identified>(&call).await {
-            Ok((sectors, _)) => sectors.into_iter().next().map(|sector| sector.public_id),
+            Ok((sectors, _)) => {
+                let first = sectors.into_iter().next().map(|sector| sector.public_id);
+                first.filter(|sector| sendable(CLOUD, "a sector", sector).is_ok())
+            }
             Err(error) => {
                 tracing::debug!("no sector: {error}");
                 return None;
@@ -187,7 +220,6 @@ impl Cloud {
 
 /// Tells whether an error is about one company, so that another may be readable: not about the login or the cloud.
 fn concerns_one(error: &Error) -> bool {
-    use crate::error::Code;
     matches!(
         error.code(),
         Code::AuthForbidden | Code::TargetNotFound | Code::ConfigInvalid | Code::VendorError | Code::VendorProtocol

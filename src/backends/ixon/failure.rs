@@ -60,7 +60,7 @@ pub(super) fn of_client(call: &Call, reply: &Reply) -> Error {
             format!("{PEER} refused to {operation} ({}){said}", reply.status),
         )
         .hint("check the token with: vpnctl auth status"),
-        429 | 500..=599 => server_failure(PEER, reply)
+        408 | 429 | 500..=599 => server_failure(PEER, reply)
             .map(|error| if said.is_empty() { error } else { error.context(text.trim_end_matches('.')) })
             .unwrap_or_else(|| Error::new(Code::VendorError, Layer::Api, format!("{PEER} failed{said}"))),
         _ => Error::new(Code::VendorError, Layer::Api, format!("{PEER} did not {operation} ({}){said}", reply.status))
@@ -107,7 +107,7 @@ pub(super) fn of_cloud(backend: &str, reply: &Reply) -> Option<Error> {
         .filter_map(|value| serde_json::from_value(value).ok())
         .collect();
     let error = match faults.first() {
-        Some(fault) if status < 500 || is_offline(fault) => of_fault(backend, fault, status),
+        Some(fault) if status < 500 && status != 408 || is_offline(fault) => of_fault(backend, fault, status),
         // Not every answer is a document; these statuses speak for themselves.
         None if matches!(status, 401 | 403) => of_fault(backend, &Fault::default(), status),
         _ => server_failure(CLOUD, reply)

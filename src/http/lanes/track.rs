@@ -12,10 +12,11 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper_util::client::legacy::connect::Connection;
 use reqwest::Version;
-use tower_layer::Layer;
+use tower_layer::Layer as Wraps;
 use tower_service::Service;
 
 use super::{BEGUN, HANDED, Lane, OPEN, ROUNDS, Warmth};
+use crate::error::Layer;
 
 /// Follows one call through the client.
 #[derive(Debug)]
@@ -23,6 +24,22 @@ pub(in crate::http) struct Track {
     pub(super) lane: Arc<Lane>,
     pub(super) stage: AtomicU8,
     pub(super) warms: AtomicBool,
+    /// What a connection is at that is made for it.
+    pub(super) at: AtomicU8,
+}
+
+/// What a connection is at that is being made; it is [`READY`] before and after.
+pub(in crate::http) const NAME: u8 = 1;
+/// It waits for the other side to take it.
+pub(in crate::http) const TCP: u8 = 2;
+/// The handshake has begun.
+pub(in crate::http) const TLS: u8 = 3;
+/// Nothing is left to do before a request is sent.
+pub(super) const READY: u8 = 0;
+
+/// Notes what the connection is at that the call waits for in whose poll this is.
+pub(in crate::http) fn comes_to(step: u8) {
+    let _ = CALL.try_with(|call| call.at.store(step, Ordering::Release));
 }
 
 /// After which time a connection that is not given back is taken for gone.
@@ -88,7 +105,7 @@ impl Drop for Tracked {
 #[derive(Clone)]
 pub(in crate::http) struct Hold;
 
-impl<S> Layer<S> for Hold {
+impl<S> Wraps<S> for Hold {
     type Service = Holding<S>;
 
     fn layer(&self, inner: S) -> Holding<S> {
@@ -124,7 +141,9 @@ where
             match call {
                 Some(call) if !call.may_connect().await => Err("another connection has taken the call".into()),
                 Some(call) => {
+                    call.at.store(TCP, Ordering::Release);
                     let made = ready.call(request).await?;
+                    call.at.store(READY, Ordering::Release);
                     call.lane.multiplexes.store(made.connected().is_negotiated_h2(), Ordering::Release);
                     Ok(made)
                 }
@@ -135,6 +154,18 @@ where
 }
 
 impl Track {
+    /// Tells in which layer it is: below HTTP for as long as it waits for a connection of its own.
+    pub(in crate::http) fn layer(&self) -> Layer {
+        match self.at.load(Ordering::Acquire) {
+            // By another one it is on its way.
+            _ if self.stage.load(Ordering::Acquire) != HANDED => Layer::Http,
+            NAME => Layer::Dns,
+            TCP => Layer::Tcp,
+            TLS => Layer::Tls,
+            _ => Layer::Http,
+        }
+    }
+
     /// Notes that the client has begun the call; tells whether this was the first time. A request with content is open
     /// at once, as its body lives on for other reasons than the limit.
     fn begin(&self, empty: bool) -> bool {
