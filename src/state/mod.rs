@@ -4,22 +4,23 @@
 //! who changes it takes the lock, reads it again and writes it. Where nothing can be written, this process alone
 //! remembers: a command that asks three devices still logs in once.
 
+mod disk;
 pub mod failures;
 mod holder;
 mod look;
 mod pin;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write as _;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use disk::Unread;
 pub use look::{ENDINGS, Look};
 pub use pin::Pin;
 
@@ -36,6 +37,8 @@ const LOCK_LIMIT: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone)]
 pub struct Folder {
     path: Option<PathBuf>,
+    /// Whether others can put there what they like; looked at once, before the first use.
+    exposed: Arc<OnceLock<bool>>,
     told: Arc<AtomicBool>,
     /// What was said already, and of which backend.
     said: Arc<Mutex<BTreeSet<(String, &'static str)>>>,
@@ -47,13 +50,31 @@ impl Folder {
     /// Names the folder; `None` remembers no longer than this lives. Nothing is made before something is written.
     #[must_use]
     pub fn new(path: Option<PathBuf>) -> Self {
-        Self { path, told: Arc::default(), said: Arc::default(), unwritten: Arc::default() }
+        Self { path, exposed: Arc::default(), told: Arc::default(), said: Arc::default(), unwritten: Arc::default() }
+    }
+
+    /// Gives the folder, where it is one to use: what others can write may say where to send what.
+    fn place(&self) -> Option<&Path> {
+        let path = self.path.as_deref()?;
+        let is_exposed = *self.exposed.get_or_init(|| {
+            let is_exposed = disk::is_exposed(path);
+            if is_exposed && !self.told.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    "others can write to the state folder {}, so nothing in it is used and logins are not kept; run: chmod \
+                     700 '{}', or name another with VPNCTL_STATE_DIR",
+                    path.display(),
+                    path.display()
+                );
+            }
+            is_exposed
+        });
+        (!is_exposed).then_some(path)
     }
 
     /// Gives the store of one backend.
     #[must_use]
     pub fn backend(&self, name: &str) -> Store {
-        Store { folder: self.clone(), name: name.to_owned(), until: None }
+        Store { folder: self.clone(), name: name.to_owned(), backend: name.to_owned(), until: None, since: None }
     }
 
     fn unwritten(&self) -> MutexGuard<'_, BTreeMap<String, serde_json::Value>> {
@@ -68,7 +89,10 @@ impl Folder {
     fn tell_of(&self, what: &str, error: &std::io::Error) {
         if !self.told.swap(true, Ordering::Relaxed) {
             let place = self.path.as_deref().unwrap_or(Path::new("?")).display();
-            tracing::warn!("the state folder {place} can't be {what} ({error}); logins are not kept");
+            tracing::warn!(
+                "the state folder {place} can't be {what} ({error}); logins are not kept; make it writable, or name another \
+                 with VPNCTL_STATE_DIR"
+            );
         }
     }
 }
@@ -78,7 +102,11 @@ impl Folder {
 pub struct Store {
     folder: Folder,
     name: String,
+    /// The backend that it belongs to, also where something of several backends stands in it.
+    backend: String,
     until: Option<Instant>,
+    /// When the wait for its lock began, where another lock was waited for before.
+    since: Option<Instant>,
 }
 
 /// Holds the lock of one backend until it is dropped.
@@ -87,6 +115,8 @@ pub struct Guard {
     store: Store,
     // The lock ends with the file's handle, also when the process is killed.
     lock: Option<File>,
+    /// When the wait for it began.
+    since: Instant,
 }
 
 impl Store {
@@ -108,44 +138,52 @@ impl Store {
         Self { name: name.to_owned(), ..self.clone() }
     }
 
-    /// Names the backend: what stands beside its document is called after it, with a dot, which no name of one has.
-    fn owner(&self) -> &str {
-        self.name.split('.').next().unwrap_or_default()
-    }
-
     fn path(&self, ending: &str) -> Option<PathBuf> {
-        self.folder.path.as_ref().map(|folder| folder.join(format!("{}.{ending}", self.name)))
+        self.folder.place().map(|folder| folder.join(format!("{}.{ending}", self.name)))
     }
 
     /// Reads the document; where there is none, or it is corrupt, gives the empty one.
     ///
-    /// A corrupt file is set aside as `NAME.json.corrupt`, so that nothing is lost.
+    /// A corrupt file is set aside as `NAME.json.corrupt`, so that nothing is lost. One that is not ours to use is left as
+    /// it is, and this process alone remembers.
     #[must_use]
     pub fn read<T: DeserializeOwned + Default>(&self) -> T {
+        self.document().unwrap_or_else(|unread| {
+            match unread {
+                Unread::Nothing => {}
+                Unread::Broken(error) => self.folder.tell_of("read", &error),
+                Unread::Left(why) => self.tell_left(&why),
+            }
+            T::default()
+        })
+    }
+
+    /// Reads the document, or says why it is not to be read.
+    fn document<T: DeserializeOwned + Default>(&self) -> std::result::Result<T, Unread> {
         if let Some(document) = self.folder.unwritten().get(&self.name) {
-            return T::deserialize(document).unwrap_or_default();
+            return Ok(T::deserialize(document).unwrap_or_default());
         }
-        let Some(path) = self.path("json") else { return T::default() };
-        let bytes = match own_bytes(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if is_nowhere(&error) => return T::default(),
-            Err(error) => {
-                self.folder.tell_of("read", &error);
-                return T::default();
-            }
-        };
-        match serde_json::from_slice(&bytes) {
-            Ok(document) => document,
-            Err(error) => {
-                let aside = path.with_extension("json.corrupt");
-                tracing::warn!(
-                    "the state file {} is corrupt ({error}); it is set aside and built anew",
-                    path.display()
-                );
-                // Where it can't be set aside it is overwritten by the next write.
-                let _ = std::fs::rename(&path, &aside);
-                T::default()
-            }
+        let path = self.path("json").ok_or(Unread::Nothing)?;
+        let bytes = disk::own_bytes(&path)?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            let aside = path.with_extension("json.corrupt");
+            tracing::warn!("the state file {} is corrupt ({error}); it is set aside and built anew", path.display());
+            // Where it can't be set aside it is overwritten by the next write.
+            let _ = std::fs::rename(&path, &aside);
+            Unread::Nothing
+        })
+    }
+
+    /// Tells whether there is a document in a folder that is not used.
+    fn is_out_of_reach(&self) -> bool {
+        let path = self.folder.path.as_deref().filter(|_| self.folder.place().is_none());
+        path.is_some_and(|folder| folder.join(format!("{}.json", self.name)).exists())
+    }
+
+    fn tell_left(&self, why: &str) {
+        let mut said = self.folder.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.insert((self.name.clone(), "left")) {
+            tracing::warn!("{why}; it is left as it is, and logins are not kept");
         }
     }
 
@@ -156,25 +194,25 @@ impl Store {
     /// command ends before.
     pub async fn lock(&self) -> Result<Guard> {
         let Some(path) = self.path("lock") else {
-            return Ok(Guard { store: self.clone(), lock: None });
+            return Ok(self.guarded(None, Instant::now()));
         };
-        let file = match open_lock(&path) {
+        let file = match disk::open_lock(&path) {
             Ok(file) => file,
             Err(error) => {
                 self.folder.tell(&error);
-                return Ok(Guard { store: self.clone(), lock: None });
+                return Ok(self.guarded(None, Instant::now()));
             }
         };
-        let started = Instant::now();
+        let started = self.since.unwrap_or_else(Instant::now);
         let mut told = false;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Guard { store: self.clone(), lock: Some(file) }),
+                Ok(()) => return Ok(self.guarded(Some(file), started)),
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => {
                     // A file system without locks: better without than not at all.
                     self.folder.tell(&error);
-                    return Ok(Guard { store: self.clone(), lock: None });
+                    return Ok(self.guarded(None, started));
                 }
             }
             let is_late = self.until.is_some_and(|until| until <= Instant::now());
@@ -194,6 +232,10 @@ impl Store {
         }
     }
 
+    fn guarded(&self, lock: Option<File>, since: Instant) -> Guard {
+        Guard { store: self.clone(), lock, since }
+    }
+
     /// Says that somebody has held the lock for too long; `is_late` where the command has no more time, else he hangs.
     fn held(&self, path: &Path, holder: &str, is_late: bool) -> Error {
         let path = path.display();
@@ -210,7 +252,7 @@ impl Store {
                 "end the process that hangs, then try again",
             )
         };
-        Error::new(code, Layer::Config, what).temporary().backend(self.owner()).hint(hint)
+        Error::new(code, Layer::Config, what).temporary().backend(&self.backend).hint(hint)
     }
 
     /// Takes the lock, changes the document and writes it.
@@ -244,117 +286,29 @@ impl Guard {
         self.replace(document, false)
     }
 
+    /// Gives the store of something else that is to be locked besides; both are waited for no longer than one would be.
+    #[must_use]
+    pub fn sibling(&self, name: &str) -> Store {
+        Store { since: Some(self.since), ..self.store.sibling(name) }
+    }
+
     fn replace<T: Serialize>(&self, document: &T, synced: bool) -> bool {
         let Store { folder, name, .. } = &self.store;
         if let Some(path) = self.store.path("json") {
-            match replace(&path, document, synced, self.lock.is_some()) {
+            match disk::replace(&path, document, synced, self.lock.is_some()) {
                 Ok(()) => {
                     folder.unwritten().remove(name);
                     return true;
                 }
-                Err(error) => folder.tell(&error),
+                Err(Unread::Broken(error)) => folder.tell(&error),
+                Err(Unread::Left(why)) => self.store.tell_left(&why),
+                Err(Unread::Nothing) => {}
             }
         }
         if let Ok(document) = serde_json::to_value(document) {
             folder.unwritten().insert(name.clone(), document);
         }
         false
-    }
-}
-
-/// Tells that there is no such file, be it for the folder, which is told when it is to be written.
-fn is_nowhere(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
-}
-
-/// Reads a state file. Takes away the rights that others have on it, and says so: it may have been copied with wider
-/// ones. One that somebody else has put there is not used: it would say where to send what.
-fn own_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
-    let data = std::fs::metadata(path)?;
-    if !data.is_file() {
-        // A pipe would be waited for.
-        return Err(std::io::Error::other(format!("{} is no file", path.display())));
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-        let me = rustix::process::geteuid().as_raw();
-        if data.uid() != me && me != 0 && data.uid() != 0 {
-            return Err(std::io::Error::other(format!("{} belongs to somebody else", path.display())));
-        }
-        if data.mode() & 0o077 != 0 {
-            // Behind a link is a file of another place, whose rights are not ours to change.
-            let is_ours = std::fs::symlink_metadata(path)?.is_file();
-            if is_ours && std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).is_ok() {
-                tracing::warn!("others could read {}, which holds a login; it is private again", path.display());
-            } else {
-                tracing::warn!("others can read {}, which holds a login", path.display());
-            }
-        }
-    }
-    std::fs::read(path)
-}
-
-fn open_lock(path: &Path) -> std::io::Result<File> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    make_folder(folder)?;
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options.open(path)
-}
-
-/// Makes a folder that only its owner can enter; on Windows the profile's own rights do that.
-fn make_folder(folder: &Path) -> std::io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt as _;
-        builder.mode(0o700);
-    }
-    builder.create(folder)
-}
-
-fn replace<T: Serialize>(path: &Path, document: &T, synced: bool, is_locked: bool) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    make_folder(folder)?;
-    let bytes = serde_json::to_vec(document)?;
-    let mut file = if is_locked { locked_temporary(path, folder)? } else { temporary(".").tempfile_in(folder)? };
-    file.write_all(&bytes)?;
-    if synced {
-        file.as_file().sync_data()?;
-    }
-    // Renaming it is atomic.
-    file.persist(path)?;
-    Ok(())
-}
-
-/// Says how a temporary file is made; its mode is 0600.
-fn temporary(prefix: &str) -> tempfile::Builder<'_, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(prefix).suffix(".tmp");
-    builder
-}
-
-/// Makes the one temporary file of a document: nobody but who holds the lock writes it, so one that is there is what a
-/// killed process left.
-fn locked_temporary(path: &Path, folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let name = format!(".{}", path.file_name().unwrap_or_default().to_string_lossy());
-    let made = temporary(&name).rand_bytes(0).tempfile_in(folder);
-    match made {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            std::fs::remove_file(folder.join(format!("{name}.tmp")))?;
-            temporary(&name).rand_bytes(0).tempfile_in(folder)
-        }
-        made => made,
     }
 }
 
@@ -466,6 +420,77 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(names, ["home.json", "home.lock"]);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_a_newer_version_wrote_is_left_and_remembered_beside() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("home.json");
+        for text in [r#"{"version":2,"word":"theirs"}"#, r#"{"word":["of another kind"],"version":7}"#] {
+            std::fs::write(&path, text).expect("written");
+            let store = Folder::new(Some(folder.path().to_owned())).backend("home");
+            assert_eq!(store.read::<Document>(), Document::default());
+            store.change(|document: &mut Document| document.word = "ours".to_owned()).await.expect("goes on");
+            assert_eq!(store.read::<Document>().word, "ours", "this process remembers it");
+            assert_eq!(std::fs::read_to_string(&path).expect("there"), text);
+        }
+        for text in [r#"{"version":1,"word":"ours"}"#, r#"{"word":"ours","version":"2"}"#] {
+            std::fs::write(&path, text).expect("written");
+            let store = Folder::new(Some(folder.path().to_owned())).backend("home");
+            assert_eq!(store.read::<Document>().word, "ours", "{text}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_somebody_else_put_there_is_left_also_by_root() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("home.json");
+        std::fs::write(&path, r#"{"word":"theirs"}"#).expect("written");
+        let is_theirs = std::os::unix::fs::chown(&path, Some(4711), None).is_ok();
+        let store = Folder::new(Some(folder.path().to_owned())).backend("home");
+        // Only root can give a file away.
+        assert_eq!(is_theirs, rustix::process::geteuid().is_root());
+        assert_eq!(store.read::<Document>().word, if is_theirs { "" } else { "theirs" });
+        store.change(|document: &mut Document| document.word = "ours".to_owned()).await.expect("goes on");
+        assert_eq!(std::fs::read_to_string(&path).expect("there").contains("theirs"), is_theirs);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_folder_that_others_can_write_is_not_used() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("home.json");
+        std::fs::write(&path, r#"{"word":"planted"}"#).expect("written");
+        for (mode, word) in [(0o777, ""), (0o702, ""), (0o1777, "planted"), (0o755, "planted"), (0o770, "planted")] {
+            std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).expect("set");
+            let store = Folder::new(Some(folder.path().to_owned())).backend("home");
+            assert_eq!(store.read::<Document>().word, word, "{mode:o}");
+            store.lock().await.expect("goes on");
+            assert_eq!(folder.path().join("home.lock").exists(), !word.is_empty(), "{mode:o}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_lock_is_not_made_behind_a_link_nor_waited_for_at_a_pipe() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let (folder, elsewhere) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let target = elsewhere.path().join("made");
+        std::os::unix::fs::symlink(&target, folder.path().join("home.lock")).expect("linked");
+        let pipe = folder.path().join("work.lock");
+        mknodat(CWD, pipe, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a pipe");
+        for name in ["home", "work"] {
+            let store = Folder::new(Some(folder.path().to_owned())).backend(name);
+            store.change(|document: &mut Document| document.word = "kept".to_owned()).await.expect("goes on");
+            assert_eq!(store.read::<Document>().word, "kept");
+        }
+        assert!(!target.exists());
+        // The folder itself may be a link.
+        let link = elsewhere.path().join("state");
+        std::os::unix::fs::symlink(folder.path(), &link).expect("linked");
+        assert_eq!(Folder::new(Some(link)).backend("home").read::<Document>().word, "kept");
     }
 
     #[cfg(unix)]
