@@ -235,8 +235,21 @@ fn is_key(text: &str) -> bool {
 }
 
 /// Words of a field's name that say that it holds a secret.
-const SECRET_WORDS: &[&str] =
-    &["password", "token", "secret", "api_key", "trust_key", "private_key", "preshared", "refresh", "otp", "bearer"];
+const SECRET_WORDS: &[&str] = &[
+    "password",
+    "token",
+    "secret",
+    "api_key",
+    "trust_key",
+    "private_key",
+    "preshared",
+    "refresh",
+    "otp",
+    "bearer",
+    // What is sent, what comes, and what the environment gives may hold one.
+    "body",
+    "variables",
+];
 
 /// Finds the fields of a source text that hold secrets as plain text, in structures that print them by `{:?}`.
 fn telling_fields(code: &str) -> Vec<String> {
@@ -251,7 +264,8 @@ fn telling_fields(code: &str) -> Vec<String> {
         for line in body.0.lines() {
             let Some((name, kind)) = line.trim().trim_end_matches(',').rsplit_once(": ") else { continue };
             let name = name.rsplit(' ').next().unwrap_or_default();
-            let is_text = kind.contains("String") && !kind.contains("SecretString") || kind.contains("str");
+            let is_plain = ["String", "str", "u8", "Bytes"].iter().any(|plain| kind.contains(plain));
+            let is_text = is_plain && !kind.contains("Secret");
             let is_secret = SECRET_WORDS.iter().any(|word| name == *word || name.ends_with(&format!("_{word}")));
             if is_secret && is_text {
                 found.push(name.to_owned());
@@ -264,8 +278,9 @@ fn telling_fields(code: &str) -> Vec<String> {
 #[test]
 fn nothing_that_is_printed_for_debugging_holds_a_secret_as_text() {
     let told = "#[derive(Debug, Clone)]\npub struct A {\n    pub(super) app_token: Option<String>,\n    name: String,\n}\n\
-                #[derive(Clone)]\nstruct B {\n    token: String,\n}\n#[derive(Debug)]\nstruct C {\n    password: SecretString,\n}\n";
+                #[derive(Clone)]\nstruct B {\n    token: String,\n    body: Vec<u8>,\n}\n#[derive(Debug)]\nstruct C {\n    password: SecretString,\n}\n";
     assert_eq!(telling_fields(told), ["app_token"]);
+    assert_eq!(telling_fields("#[derive(Debug)]\nstruct Call {\n    pub body: Option<Vec<u8>>,\n}\n"), ["body"]);
     let wrong: Vec<String> = sources()
         .into_iter()
         // What is simulated is no secret of anybody's.

@@ -72,7 +72,7 @@ async fn forget(settings: &config::Backend, store: &Store, keep: bool) -> Result
     if settings.text("tls.pin").is_some() {
         tracing::warn!("`tls.pin` in the configuration of `{name}` stays; it is yours to remove");
     }
-    let kept = Pin::read(store);
+    let kept = Pin::read(store)?;
     let none = Pin { url: String::new(), fingerprint: String::new(), subject: None, not_after: None };
     let told = kept.as_ref().unwrap_or(&none);
     let url = kept.as_ref().map(|pin| pin.url.as_str()).or(settings.text("url"));
@@ -110,19 +110,19 @@ impl Server<'_> {
     }
 
     /// Gives the pin that connections are held to, the configuration's before a kept one.
-    fn pinned(&self) -> Option<Pin> {
+    fn pinned(&self) -> Result<Option<Pin>> {
         let known = |pin: &Pin| pin.is_for(&self.transport.settings().url);
-        match self.settings.text("tls.pin").and_then(|text| Fingerprint::parse(text).ok()) {
+        Ok(match self.settings.text("tls.pin").and_then(|text| Fingerprint::parse(text).ok()) {
             Some(pin) => {
                 Some(Pin { url: self.url().to_owned(), fingerprint: pin.to_string(), subject: None, not_after: None })
             }
-            None => Pin::read(&self.store).filter(known),
-        }
+            None => Pin::read(&self.store)?.filter(known),
+        })
     }
 
     async fn show(&self) -> Result<Vec<Item>> {
         let (name, peer) = (self.name(), &self.transport.settings().peer);
-        let pinned = self.pinned();
+        let pinned = self.pinned()?;
         match (self.transport.certificate().await, pinned) {
             (Ok(seen), Some(pin)) if seen.fingerprint.to_string() != pin.fingerprint => {
                 tracing::warn!("the certificate that {peer} of `{name}` shows now is not the pinned one");
@@ -146,7 +146,7 @@ impl Server<'_> {
                 ));
         }
         let seen = self.transport.certificate().await?;
-        if self.has(&seen, self.pinned())? {
+        if self.has(&seen, self.pinned()?)? {
             return Ok(self.seen(&seen, true));
         }
         if !keep {
@@ -155,7 +155,7 @@ impl Server<'_> {
         }
         let guard = Pin::place(&self.store).lock().await?;
         // Another process may have pinned meanwhile.
-        if self.has(&seen, self.pinned())? {
+        if self.has(&seen, self.pinned()?)? {
             return Ok(self.seen(&seen, true));
         }
         let pin = Pin {

@@ -74,7 +74,7 @@ pub(super) fn opening(vendor: &'static str, settings: &[(&str, &str)]) -> Openin
     let prefix = vendor.to_uppercase();
     let environment =
         settings.iter().map(|(key, value)| (format!("VPNCTL_BACKEND_{prefix}_{key}"), (*value).to_owned()));
-    let sources = Sources { environment: environment.collect(), ..Sources::default() };
+    let sources = Sources { variables: environment.collect(), ..Sources::default() };
     let config = load(&sources, &registry::keys()).map(|mut config| config.backends.remove(vendor));
     let Ok(Some(config)) = config else { panic!("{vendor} has no built-in backend") };
     Opening {

@@ -175,7 +175,7 @@ fn kept_pin(opening: &Opening, url: &Url) -> Result<Option<Fingerprint>> {
     if url.scheme() != "https" {
         return Ok(None);
     }
-    let Some(pin) = Pin::read(&opening.store).filter(|pin| pin.is_for(url)) else { return Ok(None) };
+    let Some(pin) = Pin::read(&opening.store)?.filter(|pin| pin.is_for(url)) else { return Ok(None) };
     // Going on without it would accept what was pinned against.
     Fingerprint::parse(&pin.fingerprint).map(Some).map_err(|error| {
         let backend = &opening.config.name;

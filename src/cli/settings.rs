@@ -18,8 +18,8 @@ use crate::render::{Format, Shape};
 use crate::state::Folder;
 use crate::ui;
 
-/// The variables of contract section 7 that are no backend's.
-#[derive(Debug, Default)]
+/// The variables of contract section 7. It has no `Debug`, for some hold secrets.
+#[derive(Default)]
 pub(super) struct Environment {
     variables: BTreeMap<String, String>,
 }
@@ -170,7 +170,7 @@ pub(super) fn config_paths(global: &Global, environment: &Environment) -> (Optio
 /// Reads the configuration and resolves everything else.
 pub(super) fn resolve(global: &Global, environment: &Environment) -> Result<Settings> {
     let (named, usual) = config_paths(global, environment);
-    let sources = Sources { named, usual, environment: environment.variables.clone() };
+    let sources = Sources { named, usual, variables: environment.variables.clone() };
     let config = config::load(&sources, &registry::keys())?;
     let state = environment.get(variables::STATE_DIR).map(PathBuf::from).or_else(paths::state_folder);
     with_config(global, environment, config, state.as_deref())

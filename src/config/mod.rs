@@ -201,14 +201,21 @@ pub struct Config {
 }
 
 /// Says what to read.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Sources {
     /// A file that was named; it has to be there.
     pub named: Option<PathBuf>,
     /// The usual place; it may be missing.
     pub usual: Option<PathBuf>,
     /// The environment.
-    pub environment: BTreeMap<String, String>,
+    pub variables: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Sources {
+    /// Shows no variable: the value of some is a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sources").field("named", &self.named).field("usual", &self.usual).finish_non_exhaustive()
+    }
 }
 
 /// Reads the configuration.
@@ -225,7 +232,7 @@ pub fn load(sources: &Sources, vendors: &[Vendor]) -> Result<Config> {
         Some((path, text)) => file::parse(path, &text, vendors)?,
         None => Config { file: None, default_backend: None, backends: BTreeMap::new(), groups: BTreeMap::new() },
     };
-    environment::define_backends(&mut config, &sources.environment, vendors)?;
+    environment::define_backends(&mut config, &sources.variables, vendors)?;
     if config.backends.is_empty() {
         for vendor in vendors {
             let backend = Backend {
@@ -237,7 +244,7 @@ pub fn load(sources: &Sources, vendors: &[Vendor]) -> Result<Config> {
             config.backends.insert(vendor.name.to_owned(), backend);
         }
     }
-    environment::apply(&mut config, &sources.environment, vendors)?;
+    environment::apply(&mut config, &sources.variables, vendors)?;
     for backend in config.backends.values_mut() {
         fill_in(backend, vendors);
     }

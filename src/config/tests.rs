@@ -20,7 +20,7 @@ fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config> {
 fn read_at(path: &Path, environment: &[(&str, &str)]) -> Result<Config> {
     let environment: BTreeMap<String, String> =
         environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    load(&Sources { named: Some(path.to_owned()), usual: None, environment }, VENDORS)
+    load(&Sources { named: Some(path.to_owned()), usual: None, variables: environment }, VENDORS)
 }
 
 fn fault(text: &str) -> (Code, String) {
@@ -53,7 +53,7 @@ fn without_a_backend_there_is_one_per_vendor() {
 #[test]
 fn the_environment_alone_can_make_a_backend() {
     let sources = Sources {
-        environment: BTreeMap::from([
+        variables: BTreeMap::from([
             ("VPNCTL_BACKEND_NIGHT_SHIFT_VENDOR".to_owned(), "two".to_owned()),
             ("VPNCTL_BACKEND_NIGHT_SHIFT_URL".to_owned(), "http://c".to_owned()),
         ]),

@@ -34,7 +34,7 @@ pub(super) fn run(bytes: &[u8]) {
 
 fn pin(place: &std::path::Path, bytes: &[u8]) {
     std::fs::write(place.join("home.pin.json"), bytes).expect("written");
-    let Some(pin) = Pin::read(&Folder::new(Some(place.to_owned())).backend("home")) else { return };
+    let Ok(Some(pin)) = Pin::read(&Folder::new(Some(place.to_owned())).backend("home")) else { return };
     if let Ok(fingerprint) = Fingerprint::parse(&pin.fingerprint) {
         assert_eq!(Fingerprint::parse(&fingerprint.to_string()).ok(), Some(fingerprint));
     }

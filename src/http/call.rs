@@ -25,7 +25,7 @@ pub enum Safety {
 }
 
 /// Describes a request.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Call {
     /// What it is for, in the field's words: `status`, `login`.
     pub operation: &'static str,
@@ -51,6 +51,14 @@ pub struct Call {
     pub confidential: bool,
     /// What takes from the answer of a success what it wants, before all of it is there.
     pub sieve: Option<Arc<dyn Sift>>,
+}
+
+impl std::fmt::Debug for Call {
+    /// Shows what it is for; a body may be a login, and its headers a token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { operation, method, path, .. } = self;
+        write!(f, "Call {{ {operation}: {method} {path} }}")
+    }
 }
 
 impl Call {
@@ -220,7 +228,7 @@ pub fn segment(text: &str) -> String {
 }
 
 /// An answer, read to its end.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Reply {
     /// The status.
     pub status: StatusCode,
@@ -230,6 +238,13 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// Whether it holds secrets, so that no message quotes it.
     pub confidential: bool,
+}
+
+impl std::fmt::Debug for Reply {
+    /// Shows how long it is; the body may hold a token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reply {{ {}, {} bytes }}", self.status, self.body.len())
+    }
 }
 
 impl Reply {
@@ -275,7 +290,24 @@ mod tests {
     use reqwest::StatusCode;
     use reqwest::header::HeaderMap;
 
-    use super::{Reply, segment};
+    use super::{Call, Reply, header_value, segment};
+
+    #[test]
+    fn what_a_panic_may_print_holds_no_body_and_no_header() {
+        let document = serde_json::json!({"password": "canary-secret"});
+        let mut call = Call::write("login", reqwest::Method::POST, "authentication/user").json(&document).unwrap();
+        for sensitive in [true, false] {
+            call.headers
+                .insert("authorization", header_value("authorization", "Bearer canary-secret", sensitive).unwrap());
+        }
+        let body = document.to_string().into_bytes();
+        let bytes = format!("{:?}", b"canary-secret").trim_matches(['[', ']']).to_owned();
+        let reply = Reply { status: StatusCode::OK, headers: call.headers.clone(), body, confidential: true };
+        for shown in [format!("{call:?} {reply:?}"), format!("{call:#?} {reply:#?}")] {
+            assert!(!shown.contains("canary") && !shown.contains(&bytes), "{shown}");
+            assert!(shown.contains("POST authentication/user") && shown.contains("200"), "{shown}");
+        }
+    }
 
     #[test]
     fn nothing_of_a_confidential_answer_is_quoted() {

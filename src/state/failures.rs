@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use super::{Folder, is_nowhere, make_folder, temporary};
+use super::Folder;
+use super::disk::{is_nowhere, make_folder, temporary};
 
 /// The folder in the state folder.
 pub(super) const PLACE: &str = "failed";
@@ -49,7 +50,7 @@ impl Failures {
     #[must_use]
     pub fn of(folder: &Folder, verb: &str, part: Option<&str>) -> Self {
         let path = path(folder, verb, part);
-        let reader = path.as_ref().and_then(|path| match File::open(path) {
+        let reader = path.as_ref().and_then(|path| match open(path) {
             Ok(file) => Some(BufReader::new(file)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => {
@@ -84,13 +85,18 @@ impl Iterator for Failures {
     }
 }
 
+/// Opens a list; what is no file, such as a pipe that nobody writes to, would be waited for.
+fn open(path: &Path) -> std::io::Result<File> {
+    if std::fs::metadata(path)?.is_file() { File::open(path) } else { Err(std::io::Error::other("it is no file")) }
+}
+
 fn shown(path: Option<&PathBuf>) -> std::path::Display<'_> {
     path.map_or(Path::new("?").display(), |path| path.display())
 }
 
 fn path(folder: &Folder, verb: &str, part: Option<&str>) -> Option<PathBuf> {
     let part = part.map(|part| format!(".{}", part.replace('/', "-of-"))).unwrap_or_default();
-    folder.path.as_ref().map(|folder| folder.join(PLACE).join(format!("{verb}{part}.ndjson")))
+    folder.place().map(|folder| folder.join(PLACE).join(format!("{verb}{part}.ndjson")))
 }
 
 /// Writes down what fails in a run; nothing is written before something does.
@@ -335,6 +341,21 @@ mod tests {
         record(&folder, false, &["a"], &[], true);
         let mode = |name: &str| std::fs::metadata(place.path().join(name)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("failed"), mode("failed/status.ndjson")), (0o700, 0o600));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_in_its_place_is_not_waited_for() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::new(Some(place.path().to_owned()));
+        record(&folder, false, &["a"], &[], true);
+        let path = place.path().join("failed/status.ndjson");
+        std::fs::remove_file(&path).unwrap();
+        mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        assert!(ids(&folder).is_empty());
+        record(&folder, false, &["b"], &[], true);
+        assert_eq!(ids(&folder), ["b"], "it is replaced as any file");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use super::{Folder, failures};
+use super::{Folder, disk, failures};
 
 /// How the names of vpnctl's files go on behind that of the backend.
 pub const ENDINGS: [&str; 6] = ["json", "lock", "pin.json", "pin.lock", "json.corrupt", "pin.json.corrupt"];
@@ -27,6 +27,8 @@ pub struct Look {
     pub readable: Vec<String>,
     /// Files that are not what they should be, or were set aside for that.
     pub corrupt: Vec<String>,
+    /// Files that a newer vpnctl has written, or that belong to somebody else: they are left as they are.
+    pub left: Vec<String>,
     /// What stands where a file should, and is none.
     pub misplaced: Vec<String>,
     /// Locks that another process holds.
@@ -71,7 +73,11 @@ impl Look {
             if is_wide(path) {
                 self.readable.push(name.clone());
             }
-            let is_json = name.ends_with(".json") && !std::fs::read(path).is_ok_and(|bytes| is_json(&bytes));
+            let bytes = if name.ends_with(".json") { std::fs::read(path).ok() } else { None };
+            if name.ends_with(".json") && (disk::is_foreign(&data) || bytes.as_deref().is_some_and(disk::is_newer)) {
+                self.left.push(name.clone());
+            }
+            let is_json = name.ends_with(".json") && !bytes.is_some_and(|bytes| is_json(&bytes));
             if is_json || name.ends_with(".corrupt") {
                 self.corrupt.push(name.clone());
             }

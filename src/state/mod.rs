@@ -4,22 +4,23 @@
 //! who changes it takes the lock, reads it again and writes it. Where nothing can be written, this process alone
 //! remembers: a command that asks three devices still logs in once.
 
+mod disk;
 pub mod failures;
 mod holder;
 mod look;
 mod pin;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write as _;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use disk::Unread;
 pub use look::{ENDINGS, Look};
 pub use pin::Pin;
 
@@ -32,13 +33,21 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a lock is waited for; a login takes seconds, so more means that its holder hangs.
 const LOCK_LIMIT: Duration = Duration::from_secs(20);
 
+/// For how long nobody waits again for a lock that was waited for in vain: as long as others in this process may have
+/// waited for the same.
+const LOCK_STUCK: Duration = Duration::from_secs(5);
+
 /// The state folder; clones share it.
 #[derive(Debug, Clone)]
 pub struct Folder {
     path: Option<PathBuf>,
+    /// Whether others can put there what they like; looked at once, before the first use.
+    exposed: Arc<OnceLock<bool>>,
     told: Arc<AtomicBool>,
     /// What was said already, and of which backend.
     said: Arc<Mutex<BTreeSet<(String, &'static str)>>>,
+    /// Of which backend a lock was waited for in vain, and when.
+    stuck: Arc<Mutex<Option<(String, Instant)>>>,
     /// What could not be written, by the name of the backend; it is newer than the file.
     unwritten: Arc<Mutex<BTreeMap<String, serde_json::Value>>>,
 }
@@ -47,13 +56,38 @@ impl Folder {
     /// Names the folder; `None` remembers no longer than this lives. Nothing is made before something is written.
     #[must_use]
     pub fn new(path: Option<PathBuf>) -> Self {
-        Self { path, told: Arc::default(), said: Arc::default(), unwritten: Arc::default() }
+        Self {
+            path,
+            exposed: Arc::default(),
+            told: Arc::default(),
+            said: Arc::default(),
+            stuck: Arc::default(),
+            unwritten: Arc::default(),
+        }
+    }
+
+    /// Gives the folder, where it is one to use: what others can write may say where to send what.
+    fn place(&self) -> Option<&Path> {
+        let path = self.path.as_deref()?;
+        let is_exposed = *self.exposed.get_or_init(|| {
+            let is_exposed = disk::is_exposed(path);
+            if is_exposed && !self.told.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    "others can write to the state folder {}, so nothing in it is used and logins are not kept; run: chmod \
+                     700 '{}', or name another with VPNCTL_STATE_DIR",
+                    path.display(),
+                    path.display()
+                );
+            }
+            is_exposed
+        });
+        (!is_exposed).then_some(path)
     }
 
     /// Gives the store of one backend.
     #[must_use]
     pub fn backend(&self, name: &str) -> Store {
-        Store { folder: self.clone(), name: name.to_owned(), until: None }
+        Store { folder: self.clone(), name: name.to_owned(), backend: name.to_owned(), until: None, since: None }
     }
 
     fn unwritten(&self) -> MutexGuard<'_, BTreeMap<String, serde_json::Value>> {
@@ -68,7 +102,10 @@ impl Folder {
     fn tell_of(&self, what: &str, error: &std::io::Error) {
         if !self.told.swap(true, Ordering::Relaxed) {
             let place = self.path.as_deref().unwrap_or(Path::new("?")).display();
-            tracing::warn!("the state folder {place} can't be {what} ({error}); logins are not kept");
+            tracing::warn!(
+                "the state folder {place} can't be {what} ({error}); logins are not kept; make it writable, or name another \
+                 with VPNCTL_STATE_DIR"
+            );
         }
     }
 }
@@ -78,7 +115,11 @@ impl Folder {
 pub struct Store {
     folder: Folder,
     name: String,
+    /// The backend that it belongs to, also where something of several backends stands in it.
+    backend: String,
     until: Option<Instant>,
+    /// When the wait for its lock began, where another lock was waited for before.
+    since: Option<Instant>,
 }
 
 /// Holds the lock of one backend until it is dropped.
@@ -87,6 +128,8 @@ pub struct Guard {
     store: Store,
     // The lock ends with the file's handle, also when the process is killed.
     lock: Option<File>,
+    /// When the wait for it began.
+    since: Instant,
 }
 
 impl Store {
@@ -108,44 +151,52 @@ impl Store {
         Self { name: name.to_owned(), ..self.clone() }
     }
 
-    /// Names the backend: what stands beside its document is called after it, with a dot, which no name of one has.
-    fn owner(&self) -> &str {
-        self.name.split('.').next().unwrap_or_default()
-    }
-
     fn path(&self, ending: &str) -> Option<PathBuf> {
-        self.folder.path.as_ref().map(|folder| folder.join(format!("{}.{ending}", self.name)))
+        self.folder.place().map(|folder| folder.join(format!("{}.{ending}", self.name)))
     }
 
     /// Reads the document; where there is none, or it is corrupt, gives the empty one.
     ///
-    /// A corrupt file is set aside as `NAME.json.corrupt`, so that nothing is lost.
+    /// A corrupt file is set aside as `NAME.json.corrupt`, so that nothing is lost. One that is not ours to use is left as
+    /// it is, and this process alone remembers.
     #[must_use]
     pub fn read<T: DeserializeOwned + Default>(&self) -> T {
+        self.document().unwrap_or_else(|unread| {
+            match unread {
+                Unread::Nothing => {}
+                Unread::Broken(error) => self.folder.tell_of("read", &error),
+                Unread::Left(why) => self.tell_left(&why),
+            }
+            T::default()
+        })
+    }
+
+    /// Reads the document, or says why it is not to be read.
+    fn document<T: DeserializeOwned + Default>(&self) -> std::result::Result<T, Unread> {
         if let Some(document) = self.folder.unwritten().get(&self.name) {
-            return T::deserialize(document).unwrap_or_default();
+            return Ok(T::deserialize(document).unwrap_or_default());
         }
-        let Some(path) = self.path("json") else { return T::default() };
-        let bytes = match own_bytes(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if is_nowhere(&error) => return T::default(),
-            Err(error) => {
-                self.folder.tell_of("read", &error);
-                return T::default();
-            }
-        };
-        match serde_json::from_slice(&bytes) {
-            Ok(document) => document,
-            Err(error) => {
-                let aside = path.with_extension("json.corrupt");
-                tracing::warn!(
-                    "the state file {} is corrupt ({error}); it is set aside and built anew",
-                    path.display()
-                );
-                // Where it can't be set aside it is overwritten by the next write.
-                let _ = std::fs::rename(&path, &aside);
-                T::default()
-            }
+        let path = self.path("json").ok_or(Unread::Nothing)?;
+        let bytes = disk::own_bytes(&path)?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            let aside = path.with_extension("json.corrupt");
+            tracing::warn!("the state file {} is corrupt ({error}); it is set aside and built anew", path.display());
+            // Where it can't be set aside it is overwritten by the next write.
+            let _ = std::fs::rename(&path, &aside);
+            Unread::Nothing
+        })
+    }
+
+    /// Tells whether there is a document in a folder that is not used.
+    fn is_out_of_reach(&self) -> bool {
+        let path = self.folder.path.as_deref().filter(|_| self.folder.place().is_none());
+        path.is_some_and(|folder| folder.join(format!("{}.json", self.name)).exists())
+    }
+
+    fn tell_left(&self, why: &str) {
+        let mut said = self.folder.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.insert((self.name.clone(), "left")) {
+            tracing::warn!("{why}; it is left as it is, and logins are not kept");
         }
     }
 
@@ -156,29 +207,33 @@ impl Store {
     /// command ends before.
     pub async fn lock(&self) -> Result<Guard> {
         let Some(path) = self.path("lock") else {
-            return Ok(Guard { store: self.clone(), lock: None });
+            return Ok(self.guarded(None, Instant::now()));
         };
-        let file = match open_lock(&path) {
+        let file = match disk::open_lock(&path) {
             Ok(file) => file,
             Err(error) => {
                 self.folder.tell(&error);
-                return Ok(Guard { store: self.clone(), lock: None });
+                return Ok(self.guarded(None, Instant::now()));
             }
         };
-        let started = Instant::now();
+        let started = self.since.unwrap_or_else(Instant::now);
+        let is_stuck = self.was_stuck();
         let mut told = false;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Guard { store: self.clone(), lock: Some(file) }),
+                Ok(()) => return Ok(self.guarded(Some(file), started)),
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => {
                     // A file system without locks: better without than not at all.
                     self.folder.tell(&error);
-                    return Ok(Guard { store: self.clone(), lock: None });
+                    return Ok(self.guarded(None, started));
                 }
             }
             let is_late = self.until.is_some_and(|until| until <= Instant::now());
-            if is_late || started.elapsed() > LOCK_LIMIT {
+            if is_late || is_stuck || started.elapsed() > LOCK_LIMIT {
+                if !is_late {
+                    *self.stuck() = Some((self.backend.clone(), Instant::now()));
+                }
                 return Err(self.held(&path, &holder::of(&file), is_late));
             }
             if !told && started.elapsed() > LOCK_PATIENCE {
@@ -192,6 +247,19 @@ impl Store {
             }
             tokio::time::sleep(LOCK_POLL).await;
         }
+    }
+
+    fn stuck(&self) -> MutexGuard<'_, Option<(String, Instant)>> {
+        self.folder.stuck.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells whether this process has just waited in vain for a lock of the backend: who waits for two is no faster.
+    fn was_stuck(&self) -> bool {
+        self.stuck().as_ref().is_some_and(|(backend, at)| *backend == self.backend && at.elapsed() < LOCK_STUCK)
+    }
+
+    fn guarded(&self, lock: Option<File>, since: Instant) -> Guard {
+        Guard { store: self.clone(), lock, since }
     }
 
     /// Says that somebody has held the lock for too long; `is_late` where the command has no more time, else he hangs.
@@ -210,7 +278,7 @@ impl Store {
                 "end the process that hangs, then try again",
             )
         };
-        Error::new(code, Layer::Config, what).temporary().backend(self.owner()).hint(hint)
+        Error::new(code, Layer::Config, what).temporary().backend(&self.backend).hint(hint)
     }
 
     /// Takes the lock, changes the document and writes it.
@@ -244,15 +312,23 @@ impl Guard {
         self.replace(document, false)
     }
 
+    /// Gives the store of something else that is to be locked besides; both are waited for no longer than one would be.
+    #[must_use]
+    pub fn sibling(&self, name: &str) -> Store {
+        Store { since: Some(self.since), ..self.store.sibling(name) }
+    }
+
     fn replace<T: Serialize>(&self, document: &T, synced: bool) -> bool {
         let Store { folder, name, .. } = &self.store;
         if let Some(path) = self.store.path("json") {
-            match replace(&path, document, synced, self.lock.is_some()) {
+            match disk::replace(&path, document, synced, self.lock.is_some()) {
                 Ok(()) => {
                     folder.unwritten().remove(name);
                     return true;
                 }
-                Err(error) => folder.tell(&error),
+                Err(Unread::Broken(error)) => folder.tell(&error),
+                Err(Unread::Left(why)) => self.store.tell_left(&why),
+                Err(Unread::Nothing) => {}
             }
         }
         if let Ok(document) = serde_json::to_value(document) {
@@ -262,235 +338,5 @@ impl Guard {
     }
 }
 
-/// Tells that there is no such file, be it for the folder, which is told when it is to be written.
-fn is_nowhere(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
-}
-
-/// Reads a state file. Takes away the rights that others have on it, and says so: it may have been copied with wider
-/// ones. One that somebody else has put there is not used: it would say where to send what.
-fn own_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
-    let data = std::fs::metadata(path)?;
-    if !data.is_file() {
-        // A pipe would be waited for.
-        return Err(std::io::Error::other(format!("{} is no file", path.display())));
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-        let me = rustix::process::geteuid().as_raw();
-        if data.uid() != me && me != 0 && data.uid() != 0 {
-            return Err(std::io::Error::other(format!("{} belongs to somebody else", path.display())));
-        }
-        if data.mode() & 0o077 != 0 {
-            // Behind a link is a file of another place, whose rights are not ours to change.
-            let is_ours = std::fs::symlink_metadata(path)?.is_file();
-            if is_ours && std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).is_ok() {
-                tracing::warn!("others could read {}, which holds a login; it is private again", path.display());
-            } else {
-                tracing::warn!("others can read {}, which holds a login", path.display());
-            }
-        }
-    }
-    std::fs::read(path)
-}
-
-fn open_lock(path: &Path) -> std::io::Result<File> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    make_folder(folder)?;
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options.open(path)
-}
-
-/// Makes a folder that only its owner can enter; on Windows the profile's own rights do that.
-fn make_folder(folder: &Path) -> std::io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt as _;
-        builder.mode(0o700);
-    }
-    builder.create(folder)
-}
-
-fn replace<T: Serialize>(path: &Path, document: &T, synced: bool, is_locked: bool) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    make_folder(folder)?;
-    let bytes = serde_json::to_vec(document)?;
-    let mut file = if is_locked { locked_temporary(path, folder)? } else { temporary(".").tempfile_in(folder)? };
-    file.write_all(&bytes)?;
-    if synced {
-        file.as_file().sync_data()?;
-    }
-    // Renaming it is atomic.
-    file.persist(path)?;
-    Ok(())
-}
-
-/// Says how a temporary file is made; its mode is 0600.
-fn temporary(prefix: &str) -> tempfile::Builder<'_, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(prefix).suffix(".tmp");
-    builder
-}
-
-/// Makes the one temporary file of a document: nobody but who holds the lock writes it, so one that is there is what a
-/// killed process left.
-fn locked_temporary(path: &Path, folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let name = format!(".{}", path.file_name().unwrap_or_default().to_string_lossy());
-    let made = temporary(&name).rand_bytes(0).tempfile_in(folder);
-    match made {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            std::fs::remove_file(folder.join(format!("{name}.tmp")))?;
-            temporary(&name).rand_bytes(0).tempfile_in(folder)
-        }
-        made => made,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use serde::{Deserialize, Serialize};
-
-    use super::Folder;
-
-    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-    struct Document {
-        word: String,
-    }
-
-    #[tokio::test(flavor = "current_thread")]
-    async fn what_is_written_is_read_and_private() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let place = folder.path().join("deep/state");
-        let store = Folder::new(Some(place.clone())).backend("home");
-        assert_eq!(store.read::<Document>(), Document::default());
-        store.change(|document: &mut Document| document.word = "kept".to_owned()).await.expect("changed");
-        assert_eq!(store.read::<Document>().word, "kept");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            let mode = |path: &std::path::Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
-            assert_eq!(mode(&place.join("home.json")), 0o600);
-            assert_eq!(mode(&place.join("home.lock")), 0o600);
-            assert_eq!(mode(&place), 0o700);
-        }
-    }
-
-    #[tokio::test(flavor = "current_thread")]
-    async fn a_half_written_file_is_set_aside_and_rebuilt() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Folder::new(Some(folder.path().to_owned())).backend("home");
-        std::fs::write(folder.path().join("home.json"), "{\"word\":\"ha").expect("written");
-        assert_eq!(store.read::<Document>(), Document::default());
-        let aside = std::fs::read_to_string(folder.path().join("home.json.corrupt")).expect("set aside");
-        assert_eq!(aside, "{\"word\":\"ha");
-        store.change(|document: &mut Document| document.word = "new".to_owned()).await.expect("changed");
-        assert_eq!(store.read::<Document>().word, "new");
-    }
-
-    #[tokio::test(flavor = "current_thread")]
-    async fn a_lock_keeps_others_out_until_it_is_dropped() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Folder::new(Some(folder.path().to_owned())).backend("home");
-        let guard = store.lock().await.expect("locked");
-        let short = std::time::Duration::from_millis(60);
-        assert!(tokio::time::timeout(short, store.lock()).await.is_err(), "taken twice");
-        drop(guard);
-        store.lock().await.expect("free again");
-    }
-
-    #[tokio::test(flavor = "current_thread")]
-    async fn a_lock_is_waited_for_no_longer_than_the_command_may_take() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Folder::new(Some(folder.path().to_owned())).backend("home");
-        let _held = store.lock().await.expect("locked");
-        let soon = std::time::Instant::now() + std::time::Duration::from_millis(30);
-        let error = store.until(Some(soon)).lock().await.expect_err("too late");
-        assert_eq!(error.code(), crate::error::Code::TimeoutDeadline);
-    }
-
-    #[cfg(unix)]
-    #[tokio::test(flavor = "current_thread")]
-    async fn a_file_that_others_can_read_is_made_private() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Folder::new(Some(folder.path().to_owned())).backend("home");
-        store.change(|document: &mut Document| document.word = "kept".to_owned()).await.expect("changed");
-        let path = folder.path().join("home.json");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("set");
-        assert_eq!(store.read::<Document>().word, "kept");
-        assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
-    }
-
-    #[cfg(unix)]
-    #[tokio::test(flavor = "current_thread")]
-    async fn what_a_link_leads_to_keeps_its_rights() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let (folder, elsewhere) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
-        let target = elsewhere.path().join("document");
-        std::fs::write(&target, r#"{"word":"there"}"#).expect("written");
-        std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o644)).expect("set");
-        let path = folder.path().join("home.json");
-        std::os::unix::fs::symlink(&target, &path).expect("linked");
-        let store = Folder::new(Some(folder.path().to_owned())).backend("home");
-        assert_eq!(store.read::<Document>().word, "there");
-        let mode = |path: &std::path::Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
-        assert_eq!(mode(&target), 0o644, "it is not in the state folder");
-        store.change(|document: &mut Document| document.word = "kept".to_owned()).await.expect("changed");
-        assert!(std::fs::symlink_metadata(&path).expect("there").is_file(), "the link is replaced");
-        assert_eq!((mode(&path), mode(&target)), (0o600, 0o644));
-        assert_eq!(std::fs::read_to_string(&target).expect("there"), r#"{"word":"there"}"#);
-    }
-
-    #[tokio::test(flavor = "current_thread")]
-    async fn what_a_killed_process_left_is_replaced_and_does_not_pile_up() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Folder::new(Some(folder.path().to_owned())).backend("home");
-        std::fs::write(folder.path().join(".home.json.tmp"), "{\"word\":\"ha").expect("written");
-        store.change(|document: &mut Document| document.word = "kept".to_owned()).await.expect("changed");
-        assert_eq!(store.read::<Document>().word, "kept");
-        let mut names: Vec<_> = std::fs::read_dir(folder.path())
-            .expect("listed")
-            .map(|entry| entry.expect("an entry").file_name())
-            .collect();
-        names.sort();
-        assert_eq!(names, ["home.json", "home.lock"]);
-    }
-
-    #[cfg(unix)]
-    #[tokio::test(flavor = "current_thread")]
-    async fn what_is_no_file_is_not_waited_for() {
-        use rustix::fs::{CWD, FileType, Mode, mknodat};
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Folder::new(Some(folder.path().to_owned())).backend("home");
-        mknodat(CWD, folder.path().join("home.json"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a pipe");
-        assert_eq!(store.read::<Document>(), Document::default());
-        store.change(|document: &mut Document| document.word = "kept".to_owned()).await.expect("changed");
-        assert_eq!(store.read::<Document>().word, "kept", "it is replaced as any file");
-        for name in ["work.json", "work.lock"] {
-            std::fs::create_dir(folder.path().join(name)).expect("a folder");
-        }
-        let store = Folder::new(Some(folder.path().to_owned())).backend("work");
-        store.change(|document: &mut Document| document.word = "kept".to_owned()).await.expect("changed");
-        assert_eq!(store.read::<Document>().word, "kept", "this process remembers it");
-    }
-
-    #[tokio::test(flavor = "current_thread")]
-    async fn a_folder_that_cannot_be_made_is_no_failure() {
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        let store = Folder::new(Some(file.path().join("below"))).backend("home");
-        store.change(|document: &mut Document| document.word = "here".to_owned()).await.expect("goes on");
-        assert_eq!(store.read::<Document>().word, "here", "this process remembers it");
-    }
-}
+mod tests;

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::Store;
+use super::{Store, Unread};
+use crate::error::{Error, Result};
 
 /// A pinned certificate, in a document of its own beside the backend's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,9 +29,23 @@ impl Pin {
     }
 
     /// Reads the pin of a backend.
-    #[must_use]
-    pub fn read(store: &Store) -> Option<Self> {
-        Self::place(store).read()
+    ///
+    /// # Errors
+    /// Fails with `config.invalid` where there is one that can't or may not be used: going on without it would accept what
+    /// was pinned against.
+    pub fn read(store: &Store) -> Result<Option<Self>> {
+        let place = Self::place(store);
+        let why = match place.document() {
+            _ if place.is_out_of_reach() => "it stands in a folder that others can write".to_owned(),
+            Ok(pin) => return Ok(pin),
+            Err(Unread::Nothing) => return Ok(None),
+            Err(Unread::Broken(error)) => error.to_string(),
+            Err(Unread::Left(why)) => why,
+        };
+        let backend = &store.backend;
+        Err(Error::config(format!("the pin that is kept for `{backend}` can't be used: {why}"))
+            .backend(backend)
+            .hint("mend that, or pin the certificate in the configuration (`tls.pin`)"))
     }
 
     /// Tells whether it was made for the server of a URL: the same host and port.

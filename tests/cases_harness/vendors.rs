@@ -73,7 +73,7 @@ pub(crate) async fn open(vendor: &'static str, case: &Case, failing: &[Failing])
     let server = Server::start(rules).await;
     let login = failing.iter().any(|failing| failing.operation == "login");
     let environment = environment(vendor, &server.url, login, case.maybe("companies.json").is_some());
-    let config = load(&Sources { environment, ..Sources::default() }, &registry::keys()).unwrap();
+    let config = load(&Sources { variables: environment, ..Sources::default() }, &registry::keys()).unwrap();
     let opening = Opening {
         config: config.backends[vendor].clone(),
         store: Folder::new(None).backend(vendor),

@@ -178,7 +178,10 @@ fn a_refused_login_of_everyware_is_not_sent_a_second_time() {
     assert_eq!(sent(&bench), 1, "three refusals lock a user for three hours");
     bench.run("auth status -b everyware").ends(4);
     assert_eq!(sent(&bench), 1);
-    // Who asks for a login by that verb wants it sent.
+    // Who asks for a login by that verb has it sent where it is another one.
+    bench.run("auth login -b everyware").ends(4).tells("refused this login 0 min ago");
+    assert_eq!(sent(&bench), 1);
+    bench.set("VPNCTL_BACKEND_EVERYWARE_PASSWORD", "wrong-canary-too");
     bench.run("auth login -b everyware").ends(4);
     assert_eq!(sent(&bench), 2);
     // A third refusal would lock the user, whatever the secret, so the next one is sent where somebody asks for it.
@@ -187,6 +190,31 @@ fn a_refused_login_of_everyware_is_not_sent_a_second_time() {
     assert_eq!(sent(&bench), 2);
     bench.run("auth login -b everyware").ends(0);
     bench.run("status -b everyware").ends(0);
+}
+
+#[test]
+fn who_logs_out_may_send_again_what_was_refused() {
+    let bench = Bench::new();
+    bench.fault("everyware", "refuse-login*1");
+    for _ in 0..3 {
+        let run = bench.run("auth login -b everyware").ends(4);
+        assert!(run.stderr.contains("three refusals lock"), "{run}");
+    }
+    assert_eq!(bench.count("everyware", "POST /v1/authentication/user"), 1);
+    bench.run("auth logout -b everyware").ends(0);
+    bench.run("auth login -b everyware").ends(0);
+    let mut bench = by_mail(&[]);
+    bench.set("VPNCTL_BACKEND_IXON_PASSWORD", "wrong");
+    for code in 1..=3 {
+        let run = bench.run("auth login -b ixon").ends(4);
+        assert_eq!(run.stderr.contains("vpnctl auth logout -b ixon, then"), code > 1, "{run}");
+    }
+    assert_eq!(bench.count("ixon", "POST /api/access-tokens"), 1);
+    bench.run("auth logout -b ixon").ends(0);
+    bench.run("auth login -b ixon").ends(4);
+    assert_eq!(bench.count("ixon", "POST /api/access-tokens"), 2);
+    bench.set("VPNCTL_BACKEND_IXON_PASSWORD", IXON_PASSWORD);
+    bench.run("auth login -b ixon").ends(0);
 }
 
 #[test]

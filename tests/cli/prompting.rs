@@ -128,6 +128,33 @@ fn a_command_that_gives_a_secret_is_ended_with_what_waits_for_it() {
     }
 }
 
+#[test]
+fn a_file_to_import_that_is_a_pipe_is_waited_for_no_longer_than_the_command_may_take() {
+    let bench = Bench::new();
+    let pipe = |name: &str| {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let path = bench.path(name);
+        mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        path
+    };
+    let silent = pipe("silent.conf");
+    let run = bench.run(&format!("tunnel import {} -b freebox --timeout 300ms -o json", silent.display())).ends(8);
+    assert!(run.fails("timeout.deadline")["message"].as_str().unwrap().contains("silent.conf"), "{run}");
+    // Beside the file is a file, or nothing.
+    pipe("ca.pem");
+    let file = bench.write("office.ovpn", "client\nremote vpn.example.org 1194\nca ca.pem\n");
+    bench.run(&format!("tunnel import {} -b freebox", file.display())).ends(2).tells("it is no file");
+    assert_eq!(bench.requests(), 0);
+    // What somebody writes is taken.
+    let spoken = pipe("lyon.conf");
+    let text = "[Interface]\nPrivateKey = TdbS1Y0RHZ6rRNSxlEUssD/pnRDfrHMFfJPLl5icvQg=\nAddress = 10.8.0.2/32\n\n[Peer]\n\
+                PublicKey = QZnLR0TYPbPbhfVWeLVRf1zsPC0JXG/woVmsmEkgsw8=\nEndpoint = 192.0.2.1:51820\n\
+                AllowedIPs = 0.0.0.0/0\n";
+    let child = bench.start(&format!("tunnel import {} -b freebox", spoken.display()));
+    std::fs::write(&spoken, text).unwrap();
+    Run::end_of(child, "import".to_owned()).ends(0);
+}
+
 fn wait_for(path: &std::path::Path) {
     let started = Instant::now();
     while !path.exists() {

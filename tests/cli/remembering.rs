@@ -130,12 +130,12 @@ fn a_full_disk_is_said_once_and_nothing_is_left_behind() {
 }
 
 #[test]
-fn files_of_random_bytes_and_of_a_newer_version_are_no_crash() {
+fn files_of_random_bytes_and_of_another_kind_are_no_crash() {
     let bench = Bench::new();
     let random: Vec<u8> = (0..4096_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    let newer = br#"{"version":99,"owner":{"of":"another kind"},"token":["new"],"session":7,"links":[],"ids":null}"#;
+    let other = br#"{"owner":{"of":"another kind"},"token":["new"],"session":7,"links":[],"ids":null}"#;
     let deep = [vec![b'['; 5000], vec![b']'; 5000]].concat();
-    for bytes in [&random[..], &newer[..], &deep[..], b"\xff\xfe"] {
+    for bytes in [&random[..], &other[..], &deep[..], b"\xff\xfe"] {
         for (line, vendor) in ALL.iter().zip(["freebox", "ixon", "everyware"]) {
             bench.run(line).ends(0);
             std::fs::write(bench.state().join(format!("{vendor}.json")), bytes).unwrap();
@@ -160,6 +160,44 @@ fn files_of_random_bytes_and_of_a_newer_version_are_no_crash() {
     std::fs::write(&failed, [&random[..], b"\n", &text].concat()).unwrap();
     let run = bench.run("status --retry-failed -o json").ends(5).tells("is left out");
     assert_eq!(run.items().len(), 1, "{run}");
+}
+
+#[test]
+fn files_of_a_newer_version_are_left_as_they_are_and_not_used() {
+    let bench = Bench::new();
+    let newer = r#"{"owner":["of","another","kind"],"app_token":{"new":"shape"},"token":["new"],"version":2}"#;
+    for (line, vendor) in ALL.iter().zip(["freebox", "ixon", "everyware"]) {
+        let path = bench.state().join(format!("{vendor}.json"));
+        bench.run(line).ends(0).quietly();
+        std::fs::write(&path, newer).unwrap();
+        for line in [*line, &format!("auth login -b {vendor}"), *line] {
+            let run = bench.run(line).ends(0).tells("was written by a newer vpnctl; update this one");
+            assert_eq!(run.stderr.lines().count(), 1, "{run}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), newer, "{line}");
+        }
+        bench.run(&format!("doctor {vendor}")).prints("newer vpnctl");
+        assert!(!path.with_extension("json.corrupt").exists());
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_state_folder_that_others_can_write_is_not_used_and_said_once() {
+    let bench = Bench::new();
+    bench.run("status -b freebox").ends(0).quietly();
+    let kept = std::fs::read(bench.state().join("freebox.json")).unwrap();
+    crate::bench::set_mode(&bench.state(), 0o777);
+    for _ in 0..2 {
+        bench.requests();
+        let run = bench.run("status -A").ends(0).tells("others can write to the state folder").tells("chmod 700 ");
+        assert_eq!(run.stderr.lines().count(), 1, "{run}");
+        assert!(bench.count("freebox", "POST") > 0, "its session is not used");
+    }
+    assert_eq!(std::fs::read(bench.state().join("freebox.json")).unwrap(), kept);
+    // As in /tmp, nobody can take away there what is another's.
+    crate::bench::set_mode(&bench.state(), 0o1777);
+    bench.run("status -b freebox").ends(0).quietly();
 }
 
 #[cfg(unix)]

@@ -290,6 +290,27 @@ fn a_corrupt_pin_is_set_aside_and_opens_no_door() {
 }
 
 #[test]
+fn a_pin_that_can_not_be_used_is_not_done_without() {
+    let bench = strangers();
+    bench.run("trust add -b ixon").ends(0);
+    let file = bench.state().join("ixon.pin.json");
+    let newer = "{\"version\":2,\"pins\":[]}";
+    std::fs::write(&file, newer).unwrap();
+    bench.requests();
+    for line in ["status -b ixon", "connect -b ixon gw", "trust show -b ixon", "trust add -b ixon", "trust rm -b ixon"]
+    {
+        let error = bench.run(&format!("{line} -o json")).ends(13).fails("config.invalid");
+        assert!(error["message"].as_str().unwrap().contains("newer vpnctl"), "{line}: {error}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    bench.run("trust add -b ixon").ends(0);
+    crate::bench::set_mode(&bench.state(), 0o777);
+    let error = bench.run("status -b ixon -o json").ends(13).fails("config.invalid");
+    assert!(error["message"].as_str().unwrap().contains("others can write"), "{error}");
+    assert_eq!(bench.requests(), 0);
+}
+
+#[test]
 fn the_demonstration_pins_nothing_of_yours() {
     let bench = Bench::new();
     bench.run("--demo trust add -b ixon -o json").ends(0).item();

@@ -82,7 +82,14 @@ async fn logins_whose_answer_is_lost_count_like_refusals() {
     failed(status(&bench).await, Code::NetReset);
     failed(status(&bench).await, Code::NetReset);
     let error = failed(status(&bench).await, Code::AuthRejected);
+    assert!(
+        error.message().contains("broke off without an answer") && error.message().contains(" until 20"),
+        "{error:?}"
+    );
     assert!(error.hint_text().unwrap().contains("vpnctl auth login -b everyware"), "{error:?}");
+    // What never logged in is in doubt for as long as the cloud counts it.
+    age(&bench, 3000);
+    failed(status(&bench).await, Code::AuthRejected);
     // The cloud counts by user, not by secret.
     bench.secret("password", "another");
     failed(status(&bench).await, Code::AuthRejected);
@@ -91,6 +98,44 @@ async fn logins_whose_answer_is_lost_count_like_refusals() {
     assert_eq!(sent.load(Ordering::SeqCst), 3);
     bench.text("username", "somebody-else");
     failed(status(&bench).await, Code::NetReset);
+}
+
+/// Makes the attempts that are kept so many seconds older.
+fn age(bench: &Bench, seconds: i64) {
+    for entry in std::fs::read_dir(bench.state_file().parent().unwrap()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with("login-") && name.ends_with(".json") {
+            let mut kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            for one in kept["tries"].as_array_mut().unwrap() {
+                one["at"] = (one["at"].as_i64().unwrap() - seconds).into();
+            }
+            std::fs::write(&path, kept.to_string()).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_logged_in_before_is_in_doubt_for_minutes_and_a_refused_one_for_an_hour() {
+    let mut bench = Bench::new("everyware").await;
+    status(&bench).await.unwrap();
+    bench.fault("invalidate-tokens");
+    bench.fault("wire=hangup@/authentication/user");
+    bench.asked();
+    for _ in 0..2 {
+        failed(status(&bench).await, Code::NetReset);
+    }
+    let error = failed(status(&bench).await, Code::AuthRejected);
+    assert!(error.message().contains("broke off without an answer"), "{error:?}");
+    bench.heal();
+    age(&bench, 301);
+    status(&bench).await.unwrap();
+    bench.secret("password", "wrong");
+    failed(status(&bench).await, Code::AuthRejected);
+    age(&bench, 301);
+    bench.asked();
+    failed(status(&bench).await, Code::AuthRejected);
+    assert_eq!(bench.requests(), 0);
 }
 
 #[tokio::test]

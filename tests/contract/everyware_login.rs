@@ -174,13 +174,42 @@ async fn a_refused_login_is_never_sent_a_second_time() {
     }
     failed(connect(&*backend, &up).await, Code::AuthRejected);
     assert_eq!(bench.asked(), [LOGIN]);
-    // Neither by the next commands, nor by one that was told to log out in between.
+    // Neither by the next commands, nor by somebody who asks for a login.
     failed(status(&bench).await, Code::AuthRejected);
-    bench.open().session().unwrap().logout().await.unwrap();
     assert_eq!(bench.open().session().unwrap().show().await.unwrap().state, LoginState::Expired);
-    let error = failed(status(&bench).await, Code::AuthRejected);
-    assert!(error.hint_text().unwrap().contains("vpnctl auth login -b everyware"));
+    for _ in 0..3 {
+        let error = failed(login(&*bench.open(), &Somebody::default()).await, Code::AuthRejected);
+        assert!(error.message().contains("refused this login 0 min ago"), "{error:?}");
+        let hint = error.hint_text().unwrap();
+        assert!(hint.contains("vpnctl auth logout -b everyware, then vpnctl auth login -b everyware"), "{hint}");
+    }
     assert_eq!(bench.asked(), Vec::<String>::new());
+    // Another one is, and it counts besides.
+    bench.secret("password", "wrong too");
+    failed(login(&*bench.open(), &Somebody::default()).await, Code::AuthRejected);
+    assert_eq!(bench.asked(), [LOGIN]);
+    bench.secret("password", "wrong");
+    failed(login(&*bench.open(), &Somebody::default()).await, Code::AuthRejected);
+    assert_eq!(bench.requests(), 0);
+}
+
+#[tokio::test]
+async fn who_logs_out_may_send_again_what_was_refused() {
+    for key in [false, true] {
+        let mut bench = Bench::faulty("everyware", &["refuse-login*1"]).await;
+        let mut person = Somebody::default();
+        if key {
+            bench.unset("password");
+            bench.unset("username");
+            person.brings = vec![(Asked::ApiKey, API_KEY)];
+        }
+        failed(login(&*bench.open(), &person).await, Code::AuthRejected);
+        failed(login(&*bench.open(), &person).await, Code::AuthRejected);
+        assert_eq!(bench.asked().len(), 1);
+        bench.open().session().unwrap().logout().await.unwrap();
+        assert_eq!(bench.requests(), 0);
+        assert_eq!(login(&*bench.open(), &person).await.unwrap().state, LoginState::Ok);
+    }
 }
 
 #[tokio::test]
@@ -211,19 +240,6 @@ async fn a_changed_secret_is_tried() {
     bench.secret("password", PASSWORD);
     assert_eq!(word(status(&bench).await), Word::Connected);
     assert_eq!(bench.asked(), [LOGIN, LOGIN, STATUS]);
-}
-
-#[tokio::test]
-async fn a_login_that_is_asked_for_is_tried() {
-    let bench = Bench::faulty("everyware", &["refuse-login*2"]).await;
-    failed(status(&bench).await, Code::AuthRejected);
-    failed(login(&*bench.open(), &Somebody::default()).await, Code::AuthRejected);
-    assert_eq!(bench.asked(), [LOGIN, LOGIN]);
-    failed(status(&bench).await, Code::AuthRejected);
-    assert_eq!(bench.requests(), 0);
-    assert_eq!(login(&*bench.open(), &Somebody::default()).await.unwrap().state, LoginState::Ok);
-    assert_eq!(word(status(&bench).await), Word::Connected);
-    assert_eq!(bench.asked(), [LOGIN, STATUS]);
 }
 
 #[tokio::test]

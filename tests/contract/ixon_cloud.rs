@@ -154,10 +154,14 @@ async fn a_refused_login_says_why_and_is_sent_once() {
         assert!(error.hint_text().unwrap().contains("password"));
         failed(listed(&*backend).await, Code::AuthRejected);
         assert_eq!((logins(&bench), bench.count("POST /connect")), (1, 0));
-        // Nor by another command, until something was changed or somebody asks for it.
+        // Nor by another command, until something was changed or somebody logs out.
         let error = failed(listed(&*bench.open()).await, Code::AuthRejected);
         assert!(error.message().contains("not tried again"), "{error}");
         assert_eq!((logins(&bench), bench.count("POST /connect")), (1, 0));
+        let error = failed(login(&*bench.open(), &Somebody::default()).await, Code::AuthRejected);
+        assert!(error.hint_text().unwrap().contains("vpnctl auth logout -b ixon"), "{error:?}");
+        assert_eq!(logins(&bench), 1);
+        bench.open().session().unwrap().logout().await.unwrap();
         failed(login(&*bench.open(), &Somebody::default()).await, Code::AuthRejected);
         assert_eq!(logins(&bench), 2);
         bench.text("email", EMAIL);

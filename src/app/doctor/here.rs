@@ -67,6 +67,14 @@ fn state(look: &Look) -> Finding {
         let what = format!("others can read {path}/{first}, which may hold a login");
         return wrong(what, format!("run: chmod 600 {}", all(&look.readable)));
     }
+    if let Some(first) = look.left.first() {
+        let what =
+            format!("{path}/{first} belongs to somebody else or to a newer vpnctl; it is left as it is and not used");
+        return wrong(
+            what,
+            "update vpnctl, or remove what is not yours; or name another folder with VPNCTL_STATE_DIR".into(),
+        );
+    }
     if let Some(first) = look.corrupt.first() {
         return Finding::unknown(format!("{path}/{first} is corrupt, or was; it is set aside and built anew"))
             .remedy(format!("where a login was lost with it, log in again; then remove {}", all(&look.corrupt)));

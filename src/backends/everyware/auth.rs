@@ -50,6 +50,8 @@ pub(super) struct Memory {
     pub(super) token: Option<Token>,
     /// An API key given to `auth login`.
     pub(super) api_key: Option<String>,
+    /// Whose API key was refused, as a digest, so that `auth logout` can forget that.
+    pub(super) refused_key: Option<String>,
     /// Lets this computer log in without a one-time code.
     pub(super) trust_key: Option<String>,
     /// When that key was given: it is good for 30 days.
@@ -243,12 +245,13 @@ impl Auth {
         let credentials = self.credentials(memory).await?;
         self.refused.check()?;
         let trust_key = memory.trusted().filter(|_| credentials.may_need_code());
-        match self.refused.note(self.log_in_counted(&credentials, None, trust_key.as_deref(), false).await) {
+        match self.refused.note(self.log_in_counted(&credentials, None, trust_key.as_deref(), Some(guard)).await) {
             Ok((token, _)) => Ok(token),
             Err(error) => {
                 let is_refused = error.code() == Code::AuthRejected;
                 if is_refused {
                     memory.token = None;
+                    memory.refused_key = credentials.whose_key();
                 }
                 // Sent again, it would be refused again.
                 let is_untrusted = trust_key.is_some() && error.code() == Code::AuthMfaRequired;
@@ -430,13 +433,23 @@ fn lasts(token: &Token) -> bool {
     token.expires_on.is_none_or(|at| at.as_second() - Timestamp::now().as_second() > MARGIN)
 }
 
+/// Tells a user apart, as the cloud does when it counts refusals.
+pub(super) fn whose(user: &str) -> String {
+    digest(&["user", user])
+}
+
 impl Credentials {
     /// Tells whose login it is without showing a secret; the cloud counts refusals by that.
     pub(super) fn whose(&self) -> String {
         match self {
             Self::Key(_) => self.digest(),
-            Self::User(user, _) => digest(&["user", user]),
+            Self::User(user, _) => whose(user),
         }
+    }
+
+    /// Tells whose login it is, where that is an API key.
+    pub(super) fn whose_key(&self) -> Option<String> {
+        matches!(self, Self::Key(_)).then(|| self.whose())
     }
 
     /// Tells whether the cloud may ask for a one-time code; with an API key it never does.

@@ -7,7 +7,7 @@ use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::ExposeSecret as _;
 
-use super::auth::{Auth, Credentials, Token};
+use super::auth::{Auth, Credentials, Memory, Token, whose};
 use super::failure;
 use super::failure::PEER;
 use super::wire::LoginInfo;
@@ -101,14 +101,14 @@ impl Auth {
         Ok(true)
     }
 
-    /// Logs in with what is configured, or with what the person brings; this once also what was refused before.
+    /// Logs in with what is configured, or with what the person brings.
     pub(super) async fn log_in(&self, person: &dyn Person) -> Result<Login> {
         let credentials = self.asked(person).await?;
         let code =
             if person.brings(Asked::Otp) { Some(person.ask(Asked::Otp, "One-time code: ").await?) } else { None };
         let trust_key = self.get().trusted().filter(|_| code.is_none() && credentials.may_need_code());
         let written = code.as_ref().map(|code| code.expose_secret());
-        let made = match self.log_in_counted(&credentials, written, trust_key.as_deref(), true).await {
+        let made = match self.log_in_counted(&credentials, written, trust_key.as_deref(), None).await {
             Err(error) if error.code() == Code::AuthMfaRequired && code.is_none() => {
                 if trust_key.is_some() {
                     // It is over; sent again, it would be refused again.
@@ -119,10 +119,15 @@ impl Auth {
                     return Err(error);
                 }
                 let code = person.ask(Asked::Otp, "One-time code: ").await.map_err(|_| error)?;
-                self.log_in_counted(&credentials, Some(code.expose_secret()), None, true).await
+                self.log_in_counted(&credentials, Some(code.expose_secret()), None, None).await
             }
             made => made,
         };
+        if made.as_ref().is_err_and(|error| error.code() == Code::AuthRejected)
+            && let Some(key) = credentials.whose_key()
+        {
+            self.change(|memory| memory.refused_key = Some(key)).await?;
+        }
         let (token, trusted) = made?;
         let brought_key = match &credentials {
             Credentials::Key(key) if self.config.api_key.is_none() => Some(key.expose_secret().to_owned()),
@@ -205,12 +210,14 @@ impl Auth {
         })
     }
 
-    /// Ends the token at the cloud and forgets everything that was kept.
+    /// Ends the token at the cloud and forgets everything that was kept, refusals too: who logs out begins anew.
     pub(super) async fn log_out(&self) -> Result<()> {
-        let token = self.get().token;
-        // A refusal is no login, and stays: forgetting it would let the next command be refused again.
+        let Memory { token, refused_key, .. } = self.get();
+        for whose in refused_key.into_iter().chain(self.config.username.as_deref().map(whose)) {
+            self.forget_refusals(&whose).await?;
+        }
         self.change(|memory| {
-            *memory = super::auth::Memory { owner: memory.owner.clone(), ..Default::default() };
+            *memory = Memory { owner: memory.owner.clone(), ..Default::default() };
         })
         .await?;
         let Some(token) = token else { return Ok(()) };

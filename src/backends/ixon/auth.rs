@@ -9,13 +9,15 @@ use reqwest::header::AUTHORIZATION;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::cloud::{CLOUD, Cloud};
-use super::memory::{Refusal, Token};
+use super::memory::{Memory, Refusal, Token};
 use super::wire::{AccessToken, TokenRequest};
 use crate::backend::{Asked, Login, LoginState, Person};
 use crate::backends::shared::meaningful;
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::Call;
 use crate::http::call::{header_value, sendable};
+use crate::secrets::digest;
+use crate::state::Guard;
 
 /// How long a token made by `auth login` lives, in seconds: 30 days, as the vendor's own tools ask for.
 const LIFETIME: u32 = 2_592_000;
@@ -64,47 +66,73 @@ impl Cloud {
             return Ok(SecretString::from(token.secret));
         }
         self.refused.check()?;
-        let login = password.mark();
-        self.still_refused(memory.refusal.as_ref().filter(|refusal| refusal.login == login))?;
-        let token = match self.refused.note(self.make_token(email, "", &password.fetch("password").await?).await) {
-            Ok(token) => token,
-            Err(error) => {
-                let needs_code = error.code() == Code::AuthMfaRequired;
-                if needs_code || matches!(error.code(), Code::AuthRejected | Code::AuthDenied) {
-                    memory.refusal = Some(Refusal { at: Timestamp::now().as_second(), login, needs_code });
-                    guard.write(&memory);
-                    self.memory.set(memory);
-                }
-                return Err(error);
-            }
-        };
-        memory.refusal = None;
+        let password = password.fetch("password").await?;
+        let made = self.make_unless_refused(&guard, &mut memory, ["", email, password.expose_secret()], false).await;
+        let token = self.refused.note(made)?;
         memory.token = Some(token.clone());
         guard.write(&memory);
         self.memory.set(memory);
         Ok(SecretString::from(token.secret))
     }
 
-    /// Fails where the same login was refused lately, by whatever command: sent again, it would be refused again.
-    fn still_refused(&self, refusal: Option<&Refusal>) -> Result<()> {
-        let Some(refusal) = refusal else { return Ok(()) };
-        let ago = Timestamp::now().as_second() - refusal.at;
-        if !(0..REFUSAL_HOLDS).contains(&ago) {
-            return Ok(());
+    /// Makes a token, unless the same login was refused lately, by whatever command: sent again, it would be refused
+    /// again. `by_hand` sends also what only lacked something.
+    async fn make_unless_refused(
+        &self,
+        guard: &Guard,
+        memory: &mut Memory,
+        sent: [&str; 3],
+        by_hand: bool,
+    ) -> Result<Token> {
+        let [otp, email, password] = sent;
+        let (login, now) = (digest(&sent), Timestamp::now().as_second());
+        memory.refusals.retain(|refusal| (0..REFUSAL_HOLDS).contains(&(now - refusal.at)));
+        let is_the_same = |refusal: &&Refusal| refusal.login == login && (refusal.is_wrong || !by_hand);
+        if let Some(refusal) = memory.refusals.iter().rfind(is_the_same) {
+            return Err(self.still_refused(refusal, now));
         }
+        let made = self.make_token(email, otp, password).await;
+        match &made {
+            Ok(_) => memory.refusals.clear(),
+            Err(error) => {
+                let needs_code = error.code() == Code::AuthMfaRequired;
+                let is_wrong = error.code() == Code::AuthRejected;
+                if needs_code || is_wrong || error.code() == Code::AuthDenied {
+                    memory.refusals.push(Refusal { at: now, login, needs_code, is_wrong });
+                    guard.write(&*memory);
+                    self.memory.set(memory.clone());
+                }
+            }
+        }
+        made
+    }
+
+    /// Makes a token for somebody who asks for it. One of many who bring what is refused is refused, and tells the others.
+    async fn make_by_hand(&self, sent: [&str; 3]) -> Result<Token> {
+        let guard = self.memory.store.lock().await?;
+        let mut memory = self.memory.owned(guard.read());
+        self.make_unless_refused(&guard, &mut memory, sent, true).await
+    }
+
+    fn still_refused(&self, refusal: &Refusal, now: i64) -> Error {
         let backend = self.backend();
-        let (code, did) = if refusal.needs_code {
-            (Code::AuthMfaRequired, "asked for a one-time password with this login")
-        } else {
-            (Code::AuthRejected, "refused this login")
+        let (code, did) = match refusal {
+            Refusal { needs_code: true, .. } => {
+                (Code::AuthMfaRequired, "asked for a one-time password with this login")
+            }
+            _ => (Code::AuthRejected, "refused this login"),
         };
-        let what = format!("{CLOUD} {did} {} min ago, so it is not tried again", ago / 60);
-        Err(Error::new(code, Layer::Auth, what).backend(backend).hint(match code {
+        let ago = (now - refusal.at) / 60;
+        let what = format!("{CLOUD} {did} {ago} min ago, so it is not tried again within the hour");
+        Error::new(code, Layer::Auth, what).backend(backend).hint(match code {
             Code::AuthMfaRequired => {
                 format!("run: vpnctl auth login -b {backend}, with --otp-stdin where nobody can be asked")
             }
-            _ => format!("correct `email` or `password`, or try once more: vpnctl auth login -b {backend}"),
-        }))
+            _ => format!(
+                "correct `email` or `password`; where the account was mended, run: vpnctl auth logout -b {backend}, then \
+                 vpnctl auth login -b {backend}"
+            ),
+        })
     }
 
     fn no_login(&self, expired: bool) -> Error {
@@ -140,11 +168,11 @@ impl Cloud {
     }
 
     /// Makes a token. `otp` is empty on the first try.
-    async fn make_token(&self, email: &str, otp: &str, password: &SecretString) -> Result<Token> {
+    async fn make_token(&self, email: &str, otp: &str, password: &str) -> Result<Token> {
         // Standard base64: with the URL-safe alphabet the cloud refuses some passwords.
-        let credentials = SecretString::from(format!("{email}:{otp}:{}", password.expose_secret()));
+        let credentials = SecretString::from(format!("{email}:{otp}:{password}"));
         let encoded = base64::engine::general_purpose::STANDARD.encode(credentials.expose_secret());
-        [password.expose_secret(), otp, credentials.expose_secret(), &encoded]
+        [password, otp, credentials.expose_secret(), &encoded]
             .into_iter()
             .for_each(|secret| self.memory.secrets.add(secret));
         let call = Call::write("login", Method::POST, "access-tokens?fields=secretId,expiresOn")
@@ -184,13 +212,13 @@ impl Cloud {
         } else {
             String::new()
         };
-        let token = match self.make_token(&email, &first, &password).await {
+        let token = match self.make_by_hand([&first, &email, password.expose_secret()]).await {
             Err(error) if error.code() == Code::AuthMfaRequired && first.is_empty() => {
                 let otp = person.ask(Asked::Otp, "One-time password: ").await.map_err(|_| {
                     let backend = self.backend();
                     error.instead(format!("give it with: vpnctl auth login -b {backend} --otp-stdin"))
                 })?;
-                self.make_token(&email, otp.expose_secret(), &password).await?
+                self.make_by_hand([otp.expose_secret(), &email, password.expose_secret()]).await?
             }
             made => made?,
         };
@@ -199,7 +227,7 @@ impl Cloud {
         self.memory
             .change(|memory| {
                 memory.token = Some(token);
-                memory.refusal = None;
+                memory.refusals.clear();
                 memory.agents.clear();
             })
             .await?;
@@ -255,6 +283,11 @@ impl Cloud {
 
     /// Ends the kept token at the cloud and forgets it; a configured one belongs to the user and stays.
     pub(super) async fn log_out(&self) -> Result<()> {
+        // Who logs out begins anew, also where a login was refused that is mended by now.
+        if !self.memory.get().refusals.is_empty() {
+            self.memory.change(|memory| memory.refusals.clear()).await?;
+        }
+        self.refused.forget();
         let Some(token) = self.memory.get().token else { return Ok(()) };
         let call = self.scoped(Call::write("logout", Method::DELETE, "access-tokens/me").open(), None);
         self.memory.change(|memory| memory.token = None).await?;

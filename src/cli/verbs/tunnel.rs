@@ -104,18 +104,23 @@ impl Command<'_> {
     ) -> anyhow::Result<Exit> {
         self.guard_chosen(settings)?;
         let able = self.able(settings, Patience::Change)?;
-        let text = text_of(file)?;
+        let text = unless_stopped(given_text("FILE", file, self.pipes_until()?)).await?;
+        let text = text.expose_secret();
         let folder = file.parent().unwrap_or(Path::new(""));
-        private_if_keys(file, &text)?;
+        private_if_keys(file, text)?;
         let lax = std::cell::RefCell::new(None);
         let beside = |name: &str| {
             let path = folder.join(name);
+            if path.exists() && !path.is_file() {
+                // A pipe would be waited for.
+                return Err(std::io::Error::other("it is no file"));
+            }
             let text = std::fs::read_to_string(&path)?;
             lax.replace_with(|lax: &mut Option<Error>| lax.take().or_else(|| private_if_keys(&path, &text).err()));
             Ok(text)
         };
         let name = file.display().to_string();
-        let file_read = ImportFile { name: &name, text: &text, beside: &beside };
+        let file_read = ImportFile { name: &name, text, beside: &beside };
         let imported = able.import(&file_read)?;
         if let Some(lax) = lax.take() {
             return Err(lax.into());
@@ -314,9 +319,7 @@ async fn given_password(
     }
     let Some(path) = &flags.password_file else { return Ok(None) };
     check_private(&format!("--password-file: {}", path.display()), path)?;
-    // What is there and is no file may be a pipe, that somebody has to write to.
-    let is_pipe = path.exists() && !path.is_file() && !path.is_dir();
-    let text = if is_pipe { read_secret("--password-file", path, until).await? } else { text_of(path)?.into() };
+    let text = given_text("--password-file", path, until).await?;
     let text = text.expose_secret();
     let mut lines = text.lines();
     let password = lines.next().unwrap_or_default();
@@ -337,6 +340,12 @@ fn private_if_keys(path: &Path, text: &str) -> Result<()> {
         .iter()
         .any(|word| text.contains(word));
     if holds_keys { check_private(&path.display().to_string(), path) } else { Ok(()) }
+}
+
+/// Reads a file that may hold a secret; what is there and is no file may be a pipe, that somebody has to write to.
+async fn given_text(key: &str, path: &Path, until: Option<Instant>) -> Result<SecretString> {
+    let is_pipe = path.exists() && !path.is_file() && !path.is_dir();
+    if is_pipe { read_secret(key, path, until).await } else { text_of(path).map(SecretString::from) }
 }
 
 fn text_of(path: &Path) -> Result<String> {
