@@ -80,8 +80,8 @@ impl Finding {
         }
         if let (State::Unknown, Some(last)) = (&status.state, &status.last_error) {
             let word = status.raw_state.as_deref().unwrap_or("no word");
-            let text =
-                format!("unknown: the vendor says `{word}`, and `{}` of its last error: {}", last.code, last.message);
+            let said = if last.message == last.code { String::new() } else { format!(" ({})", last.message) };
+            let text = format!("unknown: the vendor says `{word}`; its last error is `{}`{said}", last.code);
             let names = names.chain([word.to_owned(), last.code.clone()]);
             return Self::unknown(text).naming(names).remedy(look_closer(info));
         }
