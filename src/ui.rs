@@ -198,6 +198,12 @@ pub fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Tells whether what goes to standard output and to standard error is seen side by side, on a terminal.
+#[must_use]
+pub fn is_one_screen() -> bool {
+    stdout_is_terminal() && io::stderr().is_terminal()
+}
+
 /// Gives the way to the size of the terminal, where standard output is one on which the cursor can be moved.
 #[must_use]
 pub fn screen() -> Option<Screen> {

@@ -14,6 +14,9 @@ const TOLD: usize = 20;
 pub struct Outcome {
     any: bool,
     one_is_enough: bool,
+    by_layer: bool,
+    /// The failure of the lowest layer; of one layer the least code, whoever came first.
+    lowest: Option<Error>,
     by_exit: BTreeMap<Exit, usize>,
     failures: Vec<Error>,
     failed: usize,
@@ -35,12 +38,29 @@ impl Outcome {
         Self { one_is_enough: enough, ..self }
     }
 
+    /// Lets the failure of the lowest layer be the outcome of the whole: what stands on it may fail for that alone. Its
+    /// items tell what failed in full.
+    #[must_use]
+    pub fn by_layer(self) -> Self {
+        Self { any: true, by_layer: true, ..self }
+    }
+
+    /// Tells whether its items tell all that its errors do, so that nobody who sees them needs to read it again.
+    #[must_use]
+    pub fn is_in_items(&self) -> bool {
+        self.by_layer
+    }
+
     /// Counts one outcome.
     pub fn count(&mut self, error: Option<&Error>) {
         self.total += 1;
         *self.by_exit.entry(error.map_or(Exit::Ok, Error::exit)).or_default() += 1;
         if let Some(error) = error {
             self.failed += 1;
+            let rank = |error: &Error| (error.layer(), error.exit());
+            if self.by_layer && self.lowest.as_ref().is_none_or(|lowest| rank(error) < rank(lowest)) {
+                self.lowest = Some(error.clone());
+            }
             if self.failures.len() < TOLD {
                 self.failures.push(error.clone());
             }
@@ -71,6 +91,12 @@ impl Outcome {
         (&self.failures, self.failed - self.failures.len())
     }
 
+    /// Says how many failed.
+    #[must_use]
+    pub fn counts(&self) -> String {
+        format!("{} of {} failed", self.failed + self.noes, self.total)
+    }
+
     /// Gives the one error that stands for the run: its own where there is one target, or all share an exit code;
     /// `partial` where outcomes differ; `None` where nothing failed.
     #[must_use]
@@ -82,14 +108,17 @@ impl Outcome {
         if self.total == 1 {
             return Some(first.clone());
         }
-        let failed = self.failed + self.noes;
+        let counts = self.counts();
+        if let Some(lowest) = &self.lowest {
+            return Some(lowest.clone().context(&format!("{counts}, the first with")));
+        }
         let shared = self.by_exit.keys().filter(|exit| !(self.any && **exit == Exit::Ok)).count() == 1;
         if shared {
-            return Some(first.clone().context(&format!("{failed} of {} failed, the first with", self.total)));
+            return Some(first.clone().context(&format!("{counts}, the first with")));
         }
-        let counts: Vec<String> = self.by_exit.iter().map(|(exit, count)| format!("{count} {}", exit.name())).collect();
+        let exits: Vec<String> = self.by_exit.iter().map(|(exit, count)| format!("{count} {}", exit.name())).collect();
         Some(
-            Error::new(Code::Partial, Layer::Api, format!("{failed} of {} failed ({})", self.total, counts.join(", ")))
+            Error::new(Code::Partial, Layer::Api, format!("{counts} ({})", exits.join(", ")))
                 .hint("each item tells its own error; with -o json it is in the item"),
         )
     }
@@ -116,6 +145,28 @@ mod tests {
         assert_eq!(outcome.verdict().map(|error| error.code()), Some(Code::AuthExpired));
         outcome.count(Some(&Error::new(Code::NetRefused, Layer::Tcp, "x")));
         assert_eq!(outcome.verdict().map(|error| error.code()), Some(Code::Partial));
+    }
+
+    #[test]
+    fn by_layers_the_lowest_one_is_the_outcome_whoever_comes_first() {
+        let errors = [
+            Error::new(Code::AuthExpired, Layer::Auth, "x"),
+            Error::new(Code::NetRefused, Layer::Tcp, "x"),
+            Error::new(Code::AuthForbidden, Layer::Auth, "x"),
+        ];
+        let verdict = |order: &[usize]| {
+            let mut outcome = Outcome::default().by_layer();
+            outcome.count(None);
+            order.iter().for_each(|&index| outcome.count(Some(&errors[index])));
+            outcome.verdict().map(|error| error.code())
+        };
+        assert_eq!(verdict(&[]), None);
+        for order in [[0, 1, 2], [2, 1, 0]] {
+            assert_eq!(verdict(&order), Some(Code::NetRefused));
+        }
+        for order in [[0, 2], [2, 0]] {
+            assert_eq!(verdict(&order), Some(Code::AuthExpired));
+        }
     }
 
     #[test]

@@ -463,5 +463,10 @@ pub fn failed_attempt(info: &Info, target: &Target, status: &Status) -> Error {
         Some(last) => error.vendor_code(&last.code),
         None => error,
     }
-    .hint(format!("look closer with: vpnctl status -b {} --native -o json", info.backend))
+    .hint(look_closer(info))
+}
+
+/// Says how to read all that a vendor tells of its VPN.
+fn look_closer(info: &Info) -> String {
+    format!("look closer with: vpnctl status -b {} --native -o json", info.backend)
 }

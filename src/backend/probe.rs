@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Info, Login, LoginState, failed_attempt};
+use super::{Info, Login, LoginState, failed_attempt, look_closer};
 use crate::error::{Error, Result};
 use crate::http::Transport;
 use crate::model::document::DoctorLayer;
@@ -77,6 +77,13 @@ impl Finding {
         let names = status.target.iter().flat_map(|target| [target.name.clone(), Some(target.id.clone())]).flatten();
         if let (State::Failed { .. }, Some(target)) = (&status.state, &status.target) {
             return Self::wrong(failed_attempt(info, target, status)).naming(names);
+        }
+        if let (State::Unknown, Some(last)) = (&status.state, &status.last_error) {
+            let word = status.raw_state.as_deref().unwrap_or("no word");
+            let said = if last.message == last.code { String::new() } else { format!(" ({})", last.message) };
+            let text = format!("unknown: the vendor says `{word}`; its last error is `{}`{said}", last.code);
+            let names = names.chain([word.to_owned(), last.code.clone()]);
+            return Self::unknown(text).naming(names).remedy(look_closer(info));
         }
         let word = status.word();
         let text = match &status.target {

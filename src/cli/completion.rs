@@ -9,7 +9,8 @@ use super::topics::Topic;
 use crate::model::Word;
 use crate::render::Format;
 
-/// What bash needs besides to go on after a comma: the part before it is set aside while the rest is completed.
+/// What bash needs besides: to go on after a comma, before which the part is set aside while the rest is completed, and
+/// the backends.
 const AFTER_A_COMMA: &str = r#"
 _vpnctl_lists() {
     local cur="$2" before=""
@@ -19,6 +20,10 @@ _vpnctl_lists() {
         COMP_WORDS[COMP_CWORD]="$cur"
     fi
     _vpnctl "$1" "$cur" "$3"
+    # Only the configuration tells which backends there are; asking for them sends no request.
+    if [[ "$3" == -b || "$3" == --backend || " ${COMP_WORDS[*]} " == *" doctor "* && "$3" != -* && "$cur" != -* ]]; then
+        COMPREPLY=( $(compgen -W "$("$1" backends -o value 2>/dev/null)" -- "$cur") )
+    fi
     COMPREPLY=( "${COMPREPLY[@]/#/$before}" )
     if [[ "$3" == --fields && "${BASH_VERSINFO[0]}" -ge 4 ]]; then
         compopt -o nospace 2>/dev/null
@@ -31,16 +36,45 @@ else
 fi
 "#;
 
+/// What zsh needs for the backends; first, for the script ends with the call of what it defines.
+const BACKENDS_FOR_ZSH: &str = r#"#compdef vpnctl
+
+_vpnctl_backends() {
+    local -a names
+    names=(${(f)"$(vpnctl backends -o value 2>/dev/null)"})
+    compadd -a names
+}
+"#;
+
+/// What fish needs for them.
+const BACKENDS_FOR_FISH: &str = r#"
+complete -c vpnctl -s b -l backend -x -a "(vpnctl backends -o value 2>/dev/null)"
+complete -c vpnctl -n "__fish_vpnctl_using_subcommand doctor" -f -a "(vpnctl backends -o value 2>/dev/null)"
+"#;
+
 /// Writes the script for a shell.
 pub(super) fn script(shell: Shell) -> String {
     let mut tree = with_words(super::command_tree());
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut tree, "vpnctl", &mut script);
     let mut script = String::from_utf8_lossy(&script).into_owned();
-    if shell == Shell::Bash {
-        script.push_str(AFTER_A_COMMA);
+    match shell {
+        Shell::Bash => script.push_str(AFTER_A_COMMA),
+        Shell::Zsh => script = script.split('\n').map(with_backends).collect::<Vec<_>>().join("\n"),
+        Shell::Fish => script.push_str(BACKENDS_FOR_FISH),
+        _ => {}
     }
     script
+}
+
+/// Lets zsh offer the backends where a line of its script is of an argument that takes one.
+fn with_backends(line: &str) -> String {
+    let takes_one = ["'*-b+[", "'*--backend=[", "'*::backends -- "].iter().any(|begin| line.starts_with(begin));
+    match line {
+        "#compdef vpnctl" => BACKENDS_FOR_ZSH.to_owned(),
+        line if takes_one => line.replace(":_default'", ":_vpnctl_backends'"),
+        line => line.to_owned(),
+    }
 }
 
 /// Gives each command the fields that its items have, and `help` what it explains. Parsing stays open: below some fields

@@ -258,6 +258,11 @@ impl Command<'_> {
             return verdict.exit();
         }
         let (failures, more) = outcome.failures();
+        // Who sees the items on the same screen has read it there.
+        if outcome.is_in_items() && matches!(self.format, Format::Table | Format::Wide) && ui::is_one_screen() {
+            ui::tell(&format!("error: {}", outcome.counts()));
+            return verdict.exit();
+        }
         if !self.format.is_json() && outcome.total() > 1 {
             for error in failures {
                 fault::text(error).iter().for_each(|line| ui::tell(line));

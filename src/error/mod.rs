@@ -14,7 +14,7 @@ pub use code::{Code, EXITS, Exit};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Names the first layer that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "layer")]
 pub enum Layer {
@@ -252,6 +252,12 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> Code {
         self.0.code
+    }
+
+    /// Gives the first layer that failed.
+    #[must_use]
+    pub fn layer(&self) -> Layer {
+        self.0.layer
     }
 
     /// Gives the exit code.

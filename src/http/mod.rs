@@ -409,7 +409,7 @@ impl Transport {
         if let Some(observer) = &self.settings.observer {
             // What failed before the answer was read to its end may have a status all the same.
             let answer = answer.or_else(|error| error.report().http_status.ok_or(error.code()));
-            observer.attempted(&self.settings.backend, call.operation, answer, started.elapsed());
+            observer.attempted(&self.settings.backend, call, answer, started.elapsed());
         }
     }
 

@@ -103,3 +103,28 @@ fn other_shells_have_the_fields_too_and_parsing_stays_open() {
     let run = bench.run("list -b everyware --fields labels.site -o value").ends(0);
     assert!(!run.stdout.is_empty(), "what lies below labels is the user's");
 }
+
+#[test]
+fn the_backends_of_the_configuration_are_offered() {
+    // In place of the program, which a shell finds by its name.
+    let bash = format!(
+        "vpnctl() {{ echo \"$*\" | grep -q '^backends -o value$' && printf 'attic\\ncellar\\n'; }}\n{}",
+        script("bash")
+    );
+    for line in ["vpnctl doctor ce", "vpnctl -q doctor attic ce", "vpnctl status -b ce", "vpnctl list --backend ce"] {
+        assert_eq!(offered(&bash, line), ["cellar"], "{line}");
+    }
+    assert_eq!(offered(&bash, "vpnctl doctor "), ["attic", "cellar"]);
+    assert_eq!(offered(&bash, "vpnctl doctor --bun"), ["--bundle"]);
+    let zsh = script("zsh");
+    assert!(zsh.starts_with("#compdef vpnctl\n\n_vpnctl_backends() {"), "{zsh:.200}");
+    let of = |begin: &str| zsh.lines().filter(|line| line.starts_with(begin)).collect::<Vec<_>>();
+    for begin in ["'*-b+[", "'*--backend=[", "'*::backends -- "] {
+        assert!(!of(begin).is_empty(), "{begin}");
+        assert!(of(begin).iter().all(|line| line.contains(":_vpnctl_backends'")), "{:?}", of(begin));
+    }
+    let fish = script("fish");
+    for part in ["-s b -l backend -x -a", "\"__fish_vpnctl_using_subcommand doctor\" -f -a"] {
+        assert!(fish.contains(&format!("{part} \"(vpnctl backends -o value 2>/dev/null)\"")), "{part}");
+    }
+}

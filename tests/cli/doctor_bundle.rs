@@ -29,6 +29,8 @@ const CANARIES: &[&str] = &[
     "canary@mail.example",
     "8d2f1c77aa",
     "CANARY_VARIABLE",
+    "20011",
+    "warehouse",
 ];
 
 /// Each form in which a value could stand in a text.
@@ -53,7 +55,8 @@ fn babbler() -> String {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let body = format!("canary-server-text of {}", CANARIES.join(" and "));
+            // Numbers, and words of vpnctl's own, in what is not its own.
+            let body = format!("canary-server-text of {} closed unit 20011 is warehouse", CANARIES.join(" and "));
             // Who only connects reads nothing.
             let _ = stream.read(&mut [0; 4096]);
             let head = "HTTP/1.1 418 Odd\r\nConnection: close\r\nServer: canary-server-text/1.0";
@@ -167,4 +170,51 @@ fn a_bundle_is_its_owners_and_replaces_nothing_unasked() {
     std::fs::remove_dir_all(bench.state()).unwrap();
     bench.run("doctor freebox --bundle failed.json -o json").ends(11).fails("auth.forbidden");
     assert!(std::fs::read_to_string(bench.path("failed.json")).unwrap().contains("auth.forbidden"));
+}
+
+#[test]
+fn what_vpnctl_says_itself_can_be_read() {
+    let bench = Bench::with_faults(&[
+        "freebox:no-settings-right",
+        "freebox:no-tunnels",
+        "ixon:version=1.4.2",
+        "ixon:token-expired",
+        "everyware:no-permission=device_management:execute",
+        "everyware:no-bundle=*",
+    ]);
+    let run = bench.run("doctor -A --bundle bundle.json -o json");
+    let text = std::fs::read_to_string(bench.path("bundle.json")).unwrap();
+    let bundle: Value = serde_json::from_str(&text).unwrap();
+    let told = bundle["doctor"].as_array().unwrap();
+    let wrong = |item: &&Value| item["ok"] == false;
+    let found: Vec<Value> = run.items().into_iter().filter(|item| wrong(&item)).collect();
+    assert_eq!(found.len(), 6, "{run}");
+    for item in &found {
+        let same = |other: &&Value| ["backend", "layer"].iter().all(|key| other[key] == item[key]) && wrong(other);
+        let kept = told.iter().find(same).unwrap_or_else(|| panic!("{item} is not in {text}"));
+        // None of these says anything that is somebody's own.
+        assert_eq!((&kept["finding"], &kept["remedy"]), (&item["finding"], &item["remedy"]));
+    }
+    for item in told.iter().filter(|item| item["ok"] == true && item["layer"] == "clock") {
+        assert!(item["finding"].as_str().unwrap().ends_with("this computer's clock and the server's agree"), "{item}");
+    }
+}
+
+#[test]
+fn each_request_has_its_method_and_its_path() {
+    let bench = Bench::new();
+    bench.run("doctor -A --bundle bundle.json -q").ends(0);
+    let text = std::fs::read_to_string(bench.path("bundle.json")).unwrap();
+    let bundle: Value = serde_json::from_str(&text).unwrap();
+    let line = |one: &Value| ["backend", "method", "path"].map(|key| one[key].as_str().unwrap().to_owned()).join(" ");
+    let asked: Vec<String> = bundle["requests"].as_array().unwrap().iter().map(line).collect();
+    for wanted in [
+        "freebox POST api/v16/login/session/",
+        "freebox GET api/v16/vpn_client/status",
+        "ixon GET /status",
+        "everyware POST authentication/user",
+        "everyware GET _/devices?limit=100&offset=0",
+    ] {
+        assert!(asked.iter().any(|line| line == wanted), "{wanted}: {asked:#?}");
+    }
 }

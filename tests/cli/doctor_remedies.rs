@@ -166,3 +166,61 @@ fn an_answer_that_nobody_knows_has_a_remedy() {
         assert!(failed["remedy"].as_str().is_some_and(|remedy| remedy.contains(words)), "{run}");
     }
 }
+
+#[test]
+fn who_logs_in_is_to_be_named_before_the_login() {
+    let bench = Bench::new();
+    let whose = |line: &str, keys: &[&str]| {
+        bench.write("vpnctl.toml", &bench.config_without(keys));
+        let run = bench.run(line).ends(4);
+        run.items().into_iter().find(|item| item["error"].is_object()).unwrap()
+    };
+    for (vendor, key, variable) in
+        [("everyware", "username", "VPNCTL_BACKEND_EVERYWARE_USERNAME"), ("ixon", "email", "VPNCTL_BACKEND_IXON_EMAIL")]
+    {
+        for line in [format!("doctor {vendor} -o json"), format!("auth status -b {vendor} -o json")] {
+            let found = whose(&line, &["username", "password", "email", "token ="]);
+            let hint = found["error"]["hint"].as_str().unwrap();
+            let first =
+                format!("set `{key}` in [backend.{vendor}] or {variable}, then run: vpnctl auth login -b {vendor}");
+            assert!(hint.starts_with(&first), "{line}: {found}");
+        }
+    }
+}
+
+#[test]
+fn a_state_that_nobody_knows_is_told_with_the_last_error() {
+    use std::io::{Read as _, Write as _};
+
+    let bench = Bench::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, mut asked) = (stream.unwrap(), [0; 4096]);
+            let length = stream.read(&mut asked).unwrap_or(0);
+            let asked = String::from_utf8_lossy(&asked[..length]).into_owned();
+            let at = |part: &str| asked.lines().next().is_some_and(|line| line.contains(part));
+            let result = if at("vpn_client/status") {
+                "{\"enabled\":true,\"active_vpn\":\"vpn7\",\"state\":\"pondering\",\"last_error\":\"resolv_failed\"}"
+            } else if at("vpn_client/config") {
+                "[{\"id\":\"vpn7\",\"description\":\"Holidays\",\"type\":\"pptp\"}]"
+            } else if at("login/session") {
+                "{\"session_token\":\"x\",\"challenge\":\"y\",\"permissions\":{\"settings\":true}}"
+            } else {
+                "{\"logged_in\":true,\"challenge\":\"y\",\"permissions\":{\"settings\":true}}"
+            };
+            let body = match at("api_version") {
+                true => "{\"api_version\":\"4.0\",\"api_base_url\":\"/api/\"}".to_owned(),
+                false => format!("{{\"success\":true,\"result\":{result}}}"),
+            };
+            let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}", body.len());
+            let _ = write!(stream, "{head}\r\n\r\n{body}");
+        }
+    });
+    let run = bench.run_where("VPNCTL_BACKEND_FREEBOX_URL", &url, "doctor freebox -o json").ends(0);
+    let found = run.items().into_iter().find(|item| item["layer"] == "vpn").unwrap();
+    let text = found["finding"].as_str().unwrap();
+    assert!(found["ok"].is_null() && text.contains("`pondering`") && text.contains("`resolv_failed`"), "{run}");
+    assert!(found["remedy"].as_str().unwrap().contains("vpnctl status -b freebox"), "{run}");
+}

@@ -340,3 +340,12 @@ fn a_plan_and_its_question_show_what_strangers_wrote_and_do_nothing_of_it() {
     assert!(wild.is_empty() && left.contains("owned"), "{wild:?} in {left}");
     assert_eq!(stranger.asked(), Vec::<String>::new());
 }
+
+#[test]
+fn what_doctor_finds_is_not_said_again_below_it_on_the_same_screen() {
+    let bench = Bench::with_faults(&["freebox:no-settings-right"]);
+    let (code, screen, _) = Terminal::run(command(&bench, "doctor freebox"), 50, 200).ends();
+    assert_eq!(code, 11, "{screen}");
+    assert_eq!(screen.matches("the right `settings` is missing").count(), 1, "{screen}");
+    assert!(screen.contains("error: 1 of 11 failed"), "{screen}");
+}

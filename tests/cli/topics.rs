@@ -118,7 +118,8 @@ fn read_in(code: &str) -> BTreeSet<String> {
             found.insert(name.to_owned());
         }
     }
-    found.retain(|name| !name.is_empty() && name != "VPNCTL_" && !name.starts_with("CARGO_"));
+    // Cargo's own are read when it is built.
+    found.retain(|name| !name.is_empty() && name != "VPNCTL_" && name != "OUT_DIR" && !name.starts_with("CARGO_"));
     found
 }
 

@@ -11,7 +11,7 @@ use super::{Asked, Noted, Notes};
 use crate::config::schema::Kind;
 use crate::config::{self, COMMON, Origin, variables};
 use crate::error::{Code, Error, Result};
-use crate::http::Observer;
+use crate::http::{Call, Observer};
 use crate::state::ENDINGS;
 
 /// How many requests are told at most, the last ones.
@@ -22,6 +22,8 @@ const REQUESTS: usize = 200;
 struct Request {
     backend: String,
     operation: &'static str,
+    method: String,
+    path: String,
     answer: Result<u16, Code>,
     took: Duration,
 }
@@ -31,10 +33,10 @@ struct Request {
 pub struct Requests(Mutex<Vec<Request>>);
 
 impl Observer for Requests {
-    fn attempted(&self, backend: &str, operation: &'static str, answer: Result<u16, Code>, took: Duration) {
-        let backend = backend.to_owned();
+    fn attempted(&self, backend: &str, call: &Call, answer: Result<u16, Code>, took: Duration) {
+        let (backend, method, path) = (backend.to_owned(), call.method.to_string(), call.path.clone());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(Request { backend, operation, answer, took });
+        all.push(Request { backend, operation: call.operation, method, path, answer, took });
     }
 }
 
@@ -71,7 +73,7 @@ fn learn(asked: &Asked<'_>, notes: &[Noted], scrub: &mut Scrub) {
         }
     }
     let config = &asked.setup.config;
-    let places = [config.file.clone(), asked.setup.folder.look().path];
+    let places = [asked.file.clone(), config.file.clone(), asked.setup.folder.look().path];
     places.iter().flatten().for_each(|path| scrub.know("path", &path.display().to_string()));
     for (group, select) in &config.groups {
         scrub.know("name", group);
@@ -106,7 +108,10 @@ fn item(noted: &Noted, scrub: &mut Scrub) -> Value {
     for (key, value) in &noted.item {
         let value = match (key.as_str(), value) {
             ("backend", Value::String(name)) => scrub.value("backend", name).into(),
-            ("finding" | "remedy", Value::String(text)) => scrub.text(text).into(),
+            // What is well quotes nothing of a server or a file but names.
+            ("finding" | "remedy", Value::String(text)) => {
+                scrub.text(text, noted.item.get("ok") != Some(&Value::Bool(true))).into()
+            }
             ("error", Value::Object(error)) => fault(error, scrub),
             // A closed word, a truth, or nothing.
             ("layer" | "ok", value) => value.clone(),
@@ -123,7 +128,7 @@ fn fault(error: &Map<String, Value>, scrub: &mut Scrub) -> Value {
     let mut told: Map<String, Value> =
         kept.iter().filter_map(|key| Some(((*key).to_owned(), error.get(*key)?.clone()))).collect();
     if let Some(code) = error.get("vendor_code").and_then(Value::as_str) {
-        told.insert("vendor_code".to_owned(), scrub.text(code).into());
+        told.insert("vendor_code".to_owned(), scrub.code(code).into());
     }
     told.into()
 }
@@ -136,6 +141,8 @@ fn request(request: &Request, scrub: &mut Scrub) -> Value {
     json!({
         "backend": scrub.value("backend", &request.backend),
         "operation": request.operation,
+        "method": request.method,
+        "path": scrub.path(&request.path),
         "status": status,
         "code": code,
         "ms": u64::try_from(request.took.as_millis()).unwrap_or(u64::MAX),
@@ -155,7 +162,11 @@ fn settings(asked: &Asked<'_>, scrub: &mut Scrub) -> Value {
                 Kind::Secret => way(&text).to_owned(),
                 Kind::Labels => format!("{} labels", backend.labels().len()),
                 Kind::Path => scrub.value("path", &text),
-                _ => scrub.text(&text),
+                // What was read as such holds nothing else.
+                Kind::Integer | Kind::Bool | Kind::Duration => text,
+                Kind::Text if *key == "rate" => text,
+                Kind::Text => scrub.value("name", &text),
+                Kind::Url => scrub.text(&text, true),
             };
             keys.insert((*key).to_owned(), json!({"value": value, "origin": origin(&setting.origin)}));
         }

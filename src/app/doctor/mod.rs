@@ -5,6 +5,7 @@
 pub mod bundle;
 mod here;
 mod layers;
+mod phrases;
 mod scrub;
 
 use std::path::PathBuf;

@@ -7,7 +7,7 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, 
 
 use super::{Made, unregistered};
 use crate::error::Code;
-use crate::http::Observer;
+use crate::http::{Call, Observer};
 
 /// The upper bounds of the histogram in seconds: from a box in the house to a device that is asked through a cloud.
 const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 45.0];
@@ -44,11 +44,11 @@ impl Requests {
 }
 
 impl Observer for Requests {
-    fn attempted(&self, backend: &str, operation: &'static str, answer: Result<u16, Code>, took: Duration) {
+    fn attempted(&self, backend: &str, call: &Call, answer: Result<u16, Code>, took: Duration) {
         let status = answer.map(|status| status.to_string());
         let code = status.as_deref().unwrap_or_else(|code| code.as_str());
-        self.total.with_label_values(&[backend, operation, code]).inc();
-        self.duration.with_label_values(&[backend, operation]).observe(took.as_secs_f64());
+        self.total.with_label_values(&[backend, call.operation, code]).inc();
+        self.duration.with_label_values(&[backend, call.operation]).observe(took.as_secs_f64());
     }
 }
 

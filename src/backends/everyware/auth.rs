@@ -282,9 +282,17 @@ impl Auth {
             Some(_) => (Code::AuthExpired, "has expired and can't be renewed"),
             None => (Code::AuthRequired, "is missing"),
         };
-        Err(Error::new(code, Layer::Auth, format!("the login to {PEER} {what}")).backend(backend).hint(format!(
-            "run: vpnctl auth login -b {backend}, or set `api_key` or `username` and `password` in [backend.{backend}]"
-        )))
+        let hint = match self.config.username {
+            Some(_) => {
+                format!("run: vpnctl auth login -b {backend}, or set `password` or `api_key` in [backend.{backend}]")
+            }
+            // Who logs in by password has to be known before.
+            None => format!(
+                "set `username` in [backend.{backend}] or {}, then run: vpnctl auth login -b {backend}; or set `api_key`",
+                self.config.source.variable("username")
+            ),
+        };
+        Err(Error::new(code, Layer::Auth, format!("the login to {PEER} {what}")).backend(backend).hint(hint))
     }
 
     /// Sends a login, once.

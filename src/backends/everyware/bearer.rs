@@ -181,7 +181,7 @@ impl Auth {
             Ok(reply) => reply,
             Err(error) => {
                 return match error.code() {
-                    Code::AuthRequired => Ok(Login::new(LoginState::Missing)),
+                    Code::AuthRequired => Ok(Login { reason: Some(error), ..Login::new(LoginState::Missing) }),
                     Code::AuthExpired | Code::AuthRejected => {
                         Ok(Login { reason: Some(error), ..Login::new(LoginState::Expired) })
                     }

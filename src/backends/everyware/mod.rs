@@ -20,6 +20,7 @@ mod sieve;
 pub mod wire;
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use async_trait::async_trait;
 use reqwest::Method;
@@ -48,6 +49,8 @@ pub const VENDOR: Vendor = Vendor {
 pub struct Everyware {
     info: Info,
     api: Api,
+    /// What the login may do, where `doctor` has read it.
+    rights: OnceLock<Option<Vec<String>>>,
 }
 
 fn open(opening: Opening) -> Result<Box<dyn VpnBackend>> {
@@ -63,7 +66,7 @@ fn open(opening: Opening) -> Result<Box<dyn VpnBackend>> {
         // The API tells connected or not, and nothing of attempts: only the deadline ends a wait.
         silence_limit: None,
     };
-    Ok(Box::new(Everyware { info, api: Api::new(&opening, config)? }))
+    Ok(Box::new(Everyware { info, api: Api::new(&opening, config)?, rights: OnceLock::new() }))
 }
 
 impl Everyware {

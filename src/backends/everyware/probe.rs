@@ -45,7 +45,13 @@ impl Probe for Everyware {
 
     async fn look(&self, layer: DoctorLayer) -> Result<Finding> {
         match layer {
-            DoctorLayer::Login => Finding::of_login(&self.show().await?, &self.info.backend),
+            DoctorLayer::Login => {
+                let login = self.show().await?;
+                let found = Finding::of_login(&login, &self.info.backend)?;
+                // The answer told the rights too.
+                let _ = self.rights.set(login.rights);
+                Ok(found)
+            }
             DoctorLayer::Version => self.version().await,
             DoctorLayer::Rights => self.rights().await,
             _ => self.remote_access().await,
@@ -73,7 +79,11 @@ impl Everyware {
     /// Says what the login may do with devices. Which permissions the VPN calls really check is not documented; a role
     /// that works was seen without the one for reading.
     async fn rights(&self) -> Result<Finding> {
-        let Some(rights) = self.show().await?.rights else {
+        let rights = match self.rights.get() {
+            Some(rights) => rights.clone(),
+            None => self.show().await?.rights,
+        };
+        let Some(rights) = rights else {
             return Ok(Finding::unknown("what the login may do is not told"));
         };
         let has = |action: &str| {

@@ -142,10 +142,19 @@ impl Cloud {
         } else {
             (Code::AuthRequired, "there is no login to the IXON cloud")
         };
-        Error::new(code, Layer::Auth, what).backend(backend).hint(format!(
-            "run: vpnctl auth login -b {backend}, or set `token` in [backend.{backend}] or {}",
-            self.config.source.variable("token")
-        ))
+        let variable = |key: &str| self.config.source.variable(key);
+        Error::new(code, Layer::Auth, what).backend(backend).hint(match self.config.email {
+            Some(_) => format!(
+                "run: vpnctl auth login -b {backend}, or set `token` in [backend.{backend}] or {}",
+                variable("token")
+            ),
+            // Who logs in has to be known before.
+            None => format!(
+                "set `email` in [backend.{backend}] or {}, then run: vpnctl auth login -b {backend}; or set `token` or {}",
+                variable("email"),
+                variable("token")
+            ),
+        })
     }
 
     pub(super) async fn renew_token(&self, stale: u64) -> Result<()> {
@@ -270,8 +279,9 @@ impl Cloud {
     pub(super) async fn login_state(&self) -> Result<Login> {
         match self.checked().await {
             Err(error) => match error.code() {
-                Code::AuthRequired => Ok(Login::new(LoginState::Missing)),
-                Code::AuthMfaRequired => Ok(Login { reason: Some(error), ..Login::new(LoginState::Missing) }),
+                Code::AuthRequired | Code::AuthMfaRequired => {
+                    Ok(Login { reason: Some(error), ..Login::new(LoginState::Missing) })
+                }
                 Code::AuthExpired | Code::AuthRejected => {
                     Ok(Login { reason: Some(error), ..Login::new(LoginState::Expired) })
                 }

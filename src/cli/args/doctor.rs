@@ -8,9 +8,11 @@ use clap::Args;
 pub(super) const AFTER: &str = "\
 Layers: config, state, proxy of this computer; then of each backend config, dns, tcp, tls,
 version, clock, login, rights, vpn. What is behind a layer that failed is not reached. It ends
-with 0 only if nothing failed, else with the code of the first layer that did. Nothing is
-changed; a login is made where any command would make it, and one that was refused is not
-repeated.
+with 0 only if nothing failed, else with the code of the first layer that did; of several
+backends that of the lowest one: usage, config, dns, tcp, tls, http, auth, api, device, tunnel,
+as `layer` of the error says. What is wrong with this computer, its clock too, is config, 13.
+Nothing is changed; a login is made where any command would make it, and one that was refused is
+not repeated.
 
 The bundle holds no secret, and placeholders for addresses, names and ids: host-1, name-2.
 

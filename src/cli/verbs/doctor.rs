@@ -44,8 +44,8 @@ impl Command<'_> {
         let notes = Notes::default();
         let asked = Asked { setup: &settings.setup, broken, file: self.global.config.clone(), names, named };
         let job = async |out: Emit| doctor::run(&asked, &notes, &out).await;
-        // What is well beside what is not well is no outcome of its own.
-        let (exit, _) = self.report_as(Outcome::default().of_any(), Schema::Doctor, false, job).await?;
+        // What is well beside what is not well is no outcome of its own, and what fails is told by its lowest layer.
+        let (exit, _) = self.report_as(Outcome::default().by_layer(), Schema::Doctor, false, job).await?;
         if let Some(path) = &doctoring.bundle {
             if self.global.dry_run {
                 tracing::warn!("dry run: would write {}", path.display());
