@@ -80,18 +80,8 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
     }
-    let insecure = config.is_on("tls.insecure");
-    if insecure && !is_local(&url) {
-        return Err(config
-            .wrong("tls.insecure", "is for this computer only, and its URL is elsewhere")
-            .hint("use `tls.ca_file` or `tls.pin`"));
-    }
     let connect_address = config.text("connect_address");
-    if insecure && connect_address.is_some_and(|host| !is_local(&at(&url, host))) {
-        return Err(config
-            .wrong("tls.insecure", "is for this computer only, and `connect_address` is elsewhere")
-            .hint("use `tls.ca_file` or `tls.pin`"));
-    }
+    let insecure = is_unverified(opening, &url, connect_address)?;
     let elsewhere = connect_address.is_some_and(|host| at(&url, host).host() != url.host());
     if elsewhere && url.domain().is_none() && config.text("tls.server_name").is_none() {
         return Err(config
@@ -99,9 +89,6 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
             .hint("write the server's name into `url`, as its certificate has it, or leave `connect_address` out"));
     }
     warn_of_plain_http(opening, &url, connect_address);
-    if insecure && config.text("tls.pin").is_some() {
-        return Err(config.wrong("tls.insecure", "and `tls.pin` contradict each other").hint("leave one of them out"));
-    }
     if let Some(path) = config.path("tls.ca_file")
         && let Err(error) = std::fs::metadata(&path)
     {
@@ -141,6 +128,26 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
         untrusted_hint: place.untrusted_hint.map(|hint| hint.replace("{backend}", &config.name)),
         observer: opening.observer.clone(),
     })
+}
+
+/// Tells whether certificates are not verified, which only a server on this computer may be met with.
+fn is_unverified(opening: &Opening, url: &Url, connect_address: Option<&str>) -> Result<bool> {
+    let config = &opening.config;
+    if !config.is_on("tls.insecure") {
+        return Ok(false);
+    }
+    let far = if !is_local(url) {
+        "its URL"
+    } else if connect_address.is_some_and(|host| !is_local(&at(url, host))) {
+        "`connect_address`"
+    } else if config.text("tls.pin").is_some() {
+        return Err(config.wrong("tls.insecure", "and `tls.pin` contradict each other").hint("leave one of them out"));
+    } else {
+        return Ok(true);
+    };
+    Err(config
+        .wrong("tls.insecure", &format!("is for this computer only, and {far} is elsewhere"))
+        .hint("use `tls.ca_file` or `tls.pin`"))
 }
 
 /// Gives a URL whose host is where it is connected to; what is no host leads nowhere that is trusted.
