@@ -56,6 +56,24 @@ pub struct Opening {
     pub observer: Option<Arc<dyn Observer>>,
 }
 
+impl Opening {
+    /// Opens what these settings are of, without a deadline and with nothing said on the command line.
+    #[must_use]
+    pub fn new(config: config::Backend, store: Store) -> Self {
+        Self {
+            config,
+            store,
+            deadline: Deadline::none(),
+            request_timeout: None,
+            rate: None,
+            recursive: false,
+            native: false,
+            live: false,
+            observer: None,
+        }
+    }
+}
+
 /// Describes an open backend.
 #[derive(Debug, Clone)]
 pub struct Info {

@@ -9,7 +9,7 @@ use super::{everyware, freebox, ixon};
 use crate::backend::{Opening, registry};
 use crate::config::{Sources, load};
 use crate::error::Error;
-use crate::http::{Deadline, Reply};
+use crate::http::Reply;
 use crate::model::{Status, Target};
 use crate::state::Folder;
 
@@ -77,17 +77,7 @@ pub(super) fn opening(vendor: &'static str, settings: &[(&str, &str)]) -> Openin
     let sources = Sources { variables: environment.collect(), ..Sources::default() };
     let config = load(&sources, &registry::keys()).map(|mut config| config.backends.remove(vendor));
     let Ok(Some(config)) = config else { panic!("{vendor} has no built-in backend") };
-    Opening {
-        config,
-        store: Folder::new(None).backend(vendor),
-        deadline: Deadline::none(),
-        request_timeout: None,
-        rate: None,
-        recursive: false,
-        native: true,
-        live: false,
-        observer: None,
-    }
+    Opening { native: true, ..Opening::new(config, Folder::new(None).backend(vendor)) }
 }
 
 /// Reads a document of the state folder, and checks that what is written of it is read as the same.

@@ -6,7 +6,6 @@ use super::meaning::of_error;
 use crate::backend::{Opening, registry};
 use crate::config::{Config, Sources, Value, load};
 use crate::error::{Error, Exit};
-use crate::http::Deadline;
 use crate::secrets::SecretRef;
 use crate::state::Folder;
 
@@ -65,17 +64,8 @@ fn of_config(config: &Config, text: &str) {
 /// Opens a backend with these settings, which sends nothing.
 fn open(config: crate::config::Backend) {
     let vendor = registry::find(config.vendor).expect("a vendor");
-    let opening = Opening {
-        store: Folder::new(None).backend(&config.name),
-        config,
-        deadline: Deadline::none(),
-        request_timeout: None,
-        rate: None,
-        recursive: false,
-        native: false,
-        live: false,
-        observer: None,
-    };
+    let store = Folder::new(None).backend(&config.name);
+    let opening = Opening::new(config, store);
     if let Err(error) = (vendor.open)(opening) {
         of_error(&error);
         assert_eq!(error.exit(), Exit::Config, "{error}");

@@ -75,16 +75,10 @@ pub(crate) async fn open(vendor: &'static str, case: &Case, failing: &[Failing])
     let environment = environment(vendor, &server.url, login, case.maybe("companies.json").is_some());
     let config = load(&Sources { variables: environment, ..Sources::default() }, &registry::keys()).unwrap();
     let opening = Opening {
-        config: config.backends[vendor].clone(),
-        store: Folder::new(None).backend(vendor),
         // Long enough for the repeats of a read; shorter than any `Retry-After` of a case.
         deadline: Deadline::after(Some(Duration::from_secs(20))),
-        request_timeout: None,
-        rate: None,
-        recursive: false,
         native: true,
-        live: false,
-        observer: None,
+        ..Opening::new(config.backends[vendor].clone(), Folder::new(None).backend(vendor))
     };
     let backend = (registry::find(vendor).unwrap().open)(opening).unwrap();
     Opened { backend, server }

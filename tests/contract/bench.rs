@@ -73,16 +73,11 @@ impl Bench {
     }
 
     pub(crate) fn try_open(&self, change: impl FnOnce(&mut Opening)) -> Result<Box<dyn VpnBackend>> {
+        let store = Folder::new(Some(self.folder.path().join("state"))).backend(self.vendor);
         let mut opening = Opening {
-            config: self.config.clone(),
-            store: Folder::new(Some(self.folder.path().join("state"))).backend(self.vendor),
             deadline: Deadline::after(Some(Duration::from_secs(15))),
-            request_timeout: None,
-            rate: None,
-            recursive: false,
             native: true,
-            live: false,
-            observer: None,
+            ..Opening::new(self.config.clone(), store)
         };
         change(&mut opening);
         (registry::find(self.vendor).unwrap().open)(opening)

@@ -64,17 +64,8 @@ pub(super) fn named(client_id: &str, id: &str, scope: Option<&str>) -> Target {
 /// Tags are known by their ids only: devices name no others, and no list of tags is documented.
 pub(super) fn labels(device: &Device) -> BTreeMap<String, String> {
     let tags = device.tag_ids.iter().map(|id| (format!("tag.{id}"), "true".to_owned()));
-    let attributes = [
-        ("customAttribute1", &device.custom_attribute1),
-        ("customAttribute2", &device.custom_attribute2),
-        ("customAttribute3", &device.custom_attribute3),
-        ("customAttribute4", &device.custom_attribute4),
-        ("customAttribute5", &device.custom_attribute5),
-    ];
-    let attributes = attributes.into_iter().filter_map(|(name, text)| {
-        let text = text.as_deref().filter(|text| !text.trim().is_empty())?;
-        Some((name.to_owned(), text.to_owned()))
-    });
+    let attributes = device.custom_attributes().filter(|(_, text)| !text.trim().is_empty());
+    let attributes = attributes.map(|(number, text)| (format!("customAttribute{number}"), text.to_owned()));
     tags.chain(attributes).collect()
 }
 

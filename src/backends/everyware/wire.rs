@@ -87,32 +87,96 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
 
 /// A device of the registry, as far as vpnctl reads it. One document that is not as documented must not hide a whole
 /// account, so what has another form counts as absent. Thousands wait in pages, so each is kept small.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Device {
     /// Always there, the vendor's page says; empty where it is not, and then nobody can ask the device anything.
-    #[serde(deserialize_with = "id")]
     pub(super) id: Box<str>,
     /// Always there, the vendor's page says.
-    #[serde(deserialize_with = "boxed")]
     pub(super) client_id: Option<Box<str>>,
-    #[serde(deserialize_with = "boxed")]
     pub(super) display_name: Option<Box<str>>,
-    #[serde(deserialize_with = "boxed")]
     pub(super) serial_number: Option<Box<str>>,
     /// Ids: no list of tags is documented that would tell their names.
-    #[serde(deserialize_with = "texts")]
     pub(super) tag_ids: Box<[Box<str>]>,
-    #[serde(deserialize_with = "boxed")]
-    pub(super) custom_attribute1: Option<Box<str>>,
-    #[serde(deserialize_with = "boxed")]
-    pub(super) custom_attribute2: Option<Box<str>>,
-    #[serde(deserialize_with = "boxed")]
-    pub(super) custom_attribute3: Option<Box<str>>,
-    #[serde(deserialize_with = "boxed")]
-    pub(super) custom_attribute4: Option<Box<str>>,
-    #[serde(deserialize_with = "boxed")]
-    pub(super) custom_attribute5: Option<Box<str>>,
+    /// `customAttribute1` to 5, which most devices have none of.
+    custom_attributes: Option<Box<[Option<Box<str>>; 5]>>,
+}
+
+/// A member of a [`Device`].
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum Member {
+    Id,
+    ClientId,
+    DisplayName,
+    SerialNumber,
+    TagIds,
+    CustomAttribute1,
+    CustomAttribute2,
+    CustomAttribute3,
+    CustomAttribute4,
+    CustomAttribute5,
+    #[serde(other)]
+    Other,
+}
+
+impl Device {
+    /// Gives the custom attributes that hold anything, with their numbers from 1 on.
+    pub(super) fn custom_attributes(&self) -> impl Iterator<Item = (usize, &str)> {
+        let attributes = self.custom_attributes.iter().flat_map(|attributes| attributes.iter().enumerate());
+        attributes.filter_map(|(place, text)| Some((place + 1, text.as_deref()?)))
+    }
+
+    fn set_attribute(&mut self, place: usize, value: Value) {
+        if let Some(text) = boxed(value)
+            && let Some(attribute) = self.custom_attributes.get_or_insert_default().get_mut(place)
+        {
+            *attribute = Some(text);
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Device {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members)
+    }
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Device;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a device")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Device, A::Error> {
+        let mut device = Device::default();
+        while let Some(member) = object.next_key()? {
+            if matches!(member, Member::Other) {
+                object.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let value: Value = object.next_value()?;
+            match member {
+                Member::Id => device.id = boxed(value).unwrap_or_default(),
+                Member::ClientId => device.client_id = boxed(value),
+                Member::DisplayName => device.display_name = boxed(value),
+                Member::SerialNumber => device.serial_number = boxed(value),
+                Member::TagIds => {
+                    let tags = if let Value::Array(tags) = value { tags } else { Vec::new() };
+                    device.tag_ids = tags.into_iter().filter_map(boxed).collect();
+                }
+                Member::CustomAttribute1 => device.set_attribute(0, value),
+                Member::CustomAttribute2 => device.set_attribute(1, value),
+                Member::CustomAttribute3 => device.set_attribute(2, value),
+                Member::CustomAttribute4 => device.set_attribute(3, value),
+                Member::CustomAttribute5 => device.set_attribute(4, value),
+                Member::Other => {}
+            }
+        }
+        Ok(device)
+    }
 }
 
 /// A live connection at the VPN server, of a device or of a user; read as leniently as a [`Device`].
@@ -271,29 +335,16 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
     Ok(text_of(Value::deserialize(deserializer)?))
 }
 
-/// The same, without room to grow.
-fn boxed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {
-    Ok(text(deserializer)?.map(String::into_boxed_str))
-}
-
-/// Reads an id; whatever is no text counts as an empty one.
-fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<str>, D::Error> {
-    boxed(deserializer).map(Option::unwrap_or_default)
-}
-
-/// Reads the texts of a list; whatever else is there counts as nothing.
-fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[Box<str>]>, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::Array(items) => items.into_iter().filter_map(text_of).map(String::into_boxed_str).collect(),
-        _ => Box::default(),
-    })
-}
-
 fn text_of(value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
         _ => None,
     }
+}
+
+/// Gives a text without room to grow.
+fn boxed(value: Value) -> Option<Box<str>> {
+    text_of(value).map(String::into_boxed_str)
 }
 
 /// Reads a count; whatever else is there counts as nothing.
@@ -345,8 +396,8 @@ mod tests {
         let page = page(&odd, &json!(2));
         let [nobody, tagged] = page.items.as_slice() else { panic!("{page:?}") };
         assert_eq!((&*nobody.id, &nobody.client_id, &nobody.display_name), ("", &None, &None));
-        assert!(nobody.tag_ids.is_empty() && nobody.custom_attribute1.is_none());
-        assert_eq!((&*tagged.tag_ids, tagged.custom_attribute5.as_deref()), (&[Box::from("AQ")][..], Some("five")));
+        assert!(nobody.tag_ids.is_empty() && nobody.custom_attributes().next().is_none());
+        assert_eq!((&*tagged.tag_ids, tagged.custom_attributes().next()), (&[Box::from("AQ")][..], Some((5, "five"))));
     }
 
     #[test]
