@@ -223,7 +223,10 @@ fn sweep(place: &Path) {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let is_temporary = name.starts_with('.') && name.ends_with(".tmp");
+        // To open a pipe that nobody reads would take for ever.
+        let is_file = || entry.file_type().is_ok_and(|kind| kind.is_file());
         if is_temporary
+            && is_file()
             && let Ok(file) = OpenOptions::new().write(true).open(entry.path())
             && file.try_lock().is_ok()
         {
@@ -352,7 +355,9 @@ mod tests {
         record(&folder, false, &["a"], &[], true);
         let path = place.path().join("failed/status.ndjson");
         std::fs::remove_file(&path).unwrap();
-        mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        for path in [path, place.path().join("failed/.left.tmp")] {
+            mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        }
         assert!(ids(&folder).is_empty());
         record(&folder, false, &["b"], &[], true);
         assert_eq!(ids(&folder), ["b"], "it is replaced as any file");

@@ -142,6 +142,8 @@ fn probes_ask_a_vendor_that_refused_the_login_no_more() {
     }
     assert_eq!(bench.asked("everyware").len(), 1, "{:?}", bench.asked("everyware"));
     bench.context("everyware").faults.clear_all();
+    // As of a user who is no longer locked: the same secret is sent again for somebody who logs out.
+    bench.run("auth logout -b everyware").ends(0);
     bench.run("auth login -b everyware").ends(0);
     assert_eq!(serving.scrape("/probe?target=everyware/gw-lyon-02").get("probe_success", &[]), Some(1.0));
 }

@@ -357,6 +357,8 @@ fn a_login_that_is_refused_is_asked_for_once_until_somebody_logs_in() {
     assert_eq!(bench.count("everyware", "POST /v1/authentication"), 1, "{:?}", bench.asked("everyware"));
     assert_eq!(bench.asked("everyware").len(), 1);
     bench.context("everyware").faults.clear_all();
+    // As of a user who is no longer locked: the same secret is sent again for somebody who logs out.
+    bench.run("auth logout -b everyware").ends(0);
     bench.run("auth login -b everyware").ends(0);
     serving.until_up(&["everyware"]);
 }
