@@ -104,11 +104,14 @@ fn note(text: &str, pairs: &mut BTreeSet<u32>) {
         };
     }
     plain.push_str(rest);
-    let mut last = START;
+    let (mut first, mut last) = ("", START);
     for (_, part) in phrases::parts(&plain).into_iter().filter(|(kind, _)| *kind != Part::Quiet) {
         let part = if part.contains(HOLE) { HOLE } else { part };
         pairs.insert(phrases::pair(last, part));
-        last = part;
+        if part == HOLE {
+            pairs.insert(phrases::before_hole(first, last));
+        }
+        (first, last) = (last, part);
     }
     pairs.insert(phrases::pair(last, END));
 }

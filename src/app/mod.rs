@@ -18,6 +18,7 @@ pub mod lines;
 pub mod list;
 pub mod log;
 pub mod mass;
+pub mod meant;
 pub mod outcome;
 pub mod schema;
 pub mod selection;

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -10,6 +9,7 @@ use tokio::sync::oneshot;
 use vpnctl::simulate::Context;
 use vpnctl::simulate::world::{Options, World};
 
+use crate::beside::{at_home, started};
 use crate::run::{Run, words};
 
 /// One step of the simulated worlds.
@@ -47,17 +47,7 @@ impl Bench {
 
     fn with(options: Options) -> Self {
         let options = Options { pace: PACE, ..options };
-        let (sender, receiver) = mpsc::channel();
-        let (stop, stopped) = oneshot::channel::<()>();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                sender.send(World::start(&options).await).unwrap();
-                // An error means that the bench is gone, which is what is waited for.
-                let _ = stopped.await;
-            });
-        });
-        let world = receiver.recv().unwrap().unwrap();
+        let (world, stop) = started(options);
         let folder = TempDir::new().unwrap();
         world.write_config(&folder.path().join("vpnctl.toml")).unwrap();
         Self { folder, world, environment: Vec::new(), _stop: stop }
@@ -206,15 +196,7 @@ impl Bench {
 /// Makes the command with an empty environment and its own places, all in one folder.
 pub(crate) fn bare(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vpnctl"));
-    command.env_clear().current_dir(folder);
-    command.env("HOME", folder.join("home"));
-    command.env("XDG_CONFIG_HOME", folder.join("config"));
-    command.env("XDG_STATE_HOME", folder.join("state-home"));
-    command.env("VPNCTL_STATE_DIR", folder.join("state"));
-    // Windows makes no socket without it.
-    if let Some(root) = std::env::var_os("SystemRoot") {
-        command.env("SystemRoot", root);
-    }
+    at_home(&mut command, folder);
     command
 }
 

@@ -8,6 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::bench::Bench;
+use crate::doctor_remedies::answering;
 use crate::run::Run;
 
 /// What is planted: in the configuration, the environment, a server's answers.
@@ -216,5 +217,39 @@ fn each_request_has_its_method_and_its_path() {
         "everyware GET _/devices?limit=100&offset=0",
     ] {
         assert!(asked.iter().any(|line| line == wanted), "{wanted}: {asked:#?}");
+    }
+}
+
+#[test]
+fn what_a_server_or_the_configuration_says_is_replaced_though_it_be_in_our_words() {
+    let bench = Bench::new();
+    let planted = ["20011", "20012", "jane", "warehouse", "canary_code"];
+    let bundled = |run: &Run| {
+        let text = std::fs::read_to_string(bench.path("bundle.json")).unwrap_or_else(|error| panic!("{error}: {run}"));
+        for word in planted {
+            assert!(!text.to_lowercase().contains(word), "{word} is in {text}");
+        }
+        text
+    };
+    let said = "20011 is not connected to the box of jane; the tunnel in warehouse failed, code 20012";
+    let url = answering(move |line| match line.contains("api_version") {
+        true => serde_json::json!({"api_version": "4.0", "api_base_url": "/api/"}).to_string(),
+        false => serde_json::json!({"success": false, "error_code": "canary_code", "msg": said}).to_string(),
+    });
+    let run =
+        bench.run_where("VPNCTL_BACKEND_FREEBOX_URL", &url, "doctor freebox --bundle bundle.json").prints("20011");
+    assert!(bundled(&run).contains("the Freebox "), "{run}");
+    let of_home = "[backend.home]\nvendor = \"freebox\"\n";
+    for config in [
+        format!("{of_home}jane_warehouse = 20011\n"),
+        format!("{of_home}url = \"ftp://jane.warehouse/20011\"\n"),
+        format!("{of_home}app_token = {{ file = \"/home/jane/warehouse/20011\" }}\n"),
+        "[backend.home]\nvendor = \"warehouse 20011 of jane\"\n".to_owned(),
+        "jane = [ warehouse 20011\n".to_owned(),
+        format!("default_backend = \"jane\"\n{of_home}"),
+        format!("[group.jane]\nselect = \"warehouse=20011\"\n[backend.20011]\n{of_home}"),
+    ] {
+        let run = bench.run_by(&config, "doctor --bundle bundle.json --yes").ends(13);
+        bundled(&run);
     }
 }

@@ -188,11 +188,10 @@ fn who_logs_in_is_to_be_named_before_the_login() {
     }
 }
 
-#[test]
-fn a_state_that_nobody_knows_is_told_with_the_last_error() {
+/// Starts a server that answers by the first line of what it is asked, and gives its URL.
+pub(crate) fn answering(answer: impl Fn(&str) -> String + Send + 'static) -> String {
     use std::io::{Read as _, Write as _};
 
-    let bench = Bench::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -200,27 +199,71 @@ fn a_state_that_nobody_knows_is_told_with_the_last_error() {
             let (mut stream, mut asked) = (stream.unwrap(), [0; 4096]);
             let length = stream.read(&mut asked).unwrap_or(0);
             let asked = String::from_utf8_lossy(&asked[..length]).into_owned();
-            let at = |part: &str| asked.lines().next().is_some_and(|line| line.contains(part));
-            let result = if at("vpn_client/status") {
-                "{\"enabled\":true,\"active_vpn\":\"vpn7\",\"state\":\"pondering\",\"last_error\":\"resolv_failed\"}"
-            } else if at("vpn_client/config") {
-                "[{\"id\":\"vpn7\",\"description\":\"Holidays\",\"type\":\"pptp\"}]"
-            } else if at("login/session") {
-                "{\"session_token\":\"x\",\"challenge\":\"y\",\"permissions\":{\"settings\":true}}"
-            } else {
-                "{\"logged_in\":true,\"challenge\":\"y\",\"permissions\":{\"settings\":true}}"
-            };
-            let body = match at("api_version") {
-                true => "{\"api_version\":\"4.0\",\"api_base_url\":\"/api/\"}".to_owned(),
-                false => format!("{{\"success\":true,\"result\":{result}}}"),
-            };
+            let body = answer(asked.lines().next().unwrap_or_default());
             let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}", body.len());
             let _ = write!(stream, "{head}\r\n\r\n{body}");
         }
+    });
+    url
+}
+
+#[test]
+fn a_state_that_nobody_knows_is_told_with_the_last_error() {
+    let bench = Bench::new();
+    let url = answering(|line| {
+        let result = if line.contains("api_version") {
+            return json!({"api_version": "4.0", "api_base_url": "/api/"}).to_string();
+        } else if line.contains("vpn_client/status") {
+            json!({"enabled": true, "active_vpn": "vpn7", "state": "pondering", "last_error": "resolv_failed"})
+        } else if line.contains("vpn_client/config") {
+            json!([{"id": "vpn7", "description": "Holidays", "type": "pptp"}])
+        } else {
+            json!({"logged_in": true, "session_token": "x", "challenge": "y", "permissions": {"settings": true}})
+        };
+        json!({"success": true, "result": result}).to_string()
     });
     let run = bench.run_where("VPNCTL_BACKEND_FREEBOX_URL", &url, "doctor freebox -o json").ends(0);
     let found = run.items().into_iter().find(|item| item["layer"] == "vpn").unwrap();
     let text = found["finding"].as_str().unwrap();
     assert!(found["ok"].is_null() && text.contains("`pondering`") && text.contains("`resolv_failed`"), "{run}");
     assert!(found["remedy"].as_str().unwrap().contains("vpnctl status -b freebox"), "{run}");
+}
+
+#[test]
+fn an_account_without_a_vpn_server_is_told() {
+    let bench = Bench::new();
+    let url = answering(|line| {
+        let answer = if line.contains("authentication/user") {
+            json!({"tokenId": "x"})
+        } else if line.contains("authentication/info") {
+            json!({"rolePermission": [{"permission": {"domain": "device_management", "action": "execute"}}]})
+        } else if line.contains("sys-info") {
+            json!({"version": "6.0.8"})
+        } else {
+            // No profile of a server, and no device.
+            json!({"limitExceeded": false, "items": []})
+        };
+        answer.to_string()
+    });
+    let run = bench.run_where("VPNCTL_BACKEND_EVERYWARE_URL", &url, "doctor everyware -o json").ends(12);
+    let failed = failing(&run, "everyware");
+    assert_eq!((failed.len(), &failed[0]["layer"]), (1, &json!("vpn")), "{run}");
+    assert_eq!(failed[0]["finding"], "no VPN server is assigned to the account", "{run}");
+    assert!(failed[0]["remedy"].as_str().unwrap().contains("whoever runs this Everyware Cloud"), "{run}");
+}
+
+#[test]
+fn each_advisory_for_an_old_client_is_told() {
+    for (version, named, unnamed) in [
+        ("1.4.2", &["CVE-2026-75925", "CVE-2025-26168", "CVE-2025-26169"][..], &[][..]),
+        ("1.4.6", &["CVE-2026-75925"][..], &["CVE-2025-26168"][..]),
+    ] {
+        let found = fails(&Bench::with_faults(&[&format!("ixon:version={version}")]), "ixon", "version", "unsupported");
+        let text = found["finding"].as_str().unwrap();
+        assert!(named.iter().all(|name| text.contains(name)), "{text}");
+        assert!(!unnamed.iter().any(|name| text.contains(name)), "{text}");
+        assert_eq!(found["remedy"], "install the newest IXON VPN Client");
+    }
+    let bench = Bench::with_faults(&["ixon:version=1.4.7"]);
+    bench.run("doctor ixon").ends(0).prints("version 1.4.7, no advisory known");
 }

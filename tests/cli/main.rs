@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod bench;
+#[path = "../shared/beside.rs"]
+mod beside;
 mod redact;
 mod run;
 
@@ -41,6 +43,7 @@ mod logins;
 mod mass;
 mod outputs;
 mod pairings;
+mod planted;
 #[cfg(unix)]
 mod probing;
 mod processes;

@@ -301,7 +301,7 @@ fn without_own_sequences(raw: &str) -> String {
 
 #[test]
 fn what_strangers_wrote_is_only_shown() {
-    let stranger = crate::hostile::strangers();
+    let stranger = crate::planted::strangers();
     for line in [
         "list -A --color always",
         "status -A --color always",
@@ -326,7 +326,7 @@ fn what_strangers_wrote_is_only_shown() {
 
 #[test]
 fn a_plan_and_its_question_show_what_strangers_wrote_and_do_nothing_of_it() {
-    let stranger = crate::hostile::strangers();
+    let stranger = crate::planted::strangers();
     let mut command = stranger.command(&stranger.config(), "disconnect -b everyware '*'");
     command.env("TERM", "xterm-256color");
     let mut terminal = Terminal::with_person(command);

@@ -3,13 +3,14 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use vpnctl::simulate::world::{Options, World};
+
+use crate::beside::{at_home, started};
 
 /// After which time a command that has not ended hangs. Nothing is measured by it: no cell comes near.
 const HANGS: Duration = Duration::from_secs(90);
@@ -28,17 +29,7 @@ impl Bench {
     pub(crate) fn new(vendor: &'static str) -> Self {
         let options =
             Options { vendors: vec![vendor.to_owned()], pace: Duration::from_millis(10), ..Options::default() };
-        let (sender, receiver) = mpsc::channel();
-        let (stop, stopped) = oneshot::channel::<()>();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                sender.send(World::start(&options).await).unwrap();
-                // An error means that the bench is gone, which is what is waited for.
-                let _ = stopped.await;
-            });
-        });
-        let world = receiver.recv().unwrap().unwrap();
+        let (world, stop) = started(options);
         let folder = TempDir::new().unwrap();
         world.write_config(&folder.path().join("vpnctl.toml")).unwrap();
         Self { folder, vendor, world, environment: Vec::new(), wrapper: None, _stop: stop }
@@ -127,9 +118,8 @@ impl Bench {
             None => Command::new(env!("CARGO_BIN_EXE_vpnctl")),
         };
         let folder: &Path = self.folder.path();
-        command.env_clear().current_dir(folder).args(words);
-        command.env("HOME", folder.join("home")).env("XDG_CONFIG_HOME", folder.join("config"));
-        command.env("XDG_STATE_HOME", folder.join("state-home")).env("VPNCTL_STATE_DIR", folder.join("state"));
+        command.args(words);
+        at_home(&mut command, folder);
         command.env("VPNCTL_CONFIG", folder.join("vpnctl.toml")).env("VPNCTL_BACKEND", self.vendor);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         Run::of(command)

@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod bench;
+#[path = "../shared/beside.rs"]
+mod beside;
 mod cell;
 mod exceptions;
 mod page;

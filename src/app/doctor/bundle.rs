@@ -67,7 +67,8 @@ pub fn of(asked: &Asked<'_>, notes: &Notes, requests: &Arc<Requests>) -> Value {
 
 /// Learns what is somebody's own, so that a name of several words has one placeholder.
 fn learn(asked: &Asked<'_>, notes: &[Noted], scrub: &mut Scrub) {
-    for (variable, kind) in [("USER", "user"), ("LOGNAME", "user"), ("HOSTNAME", "host"), ("HOME", "path")] {
+    let variables = [("USER", "user"), ("LOGNAME", "user"), ("HOSTNAME", "host"), ("HOME", "path")];
+    for (variable, kind) in variables.into_iter().chain([(variables::CONFIG, "path")]) {
         if let Ok(value) = std::env::var(variable) {
             scrub.know(kind, &value);
         }

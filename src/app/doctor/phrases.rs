@@ -65,3 +65,8 @@ pub(super) fn pair(first: &str, second: &str) -> u32 {
         bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     ((hash >> 32) ^ (hash & 0xffff_ffff)) as u32
 }
+
+/// Gives a number for two neighbours behind which something is put in.
+pub(super) fn before_hole(first: &str, second: &str) -> u32 {
+    pair(first, &format!("{second}\0{HOLE}"))
+}

@@ -105,7 +105,17 @@ impl Scrub {
 
     /// Replaces in the path of a request what is not of the vendor's API.
     pub(super) fn path(&mut self, path: &str) -> String {
-        self.text(path, true)
+        let Some((path, query)) = path.split_once('?') else { return self.text(path, true) };
+        let path = self.text(path, true);
+        let pairs: Vec<String> = query
+            .split('&')
+            .map(|pair| match pair.split_once('=') {
+                // How many, and from where on, is no id.
+                Some((key @ ("limit" | "offset"), number)) if is_number(number) => format!("{key}={number}"),
+                _ => self.text(pair, true),
+            })
+            .collect();
+        format!("{path}?{}", pairs.join("&"))
     }
 
     /// Gives a code of a vendor: one that its documentation has stands in vpnctl's source.
@@ -216,21 +226,9 @@ impl Scrub {
                 own[at] = self.is_term(word) || is_phrase(before, word, after) || !quotes && is_number(word);
             }
         }
-        // A number is vpnctl's where it stands beside a word of vpnctl's that has one there.
-        for (place, &at) in counted.iter().enumerate().filter(|_| quotes) {
-            let Piece::Word(word) = pieces[at] else { continue };
-            if own[at] || !is_number(word) {
-                continue;
-            }
-            let is_own = |place: usize| counted.get(place).is_some_and(|&at| own[at]);
-            let (before, after) = beside(place);
-            own[at] = match (before, after) {
-                (Beside::Word(before), _) if place > 0 && is_own(place - 1) && is_said(before, HOLE) => true,
-                (Beside::Word(_) | Beside::Done, Beside::Word(after)) => {
-                    place > 0 && is_own(place - 1) && is_own(place + 1) && is_said(HOLE, after)
-                }
-                _ => false,
-            };
+        if quotes {
+            number_by_words(pieces, &counted, &mut own);
+            quoted(pieces, &counted, &mut own);
         }
         own
     }
@@ -246,6 +244,54 @@ impl Scrub {
             || is_loopback(word)
             || self.terms.contains(word)
             || self.terms.contains(&*word.to_uppercase())
+    }
+}
+
+/// Finds the numbers that are vpnctl's: behind two words, or the like, behind which vpnctl puts one.
+fn number_by_words(pieces: &[Piece<'_>], counted: &[usize], own: &mut [bool]) {
+    let at = |place: Option<usize>| place.and_then(|place| counted.get(place)).map(|at| (&pieces[*at], own[*at]));
+    let is_own = |place: usize| {
+        let (Some((Piece::Word(last), true)), Some((Piece::Word(number), false))) =
+            (at(place.checked_sub(1)), at(Some(place)))
+        else {
+            return false;
+        };
+        is_number(number)
+            && match at(place.checked_sub(2)) {
+                None => is_put_behind(START, last),
+                Some((Piece::Mark(mark, _), _)) => is_put_behind(mark, last),
+                Some((Piece::Done(_), _)) => is_put_behind(HOLE, last),
+                Some((Piece::Word(first), is_own)) => {
+                    // The name of a vendor's service, of several words, is put in too.
+                    let left = at(place.checked_sub(3));
+                    let ends =
+                        matches!(left, Some((Piece::Word(left), _)) if is_said(left, first)) && is_said(first, END);
+                    is_put_behind(slot(first), last) || is_own && ends && is_put_behind(HOLE, last)
+                }
+            }
+    };
+    let found: Vec<usize> = (0..counted.len()).filter(|place| is_own(*place)).collect();
+    found.into_iter().for_each(|place| own[counted[place]] = true);
+}
+
+/// Takes away what vpnctl quotes: several words between marks, unless a message of vpnctl's begins so between them.
+fn quoted(pieces: &[Piece<'_>], counted: &[usize], own: &mut [bool]) {
+    let mut place = 0;
+    while let Some(&at) = counted.get(place) {
+        place += 1;
+        let (mark, end) = match pieces[at] {
+            Piece::Mark("«", _) => ("«", "»"),
+            Piece::Mark(mark @ ("`" | "\""), _) => (mark, mark),
+            _ => continue,
+        };
+        let inside = &counted[place..];
+        let length =
+            inside.iter().take_while(|at| !matches!(pieces[**at], Piece::Mark(mark, _) if mark == end)).count();
+        let begins = matches!(inside.first().map(|at| &pieces[*at]), Some(Piece::Word(word)) if is_said(mark, word));
+        if length > 1 && !begins {
+            inside[..length].iter().filter(|at| matches!(pieces[**at], Piece::Word(_))).for_each(|at| own[*at] = false);
+        }
+        place += length + 1;
     }
 }
 
@@ -321,8 +367,17 @@ fn marks<'a>(text: &'a str, pieces: &mut Vec<Piece<'a>>) {
 
 /// Tells whether two stand side by side in a message of vpnctl's.
 fn is_said(first: &str, second: &str) -> bool {
+    is_listed(phrases::pair(first, second))
+}
+
+fn is_listed(number: u32) -> bool {
     let (pairs, _) = PAIRS.as_chunks::<4>();
-    pairs.binary_search_by_key(&phrases::pair(first, second), |bytes| u32::from_le_bytes(*bytes)).is_ok()
+    pairs.binary_search_by_key(&number, |bytes| u32::from_le_bytes(*bytes)).is_ok()
+}
+
+/// Tells whether something is put in behind these two in a message of vpnctl's.
+fn is_put_behind(first: &str, second: &str) -> bool {
+    is_listed(phrases::before_hole(first, second))
 }
 
 /// Tells whether vpnctl's source has it as a text of its own.

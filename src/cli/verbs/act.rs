@@ -5,7 +5,7 @@ use crate::app::act::{self, Act};
 use crate::app::asks::Asks;
 use crate::app::mass::{self, Outlook, Way};
 use crate::app::selection::{self, Plan};
-use crate::app::{Emit, Patience, Selection};
+use crate::app::{Emit, Patience, Selection, meant};
 use crate::backend::How;
 use crate::cli::args::{Acting, Targets};
 use crate::cli::dispatch::Command;
@@ -24,7 +24,7 @@ impl Command<'_> {
     ) -> anyhow::Result<Exit> {
         settings::shape(self.global, self.format, Schema::Action)?;
         let (mut plan, chosen) = self.planned(settings, verb, acting).await?;
-        unless_stopped(act::fill_in(&mut plan, verb, &chosen)).await?;
+        unless_stopped(meant::fill_in(&mut plan, verb, &chosen)).await?;
         if acting.switch && verb != act::Verb::Disconnect {
             mass::check_switch(&plan)?;
         }
@@ -76,7 +76,7 @@ impl Command<'_> {
         let failures = self.left_behind(settings, verb.as_str(), &chosen)?;
         let asks = Asks::again(setup, choice, &chosen, Patience::Fleet, failures)?;
         let mut plan = unless_stopped(selection::found(setup, asks)).await?;
-        act::leave_choices(&mut plan, verb, &left.chosen);
+        meant::leave_choices(&mut plan, verb, &left.chosen);
         // Where all that a backend has failed, it was all that was asked for; and nobody has read what failed.
         Ok((plan, Selection { all: true, ..chosen }))
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::app::act::{self, Act};
 use crate::app::asks::Asks;
 use crate::app::with::{self, Left, Unrestored, Visit};
-use crate::app::{Patience, Selection, selection};
+use crate::app::{Patience, Selection, meant, selection};
 use crate::backend::How;
 use crate::cli::args::{Targets, With};
 use crate::cli::child::{self, Caught, Signals};
@@ -101,7 +101,7 @@ impl Command<'_> {
         } else {
             selection::plan(setup, choice, chosen, Patience::Wait).await?
         };
-        act::fill_in(&mut plan, act::Verb::With, chosen).await?;
+        meant::fill_in(&mut plan, act::Verb::With, chosen).await?;
         let act = Act {
             verb: act::Verb::With,
             wait: !with.no_wait,
