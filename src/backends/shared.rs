@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use url::Url;
 
 use crate::backend::Opening;
+use crate::config::Backend;
 use crate::config::schema::{read_rate, read_url};
 use crate::error::{Code, Error, Result};
 use crate::http::tls::{Fingerprint, Trust, is_local};
@@ -86,18 +87,7 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
             .wrong("tls.insecure", "is for this computer only, and its URL is elsewhere")
             .hint("use `tls.ca_file` or `tls.pin`"));
     }
-    let connect_address = config.text("connect_address");
-    if insecure && connect_address.is_some_and(|host| !is_local(&at(&url, host))) {
-        return Err(config
-            .wrong("tls.insecure", "is for this computer only, and `connect_address` is elsewhere")
-            .hint("use `tls.ca_file` or `tls.pin`"));
-    }
-    let elsewhere = connect_address.is_some_and(|host| at(&url, host).host() != url.host());
-    if elsewhere && url.domain().is_none() && config.text("tls.server_name").is_none() {
-        return Err(config
-            .wrong("connect_address", "is where a name is looked for, and `url` has an address already")
-            .hint("write the server's name into `url`, as its certificate has it, or leave `connect_address` out"));
-    }
+    let connect_address = connect_address(config, &url, insecure)?;
     warn_of_plain_http(opening, &url, connect_address);
     if insecure && config.text("tls.pin").is_some() {
         return Err(config.wrong("tls.insecure", "and `tls.pin` contradict each other").hint("leave one of them out"));
@@ -141,6 +131,24 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
         untrusted_hint: place.untrusted_hint.map(|hint| hint.replace("{backend}", &config.name)),
         observer: opening.observer.clone(),
     })
+}
+
+/// Reads the address to connect to instead of what the name in the URL resolves to.
+fn connect_address<'a>(config: &'a Backend, url: &Url, insecure: bool) -> Result<Option<&'a str>> {
+    let Some(host) = config.text("connect_address") else { return Ok(None) };
+    let other = at(url, host);
+    if insecure && !is_local(&other) {
+        return Err(config
+            .wrong("tls.insecure", "is for this computer only, and `connect_address` is elsewhere")
+            .hint("use `tls.ca_file` or `tls.pin`"));
+    }
+    // Only a name is looked for, and so only a name can be looked for elsewhere.
+    if other.host() != url.host() && url.domain().is_none() && config.text("tls.server_name").is_none() {
+        return Err(config
+            .wrong("connect_address", "is where a name is looked for, and `url` has an address already")
+            .hint("write the server's name into `url`, as its certificate has it, or leave `connect_address` out"));
+    }
+    Ok(Some(host))
 }
 
 /// Gives a URL whose host is where it is connected to; what is no host leads nowhere that is trusted.
