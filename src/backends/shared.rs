@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use url::Url;
 
 use crate::backend::Opening;
+use crate::config::Backend;
 use crate::config::schema::{read_rate, read_url};
 use crate::error::{Code, Error, Result};
 use crate::http::tls::{Fingerprint, Trust, is_local};
@@ -80,14 +81,8 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
     }
-    let connect_address = config.text("connect_address");
-    let insecure = is_unverified(opening, &url, connect_address)?;
-    let elsewhere = connect_address.is_some_and(|host| at(&url, host).host() != url.host());
-    if elsewhere && url.domain().is_none() && config.text("tls.server_name").is_none() {
-        return Err(config
-            .wrong("connect_address", "is where a name is looked for, and `url` has an address already")
-            .hint("write the server's name into `url`, as its certificate has it, or leave `connect_address` out"));
-    }
+    let connect_address = connect_address(config, &url)?;
+    let insecure = is_unverified(config, &url, connect_address)?;
     warn_of_plain_http(opening, &url, connect_address);
     if let Some(path) = config.path("tls.ca_file")
         && let Err(error) = std::fs::metadata(&path)
@@ -131,8 +126,7 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
 }
 
 /// Tells whether certificates are not verified, which only a server on this computer may be met with.
-fn is_unverified(opening: &Opening, url: &Url, connect_address: Option<&str>) -> Result<bool> {
-    let config = &opening.config;
+fn is_unverified(config: &Backend, url: &Url, connect_address: Option<&str>) -> Result<bool> {
     if !config.is_on("tls.insecure") {
         return Ok(false);
     }
@@ -148,6 +142,19 @@ fn is_unverified(opening: &Opening, url: &Url, connect_address: Option<&str>) ->
     Err(config
         .wrong("tls.insecure", &format!("is for this computer only, and {far} is elsewhere"))
         .hint("use `tls.ca_file` or `tls.pin`"))
+}
+
+/// Reads the address to connect to instead of what the name in the URL resolves to.
+fn connect_address<'a>(config: &'a Backend, url: &Url) -> Result<Option<&'a str>> {
+    let Some(host) = config.text("connect_address") else { return Ok(None) };
+    let other = at(url, host);
+    // Only a name is looked for, and so only a name can be looked for elsewhere.
+    if other.host() != url.host() && url.domain().is_none() && config.text("tls.server_name").is_none() {
+        return Err(config
+            .wrong("connect_address", "is where a name is looked for, and `url` has an address already")
+            .hint("write the server's name into `url`, as its certificate has it, or leave `connect_address` out"));
+    }
+    Ok(Some(host))
 }
 
 /// Gives a URL whose host is where it is connected to; what is no host leads nowhere that is trusted.

@@ -23,8 +23,7 @@ pub(super) fn of(url: &Url) -> Option<String> {
 /// Says that the environment names a proxy that is none, where requests to a URL would go through it: the HTTP client
 /// would go without, past what somebody wants everything to go through. What stands there may hold a password.
 pub(super) fn malformed(url: &Url) -> Option<Error> {
-    // The client takes no proxy from what a web server sets.
-    if tls::is_local(url) || std::env::var_os("REQUEST_METHOD").is_some() {
+    if tls::is_local(url) {
         return None;
     }
     let uri = url.as_str().parse().ok()?;

@@ -134,8 +134,9 @@ impl Cloud {
             // A cursor that repeats would go round for ever.
             match more {
                 Some(more) if cursors.insert(more.clone()) => {
-                    if more.len() > LONGEST / 2 || !any_new || cursors.len() >= MOST_PAGES {
-                        return Err(self.endless(company, known.len(), more.len()));
+                    let length = segment(&more).len();
+                    if length > LONGEST / 2 || !any_new || cursors.len() >= MOST_PAGES {
+                        return Err(self.endless(company, known.len(), length));
                     }
                     after = Some(more);
                 }
