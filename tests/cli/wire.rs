@@ -279,6 +279,7 @@ fn a_proxy_that_is_none_is_an_error_of_its_variable() {
     for (variables, named) in [
         (&[("HTTPS_PROXY", "not a proxy")][..], "HTTPS_PROXY"),
         (&[("https_proxy", "htp://proxy:3128")], "https_proxy"),
+        (&[("HTTPS_PROXY", "socks5://127.0.0.1:1")], "HTTPS_PROXY"),
         (&[("ALL_PROXY", "http://canary:secret@proxy:99999")], "ALL_PROXY"),
         (&[("HTTPS_PROXY", "http://"), ("ALL_PROXY", "http://127.0.0.1:1")], "HTTPS_PROXY"),
     ] {
