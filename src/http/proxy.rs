@@ -37,11 +37,12 @@ pub(super) fn malformed(url: &Url) -> Option<Error> {
     let own = if url.scheme() == "https" { VARIABLES[0] } else { VARIABLES[1] };
     let (variable, value) = [own, VARIABLES[2]].into_iter().filter_map(first).find(|(_, value)| !value.is_empty())?;
     let named = value.to_str().and_then(proxy);
-    // A port that is none would be left out.
-    if named.is_some_and(|proxy| Url::parse(&proxy.uri().to_string()).is_ok()) {
+    // A port that is none would be left out, and what speaks SOCKS is not spoken to.
+    let is_http = |url: &Url| matches!(url.scheme(), "http" | "https");
+    if named.is_some_and(|proxy| Url::parse(&proxy.uri().to_string()).is_ok_and(|url| is_http(&url))) {
         return None;
     }
-    let what = format!("{variable} is no proxy's address, so nothing is sent; it is written http://HOST:PORT");
+    let what = format!("{variable} is no HTTP proxy's address, so nothing is sent; it is written http://HOST:PORT");
     Some(blamed(Error::config(what), &variable))
 }
 
