@@ -472,6 +472,9 @@ mod tests {
             "Everyware Cloud refused the login; it never says whether secret, user or a lock is the reason",
             "the IXON VPN Client 1.4.2 is outdated: since August 2026 the cloud refuses clients below 1.4.7 (CVE-2026-75925)",
             "not reached, for `login` failed",
+            "the Freebox failed with `internal_error`",
+            "the connection to the IXON cloud at localhost:443 broke: peer closed connection without sending TLS \
+             close_notify: https://docs.rs/rustls/latest/rustls/manual/_03_howto/index.html#unexpected-eof",
         ] {
             assert_eq!(scrub.text(own, true), own);
         }
