@@ -20,7 +20,7 @@ const LOGINS: [(&str, &str); 3] = [
 ];
 
 /// A bench in which each vendor needs a login of its own making.
-fn bench() -> Bench {
+pub(crate) fn bench() -> Bench {
     let mut bench = Bench::new();
     let text = bench.config_without(&["ixon-token"]);
     bench.write("vpnctl.toml", &text);

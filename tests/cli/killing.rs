@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
 
 use crate::bench::{Bench, VENDORS};
-use crate::crowds::{files, is_whole};
+use crate::crowds::{bench, files, is_whole};
 
 /// How many commands are killed, by this many hands at once.
 const KILLS: usize = 72;
@@ -46,15 +46,6 @@ impl Chance {
         let at = self.next() * f64::from(u32::try_from(count).unwrap());
         places.take_while(|place| *place <= at).count().min(count - 1)
     }
-}
-
-fn bench() -> Bench {
-    let mut bench = Bench::new();
-    let text = bench.config_without(&["ixon-token"]);
-    bench.write("vpnctl.toml", &text);
-    bench.set("VPNCTL_BACKEND_IXON_EMAIL", "demo@example.org");
-    bench.set("VPNCTL_BACKEND_IXON_PASSWORD", "demo:pässword>>?~");
-    bench
 }
 
 /// Puts the login of a vendor, or the whole state, into one that has to be made anew.

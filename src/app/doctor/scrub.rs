@@ -13,6 +13,7 @@ use url::Url;
 use super::phrases::{self, END, HOLE, Part, START};
 use crate::backend::registry::{self, VENDORS};
 use crate::config::{COMMON, variables::VARIABLES};
+use crate::http::proxy::VARIABLES as VARIABLES_OF_PROXIES;
 
 /// Pairs of neighbours in vpnctl's messages, four bytes each, in order.
 const PAIRS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/phrases"));
@@ -44,7 +45,7 @@ impl Scrub {
         let keys = COMMON.iter().chain(VENDORS.iter().flat_map(|vendor| vendor.keys)).map(|key| key.name);
         // A key of one plain word is a word like any other.
         let keys = keys.filter(|key| key.contains(['_', '.']));
-        let variables = VARIABLES.iter().map(|(name, _)| *name).chain(crate::http::proxy::VARIABLES);
+        let variables = VARIABLES.iter().map(|(name, _)| *name);
         Self {
             terms: keys.chain(variables).chain(VENDORS.map(|vendor| vendor.name)).collect(),
             known: Vec::new(),
@@ -243,7 +244,7 @@ impl Scrub {
             || is_mark
             || is_loopback(word)
             || self.terms.contains(word)
-            || self.terms.contains(&*word.to_uppercase())
+            || VARIABLES_OF_PROXIES.iter().any(|name| word.eq_ignore_ascii_case(name))
     }
 }
 
@@ -439,9 +440,9 @@ mod tests {
             ("https://nas.acme.example:8443/u77, nas.acme.example", "https://host-1:8443/id-1, host-1"),
             ("run: vpnctl auth login -b attic", "run: vpnctl auth login -b backend-1"),
             ("connected: `The certificate`", "connected: `name-3`"),
-            ("/home/jane/.config (jane)", "/home/name-4/.name-5 (name-4)"),
+            ("/home/jane/.config (jane)", "/name-4/name-5/.name-6 (name-5)"),
             ("aa:bb:cc:dd:ee:ff fd00::1 10.1.2.3", "mac-1 ip-2 ip-1"),
-            ("J%61ne", "name-4"),
+            ("J%61ne", "name-5"),
             ("sha256:00ff00ff00ff 123456 2027-01-01T00:00:00Z", "sha256:id-2 id-3 time-1"),
         ] {
             assert_eq!(scrub.text(text, true), expected);
@@ -472,6 +473,9 @@ mod tests {
             "Everyware Cloud refused the login; it never says whether secret, user or a lock is the reason",
             "the IXON VPN Client 1.4.2 is outdated: since August 2026 the cloud refuses clients below 1.4.7 (CVE-2026-75925)",
             "not reached, for `login` failed",
+            "the Freebox failed with `internal_error`",
+            "the connection to the IXON cloud at localhost:443 broke: peer closed connection without sending TLS \
+             close_notify: https://docs.rs/rustls/latest/rustls/manual/_03_howto/index.html#unexpected-eof",
         ] {
             assert_eq!(scrub.text(own, true), own);
         }
