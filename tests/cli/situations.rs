@@ -248,10 +248,10 @@ const SITUATIONS: &[Situation] = &[
         cases: [
             Told(
                 &[Before("disconnect -b freebox"), Fault("stays-going-up")],
-                "connect -b freebox vpn0 --timeout 700ms",
+                "connect -b freebox vpn0 --timeout 2s",
             ),
-            Told(&[Fault("never-connects")], "connect -b ixon 'Press 7' --timeout 700ms"),
-            Told(&[Fault("connect-never")], "connect -b everyware gw-lyon-03 --timeout 700ms"),
+            Told(&[Fault("never-connects")], "connect -b ixon 'Press 7' --timeout 2s"),
+            Told(&[Fault("connect-never")], "connect -b everyware gw-lyon-03 --timeout 2s"),
         ],
     },
     Situation {
@@ -259,9 +259,9 @@ const SITUATIONS: &[Situation] = &[
         exit: 8,
         but: None,
         cases: [
-            Told(&[], "wait -b freebox vpn0 --for connected --timeout 400ms"),
-            Told(&[], "wait -b ixon --for connected --timeout 400ms"),
-            Told(&[], "wait -b everyware gw-lyon-03 --for connected --timeout 400ms"),
+            Told(&[], "wait -b freebox vpn0 --for connected --timeout 2s"),
+            Told(&[], "wait -b ixon --for connected --timeout 2s"),
+            Told(&[], "wait -b everyware gw-lyon-03 --for connected --timeout 2s"),
         ],
     },
     Situation {
