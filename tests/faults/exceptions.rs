@@ -272,7 +272,7 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         verbs: &["connect, its write"],
         faults: &["less announced than sent"],
         code: "tunnel.connect_failed",
-        count: Some(Count::AtMost(100)),
+        count: Some(Count::AtMost(300)),
         why: "200 is a yes, whatever stands in it; the client then begins nothing",
         ..USUAL
     },
