@@ -139,6 +139,7 @@ pub(super) use unix::Signals;
 #[cfg(unix)]
 mod unix {
     use std::future::poll_fn;
+    use std::io::Read as _;
     use std::task::Poll;
     use std::time::Instant;
 
@@ -224,10 +225,15 @@ mod unix {
 
     /// Tells whether vpnctl was started so that it ignores the end of its terminal, where the system shows that.
     fn hang_up_is_ignored() -> Option<bool> {
-        let status = std::fs::read_to_string("/proc/self/status").ok()?;
-        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
-        let mask = u64::from_str_radix(ignored.trim(), 16).ok()?;
-        Some(mask & (1 << (HANG_UP - 1)) != 0)
+        static KNOWN: std::sync::OnceLock<Option<bool>> = std::sync::OnceLock::new();
+        *KNOWN.get_or_init(|| {
+            // The system writes the text anew for each look at it, and says nothing of its length.
+            let mut status = String::with_capacity(4096);
+            std::fs::File::open("/proc/self/status").ok()?.read_to_string(&mut status).ok()?;
+            let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+            let mask = u64::from_str_radix(ignored.trim(), 16).ok()?;
+            Some(mask & (1 << (HANG_UP - 1)) != 0)
+        })
     }
 }
 

@@ -246,10 +246,7 @@ const SITUATIONS: &[Situation] = &[
         exit: 8,
         but: None,
         cases: [
-            Told(
-                &[Before("disconnect -b freebox"), Fault("stays-going-up")],
-                "connect -b freebox vpn0 --timeout 2s",
-            ),
+            Told(&[Before("disconnect -b freebox"), Fault("stays-going-up")], "connect -b freebox vpn0 --timeout 2s"),
             Told(&[Fault("never-connects")], "connect -b ixon 'Press 7' --timeout 2s"),
             Told(&[Fault("connect-never")], "connect -b everyware gw-lyon-03 --timeout 2s"),
         ],
