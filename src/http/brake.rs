@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::Deadline;
 use crate::error::{Code, Error, Layer};
@@ -35,6 +35,8 @@ const WORTH_TELLING: Duration = Duration::from_secs(1);
 #[derive(Debug, Default, Clone)]
 pub(super) struct Brake {
     inner: Arc<Mutex<Inner>>,
+    /// A pause has begun: who waits has to wake at its end, for who was refused may have no try left.
+    paused: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -163,6 +165,8 @@ impl Brake {
             if let Ok(pass) = turn.try_recv() {
                 return Ok(pass);
             }
+            // Made before the pause is looked at, so that none begins unseen.
+            let paused = self.paused.notified();
             let (shut, until) = {
                 let inner = self.lock();
                 (inner.shut(deadline), inner.until)
@@ -175,6 +179,7 @@ impl Brake {
             tokio::select! {
                 biased;
                 pass = &mut turn => return pass.map_err(|_| Shut::Late),
+                () = paused => {}
                 () = tokio::time::sleep_until(wake.into()) => {}
             }
             if deadline.has_passed() {
@@ -294,7 +299,9 @@ impl Pass {
 
     /// Notes that the server refused the call and asked all of them for a pause.
     pub(super) fn refused(&self, named: Option<Duration>, status: u16, deadline: Deadline) -> Refusal {
-        self.brake.lock().refuse(self.era, named, status, deadline)
+        let refusal = self.brake.lock().refuse(self.era, named, status, deadline);
+        self.brake.paused.notify_waiters();
+        refusal
     }
 
     /// Notes that the server took the call.
@@ -351,6 +358,26 @@ mod tests {
         let later = other.refused(Some(Duration::ZERO), 429, Deadline::none());
         assert!(!later.counts && later.first);
         assert!(!waiting.unwrap().send(), "what was let in and not sent waits again");
+    }
+
+    /// Else they would sleep for as long as the longest pause is.
+    #[tokio::test]
+    async fn who_waits_goes_on_after_the_pause_where_the_one_that_was_refused_gives_up() {
+        let brake = Brake::default();
+        let first = sent(&brake).await;
+        first.refused(Some(Duration::ZERO), 429, Deadline::none());
+        drop(first);
+        let alone = sent(&brake).await;
+        let others = [brake.clone(), brake.clone()].map(|brake| {
+            tokio::spawn(async move { brake.enter(false, Deadline::none()).await.map(|pass| pass.taken()).is_ok() })
+        });
+        // They wait for that one, and then for the pause that it brings about.
+        tokio::task::yield_now().await;
+        alone.refused(Some(Duration::from_millis(30)), 429, Deadline::none());
+        drop(alone);
+        for other in others {
+            assert!(tokio::time::timeout(Duration::from_secs(60), other).await.unwrap().unwrap());
+        }
     }
 
     #[tokio::test]

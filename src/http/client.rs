@@ -11,6 +11,11 @@ use crate::error::{Code, Error, Layer, Result};
 
 /// How long a connection may take to come about.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// After how long without a sign of life a server is asked for one, over HTTP/2 and while calls are in flight.
+const ASKED_AFTER: Duration = Duration::from_secs(4);
+/// How long it may take to give it; then the connection is gone, and what is tried again is so on another one. Shorter
+/// than the shortest usual attempt, so that not all tries are spent on a connection that is dead.
+const GONE_AFTER: Duration = Duration::from_secs(10);
 /// How much of an answer a server may send ahead of its reader, in bytes, over HTTP/2: pages that wait for their turn wait there.
 const STREAM_WINDOW: u32 = 128 << 10;
 /// How many answers may be left unread at once, such as pages that wait for their turn: what they wait for comes over the
@@ -43,6 +48,8 @@ impl Transport {
             .tcp_nodelay(true)
             .http2_initial_stream_window_size(STREAM_WINDOW)
             .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_keep_alive_interval(ASKED_AFTER)
+            .http2_keep_alive_timeout(GONE_AFTER)
             .referer(false)
             .dns_resolver(std::sync::Arc::new(failure::Resolver::new(settings)))
             .default_headers(HeaderMap::from_iter([(

@@ -53,7 +53,7 @@ mod bytes_cap;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// How often a read is repeated at most.
 const REPEATS: usize = 3;
-/// How often a call that the server has returned unseen is sent again at most.
+/// How often a read that the server has returned unseen is sent again at most.
 const RETURNED: usize = 4;
 
 /// How often the credentials of one call are made new at most: another process may end those that were just made.
@@ -309,14 +309,14 @@ impl Transport {
         Some(refusal)
     }
 
-    /// Sends one request and reads its answer. What the server says it has not looked at is sent again at once,
-    /// whatever it is: on another connection where it closes this one.
+    /// Sends one request and reads its answer. A read that the server says it has not looked at is sent again at once, on
+    /// another connection where it closes this one; of a write the server's word for that is not enough.
     async fn send(&self, call: &Call, headers: HeaderMap, first: bool) -> Result<(Reply, Pass)> {
         let mut left = RETURNED;
         loop {
             let (pass, mut place) = self.admission(call, first).await?;
             match self.exchange(call, headers.clone(), &mut place).await {
-                Err(Broken { returned: true, error }) if left > 0 => {
+                Err(Broken { returned: true, error }) if left > 0 && call.safety == Safety::Read => {
                     tracing::debug!(operation = call.operation, "sent again, for it was not looked at: {error}");
                     left -= 1;
                 }

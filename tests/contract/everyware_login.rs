@@ -91,19 +91,21 @@ async fn a_token_of_this_process_is_refreshed_too_when_it_ends() {
 
 #[tokio::test]
 async fn a_refresh_that_is_refused_is_followed_by_a_login() {
-    // With the second, which changes nothing, it is the server that refuses.
-    for refused in ["refresh-ttl=0", "all-online"] {
-        let bench = Bench::faulty("everyware", &["token-ttl=20", refused]).await;
+    // Of itself it has ended; else it is the server that refuses, or answers what is no answer.
+    for refused in ["refresh-ttl=0", "http-status=401@refresh", "http-status=400@refresh", "redirect=/x@refresh"] {
+        let is_refused = refused.contains('@');
+        let bench =
+            Bench::faulty("everyware", &["token-ttl=20", if is_refused { "all-online" } else { refused }]).await;
         status(&bench).await.unwrap();
         bench.asked();
         bench.heal();
-        if refused == "all-online" {
-            bench.fault("http-status=401@refresh");
+        if is_refused {
+            bench.fault(refused);
         }
         assert_eq!(word(status(&bench).await), Word::Connected);
         let asked = bench.asked();
         assert_eq!(asked[asked.len() - 2..], [LOGIN, STATUS], "{refused}");
-        assert!(asked.len() == if refused == "all-online" { 3 } else { 2 }, "{asked:?}");
+        assert_eq!(asked.len(), if is_refused { 3 } else { 2 }, "{asked:?}");
     }
 }
 

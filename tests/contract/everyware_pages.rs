@@ -77,6 +77,8 @@ async fn a_page_that_comes_again_ends_the_list() {
     let all = listed(&*backend).await.unwrap();
     assert_eq!(all.iter().map(|listed| listed.target.id.as_str()).collect::<Vec<_>>(), ["AQ", "Ag"]);
     assert_eq!(bench.requests(), 4);
+    // The server says that there are more connections, so who is not among those is not told to be disconnected.
+    assert!(all.iter().all(|listed| listed.status.is_none()), "{all:?}");
 }
 
 #[tokio::test]

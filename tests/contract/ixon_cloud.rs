@@ -75,6 +75,11 @@ async fn all_companies_are_searched_where_none_is_configured() {
     assert_eq!((bench.count("GET /api/companies?"), bench.count("GET /api/agents?")), (1, 2));
     assert_eq!(found(&*backend, "Press 7").await, ["AAAAAAAAAAAA", "BBBBBBBBBBBA"], "never a guess");
     assert_eq!(found(&*backend, "Mixer").await, ["BBBBBBBBBBBB"]);
+    // The second company is on a page of its own.
+    bench.asked();
+    bench.fault("page-size=1");
+    assert_eq!(listed(&*bench.open()).await.unwrap().len(), 9);
+    assert_eq!(bench.count("GET /api/companies?"), 2);
 }
 
 #[tokio::test]

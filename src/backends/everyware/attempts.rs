@@ -49,7 +49,9 @@ impl Attempts {
     /// Forgets what counts no longer.
     fn prune(&mut self, now: i64) {
         let Self { tries, good } = self;
-        tries.retain(|one| (one.at..one.end(good.as_ref())).contains(&now));
+        // What was written by a clock that went ahead was just now.
+        tries.iter_mut().for_each(|one| one.at = one.at.min(now));
+        tries.retain(|one| now < one.end(good.as_ref()));
     }
 
     /// Gives the time after which so few count that one more is made by itself; `None` where that is now.
@@ -157,5 +159,22 @@ impl Auth {
         Error::new(Code::AuthRejected, Layer::Auth, what)
             .backend(backend)
             .hint(format!("three refusals lock a user for three hours; {remedy}vpnctl auth login -b {backend}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Attempt, Attempts, HOLDS};
+
+    #[test]
+    fn a_clock_that_was_set_back_forgets_no_attempt_and_keeps_none_for_longer() {
+        for ahead in [1, 7200, 40_000_000] {
+            let one = Attempt { at: 1_000_000 + ahead, secret: "x".to_owned(), refused: true, barred: None };
+            let mut attempts = Attempts { tries: vec![one.clone(), one], good: None };
+            attempts.prune(1_000_000);
+            assert_eq!(attempts.free_at(), Some(1_000_000 + HOLDS), "{ahead}");
+            attempts.prune(1_000_000 + HOLDS);
+            assert_eq!(attempts.free_at(), None);
+        }
     }
 }

@@ -229,10 +229,11 @@ impl Auth {
         let body = Refresh { refresh_token: refresh, token_id: &old.token };
         match self.authenticate("refresh", "authentication/refresh", &body).await {
             Ok((token, _)) => Ok(Some(token)),
-            // Refused: somebody else has refreshed it, or it has ended. Logging in is another thing.
+            // Refused, or answered by what is no answer: somebody else has refreshed it, or it has ended. Logging in is another
+            // thing.
             Err(error)
                 if matches!(error.code(), Code::AuthExpired | Code::AuthRejected | Code::AuthForbidden)
-                    || error.report().http_status == Some(401) =>
+                    || matches!(error.report().http_status, Some(200..=428 | 430..=499)) =>
             {
                 tracing::debug!("the token could not be refreshed: {error}");
                 Ok(None)

@@ -200,8 +200,9 @@ impl Api {
         let list = List::connections(part).at_once(at_once);
         let ended = self.pages(list, None, &mut |connection: VpnConnection| connections.add(connection)).await?;
         if let Ended::Early(read, total) = ended {
+            let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
             tracing::warn!(
-                "the VPN server's list ends after {read} of {total} connections, so who is not in it is asked or left unknown"
+                "the VPN server's list ends after {read}{of} connections, so who is not in it is asked or left unknown"
             );
             connections.is_whole = false;
         }
@@ -213,7 +214,8 @@ impl Api {
 /// Tells that a list of devices may not be whole: what is told of it is true, and what else there is nobody knows.
 fn warn_of_end(ended: Ended) {
     if let Ended::Early(read, total) = ended {
-        tracing::warn!("the list of devices ends after {read}, though the server counts {total}");
+        let says = total.map_or_else(|| "says that there are more".to_owned(), |total| format!("counts {total}"));
+        tracing::warn!("the list of devices ends after {read}, though the server {says}");
     }
 }
 

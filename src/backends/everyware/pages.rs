@@ -128,6 +128,8 @@ struct Walk<'a, T> {
     pages: usize,
     /// The first total that the server told.
     first_total: Option<usize>,
+    /// Whether the server said that there are more, on a page with nothing new in it.
+    is_cut: bool,
 }
 
 /// What a page came to.
@@ -148,20 +150,21 @@ enum Came {
 pub(super) enum Ended {
     /// Where the server says, or where nobody says anything else.
     Whole,
-    /// With a page that was the last or had nothing new, though the server counts entries behind it: so many were read to there,
-    /// and so many are counted.
-    Early(usize, usize),
+    /// With a page that was the last or had nothing new, though the server counts entries behind it or says that there are: so many were read to there,
+    /// and so many are counted, where it counts.
+    Early(usize, Option<usize>),
 }
 
 impl<'a, T: Entry> Walk<'a, T> {
     fn new(each: &'a mut (dyn FnMut(T) + Send), step: usize) -> Self {
         let (before, total, first_total) = (HashSet::new(), None, None);
-        Self { each, before, end: 0, total, step, overlap: 0, told: 0, pages: 0, first_total }
+        Self { each, before, end: 0, total, step, overlap: 0, told: 0, pages: 0, first_total, is_cut: false }
     }
 
     fn ended(&self) -> Ended {
         match self.total {
-            Some(total) if self.end < total => Ended::Early(self.end, total),
+            Some(total) if self.end < total => Ended::Early(self.end, Some(total)),
+            _ if self.is_cut => Ended::Early(self.end, None),
             _ => Ended::Whole,
         }
     }
@@ -200,6 +203,7 @@ impl<'a, T: Entry> Walk<'a, T> {
             (self.each)(item);
         }
         self.before = keys;
+        self.is_cut = page.limit_exceeded && !any_new;
         match page.limit_exceeded && any_new {
             true if is_too_much(self.told, self.pages, self.first_total) => Came::TooMuch,
             true => Came::More,

@@ -106,19 +106,35 @@ impl Cloud {
     }
 
     pub(super) async fn companies(&self) -> Result<Vec<String>> {
-        let call = self.scoped(Call::get("companies", "companies?fields=publicId,name"), None)?;
-        let (companies, _) = self.list::<wire::Identified>(&call).await?;
-        let told = |company: wire::Identified| {
-            sendable(CLOUD, "a company's id", &company.public_id).map(|()| company.public_id)
-        };
-        companies.into_iter().map(told).collect::<Result<_>>().map_err(|error| self.transport.settings().own(error))
+        let mut companies: Vec<String> = Vec::new();
+        let mut after: Option<String> = None;
+        for _ in 0..MOST_PAGES {
+            let cursor = after.as_deref().map(page_after).unwrap_or_default();
+            let path = format!("companies?fields=publicId,name&page-size={PAGE}{cursor}");
+            let call = self.scoped(Call::get("companies", path), None)?;
+            let (page, more) = self.list::<wire::Identified>(&call).await?;
+            let before = companies.len();
+            for company in page {
+                sendable(CLOUD, "a company's id", &company.public_id)
+                    .map_err(|error| self.transport.settings().own(error))?;
+                if !companies.contains(&company.public_id) {
+                    companies.push(company.public_id);
+                }
+            }
+            // A page with nothing new would go round for ever.
+            after = more.filter(|more| companies.len() > before && segment(more).len() <= LONGEST / 2);
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(companies)
     }
 
     async fn agents_of(&self, company: &str, pages: &mut usize, agents: &mut Vec<Agent>) -> Result<()> {
         let mut after: Option<String> = None;
         let (mut cursors, mut known) = (HashSet::new(), HashSet::new());
         loop {
-            let cursor = after.as_deref().map(|cursor| format!("&page-after={}", segment(cursor))).unwrap_or_default();
+            let cursor = after.as_deref().map(page_after).unwrap_or_default();
             let path = format!("agents?fields={FIELDS}&page-size={PAGE}{cursor}");
             let call = self.scoped(Call::get("agents", path), Some(company))?;
             if *pages >= UNPACED {
@@ -217,6 +233,11 @@ impl Cloud {
         });
         Ok((values.collect::<Result<_>>()?, more))
     }
+}
+
+/// Writes where a page begins.
+fn page_after(cursor: &str) -> String {
+    format!("&page-after={}", segment(cursor))
 }
 
 /// Tells whether an error is about one company, so that another may be readable: not about the login or the cloud.

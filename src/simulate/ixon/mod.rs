@@ -69,6 +69,7 @@
 //! | `rate-limit=N` | more than N requests in 5 s are answered 429 (the real block of 10 minutes is shortened to 5 s) |
 //! | `agent-offline[=AGENT]` | that agent, or all, are offline; the client's `ixapi.openvpn_configuration` fails with 201 |
 //! | `single-object` | a list of one value is an object |
+//! | `page-size=N` | pages hold N entries at most, whatever is asked for |
 //! | `cursor-repeats` | each page of agents is the first one and names the same next one |
 //! | `no-moreafter` | the last page has no `moreAfter` |
 
@@ -151,6 +152,7 @@ pub(super) const FAULTS: &[&str] = &[
     "rate-limit",
     "agent-offline",
     "single-object",
+    "page-size",
     "cursor-repeats",
     "no-moreafter",
 ];

@@ -56,6 +56,8 @@ impl Query {
         document: impl Fn(T) -> Value,
         faults: &Faults,
     ) -> Result<(Vec<Value>, Option<String>), Problem> {
+        let most = faults.number("page-size").and_then(|most| usize::try_from(most).ok());
+        let page_size = most.map_or(self.page_size, |most| most.min(self.page_size));
         let mut begun = self.page_after.is_none() || faults.is_on("cursor-repeats");
         let mut page = Vec::new();
         for (public_id, item) in all {
@@ -67,7 +69,7 @@ impl Query {
             if !self.holds(&document)? {
                 continue;
             }
-            if page.len() == self.page_size {
+            if page.len() == page_size {
                 return Ok((page, Some(public_id.to_owned())));
             }
             page.push(self.cut(&document)?);
