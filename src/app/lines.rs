@@ -88,10 +88,13 @@ fn unreadable(path: &Path, error: &io::Error) -> Error {
 
 /// Reads a line, without what stands around it; nothing at the end.
 fn line(reader: &mut impl BufRead) -> io::Result<Option<String>> {
-    let mut line = String::new();
-    if reader.read_line(&mut line)? == 0 {
+    let mut bytes = Vec::new();
+    if reader.read_until(b'\n', &mut bytes)? == 0 {
         return Ok(None);
     }
+    // Of what is no text nobody has the name: it is told as such, and the lines behind it are read.
+    let mut line =
+        String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     // A byte order mark is no part of a name.
     let meant = line.trim_start_matches('\u{feff}').trim();
     if meant.len() < line.len() {
@@ -182,12 +185,10 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn what_is_no_text_and_what_is_not_there_is_told() {
+    async fn what_is_no_text_is_nobodys_name_and_hides_nothing_behind_it() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(b"one\n\xff\n").unwrap();
-        let mut lines = Lines::open(file.path()).unwrap();
-        assert_eq!(lines.next().await.unwrap().as_deref(), Some("one"));
-        assert!(lines.next().await.unwrap_err().message().contains("can't be read"));
+        file.write_all(b"one\n\xff\ntwo\n").unwrap();
+        assert_eq!(all(Lines::open(file.path()).unwrap()).await, ["one", "\u{fffd}", "two"]);
         assert!(Lines::open(&file.path().join("below")).is_err());
     }
 }
