@@ -175,7 +175,8 @@ impl Cell {
         // it was a request.
         let exact = *times == 1 && *beside == 0 && !self.fault.is_silence;
         // A WebSocket that is lost is opened again while the reading is tried; how often depends on how long that takes.
-        if exact { Count::Exactly(tries) } else { Count::AtMost(tries * (times + beside)) }
+        // Of two that are refused at once one has lost no try by it.
+        if exact { Count::Exactly(tries) } else { Count::AtMost(tries * (times + beside) + times - 1) }
     }
 
     /// Tells whether the world is as before when it was played, so that another may be played in it.
