@@ -23,6 +23,7 @@ mod freebox_login;
 mod freebox_reach;
 mod ixon;
 mod ixon_cloud;
+mod ixon_lists;
 #[cfg(feature = "keyring")]
 mod keyring;
 #[cfg(feature = "keyring")]
