@@ -140,25 +140,15 @@ fn of_the_state_folder_only_what_is_vpnctls_own_is_to_be_changed() {
 
 #[test]
 fn an_answer_that_nobody_knows_has_a_remedy() {
-    use std::io::{Read as _, Write as _};
-
     let bench = Bench::new();
     let answers = [
         ("ixon", "404 Not Found", "{}", "the IXON VPN Client, which listens at"),
         ("freebox", "200 OK", "{\"success\":false,\"error_code\":\"never_heard\",\"msg\":\"\"}", "Freebox OS"),
     ];
     for (vendor, status, body, words) in answers {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (mut stream, mut asked) = (stream.unwrap(), [0; 4096]);
-                let length = stream.read(&mut asked).unwrap_or(0);
-                let known = String::from_utf8_lossy(&asked[..length]).contains("api_version");
-                let body = if known { "{\"api_version\":\"4.0\",\"api_base_url\":\"/api/\"}" } else { body };
-                let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}", body.len());
-                let _ = write!(stream, "{head}\r\n\r\n{body}");
-            }
+        let url = answering_with(status, move |asked| {
+            let known = "{\"api_version\":\"4.0\",\"api_base_url\":\"/api/\"}";
+            if asked.contains("api_version") { known } else { body }.to_owned()
         });
         let variable = format!("VPNCTL_BACKEND_{}_URL", vendor.to_uppercase());
         let run = bench.run_where(&variable, &url, &format!("doctor {vendor} -o json"));
@@ -190,6 +180,11 @@ fn who_logs_in_is_to_be_named_before_the_login() {
 
 /// Starts a server that answers by the first line of what it is asked, and gives its URL.
 pub(crate) fn answering(answer: impl Fn(&str) -> String + Send + 'static) -> String {
+    answering_with("200 OK", answer)
+}
+
+/// The same, with another status.
+fn answering_with(status: &'static str, answer: impl Fn(&str) -> String + Send + 'static) -> String {
     use std::io::{Read as _, Write as _};
 
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -200,7 +195,7 @@ pub(crate) fn answering(answer: impl Fn(&str) -> String + Send + 'static) -> Str
             let length = stream.read(&mut asked).unwrap_or(0);
             let asked = String::from_utf8_lossy(&asked[..length]).into_owned();
             let body = answer(asked.lines().next().unwrap_or_default());
-            let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}", body.len());
+            let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}", body.len());
             let _ = write!(stream, "{head}\r\n\r\n{body}");
         }
     });
