@@ -175,8 +175,9 @@ impl Cell {
         // it was a request.
         let exact = *times == 1 && *beside == 0 && !self.fault.is_silence;
         // A WebSocket that is lost is opened again while the reading is tried; how often depends on how long that takes.
-        // Of two that are refused at once one has lost no try by it.
-        if exact { Count::Exactly(tries) } else { Count::AtMost(tries * (times + beside) + times - 1) }
+        // Of two that are asked to pause at once one has lost no try by it.
+        let free = if self.fault.name.starts_with("429") || self.fault.name.starts_with("503") { times - 1 } else { 0 };
+        if exact { Count::Exactly(tries) } else { Count::AtMost(tries * (times + beside) + free) }
     }
 
     /// Tells whether the world is as before when it was played, so that another may be played in it.
