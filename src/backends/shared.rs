@@ -48,7 +48,9 @@ impl Refused {
         let refusal = login.as_ref().err().filter(|error| {
             let is_refusal = matches!(error.code(), Code::AuthRejected | Code::AuthDenied | Code::AuthMfaRequired);
             // Whatever a server said of it, and where it may have arrived, it is not sent once more by the next call.
-            is_refusal || error.report().http_status.is_some() || error.outcome_is_unknown() || is_silence(error)
+            // The status of a proxy that opens no way is none of the server's.
+            let answered = error.report().http_status.is_some() && error.code() != Code::NetRefused;
+            is_refusal || answered || error.outcome_is_unknown() || is_silence(error)
         });
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = refusal.map(|error| (Instant::now(), error.clone()));
         login

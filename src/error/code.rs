@@ -143,7 +143,7 @@ codes! {
     AuthMfaRequired "auth.mfa_required" Auth "The login needs a one-time password.";
     AuthForbidden "auth.forbidden" Forbidden "Logged in, but a right is missing.";
     NetDns "net.dns" Unreachable "A host name could not be resolved.";
-    NetRefused "net.refused" Unreachable "Nothing listens at that address.";
+    NetRefused "net.refused" Unreachable "Nothing listens at that address, or a proxy opens no way to it.";
     NetReset "net.reset" Unreachable "The connection broke.";
     NetTimeout "net.timeout" Unreachable "No connection came about in time.";
     NetTlsUntrusted "net.tls_untrusted" Unreachable "The server's certificate is not trusted.";

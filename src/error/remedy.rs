@@ -24,7 +24,7 @@ impl Code {
             Self::AuthMfaRequired => "Log in with the code: vpnctl auth login -b BACKEND, or with --otp-stdin.",
             Self::AuthForbidden => "Have the right given that the message names.",
             Self::NetDns => "Check the host in `url` and the resolver of this computer.",
-            Self::NetRefused => "Check `url`, and that what should listen there runs.",
+            Self::NetRefused => "Check `url`, that what should listen there runs, and the proxy, if there is one.",
             Self::NetReset => "Try again; if it stays, look for what cuts connections on the way.",
             Self::NetTimeout => "Check `url` and the way to it; a firewall may swallow what is sent.",
             Self::NetTlsUntrusted => "Look at the certificate with vpnctl trust show; pin it or name its CA.",

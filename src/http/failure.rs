@@ -95,22 +95,33 @@ pub(super) struct Broken {
     /// Whether the server has said that it did not look at the request, so that any may be sent again: it closes the
     /// connection in good order (GOAWAY), or takes no further stream (REFUSED_STREAM).
     pub(super) returned: bool,
+    /// Whether no connection came about that it could have been sent by.
+    pub(super) unsent: bool,
+    /// Whether a proxy refuses to open one, with a status that the HTTP client does not tell.
+    pub(super) walled: bool,
 }
 
 impl From<Error> for Broken {
     fn from(error: Error) -> Self {
-        Self { error, returned: false }
+        Self { error, returned: false, unsent: false, walled: false }
     }
 }
 
 impl Broken {
+    /// What was not sent, for something below HTTP was not done with.
+    pub(super) fn below(layer: Layer, error: Error) -> Self {
+        Self { unsent: layer != Layer::Http, ..error.into() }
+    }
+
     pub(super) fn by(settings: &Settings, call: &Call, error: &reqwest::Error) -> Self {
         let returned = find::<h2::Error>(error).is_some_and(|fault| {
             fault.is_remote()
                 && (fault.is_go_away() && fault.reason() == Some(h2::Reason::NO_ERROR)
                     || fault.is_reset() && fault.reason() == Some(h2::Reason::REFUSED_STREAM))
         });
-        Self { error: network(settings, call, error), returned }
+        let unsent = error.is_connect();
+        let walled = unsent && root(error) == "tunnel error: unsuccessful";
+        Self { error: network(settings, call, error), returned, unsent, walled }
     }
 }
 
@@ -329,6 +340,13 @@ fn root(error: &reqwest::Error) -> String {
 /// Says that one attempt took too long, and for what: a server that takes a connection and says nothing may speak no TLS.
 pub(super) fn timed_out(settings: &Settings, call: &Call, limit: Duration, layer: Layer) -> Error {
     let (peer, place) = (&settings.peer, place(settings));
+    let proxy = matches!(layer, Layer::Dns | Layer::Tcp).then(|| proxy::settings(settings)).flatten();
+    let within = format!("within {} s ({})", limit.as_secs_f64(), call.operation);
+    if let Some((proxy, variable)) = proxy {
+        let what = format!("{} at {} did not open the way to {place} {within}", proxy.peer, self::place(&proxy));
+        let error = Error::new(Code::TimeoutRequest, layer, what).temporary().backend(&settings.backend);
+        return proxy::blamed(error, &variable);
+    }
     let (what, hint) = match layer {
         Layer::Dns => (format!("the name of {peer} was not found"), "look at this computer's name servers"),
         Layer::Tcp => (
@@ -343,7 +361,7 @@ pub(super) fn timed_out(settings: &Settings, call: &Call, limit: Duration, layer
         ),
         _ => (format!("{peer} did not answer"), "try again, or give it more time with --request-timeout"),
     };
-    let what = format!("{what} within {} s ({})", limit.as_secs_f64(), call.operation);
+    let what = format!("{what} {within}");
     Error::new(Code::TimeoutRequest, layer, what).temporary().hint(hint).backend(&settings.backend)
 }
 

@@ -374,6 +374,11 @@ impl Lane {
         POOL + self.shared.lock().grown
     }
 
+    /// Tells how many calls are on their way by it.
+    fn in_flight(&self) -> usize {
+        self.shared.lock().lanes.get(self.index).map_or(0, |slot| slot.in_flight)
+    }
+
     /// Notes that the server closes the connection by which it has answered.
     fn closed(&self) {
         // An HTTP/2 connection never says so in an answer, and none was opened where none was counted.

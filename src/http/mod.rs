@@ -19,6 +19,7 @@ mod observer;
 pub mod probe;
 pub mod proxy;
 mod rate;
+mod retry;
 pub mod tls;
 pub mod ws;
 
@@ -46,16 +47,12 @@ use brake::{Brake, Pass, Refusal, Shut};
 use failure::Broken;
 use lanes::track::{Tracked, sending};
 use lanes::{Lanes, Place};
+use retry::{REPEATS, before_the_call, doubtful, maybe_done, next_wait};
 
 mod bytes_cap;
 
 /// The first wait before a repeated read; it doubles each time: 0.2, 0.4, 0.8 s (contract section 6).
 const FIRST_WAIT: Duration = Duration::from_millis(200);
-/// How often a read is repeated at most.
-const REPEATS: usize = 3;
-/// How often a read that the server has returned unseen is sent again at most.
-const RETURNED: usize = 4;
-
 /// How often the credentials of one call are made new at most: another process may end those that were just made.
 const RENEWALS: usize = 2;
 
@@ -181,15 +178,22 @@ impl Transport {
     /// # Errors
     /// Fails with what the network, the server or the vendor's answer said; see [`Protocol::verdict`].
     pub async fn call(&self, protocol: &dyn Protocol, call: &Call) -> Result<Reply> {
-        match self.attempt(protocol, call, false).await {
+        let mut tries = REPEATS;
+        match self.attempt(protocol, call, false, &mut tries).await {
             Ok(Answer { reply, verdict: Verdict::Done, .. }) => Ok(reply),
             // Seldom, and in a box: it takes no room in what each device of a fleet does.
-            first => Box::pin(self.call_on(protocol, call, first)).await,
+            first => Box::pin(self.call_on(protocol, call, first, tries)).await,
         }
     }
 
     /// Goes on with a call whose first attempt was not all.
-    async fn call_on(&self, protocol: &dyn Protocol, call: &Call, first: Result<Answer>) -> Result<Reply> {
+    async fn call_on(
+        &self,
+        protocol: &dyn Protocol,
+        call: &Call,
+        first: Result<Answer>,
+        mut tries: usize,
+    ) -> Result<Reply> {
         let mut attempt = first;
         let mut waits =
             ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_factor(2.0).with_max_times(REPEATS).build();
@@ -205,7 +209,7 @@ impl Transport {
                     tracing::debug!(operation = call.operation, "the session has ended: {error}");
                     protocol.renew(generation).await.map_err(|error| self.told(before_the_call(error)))?;
                     renewals += 1;
-                    attempt = self.attempt(protocol, call, false).await;
+                    attempt = self.attempt(protocol, call, false, &mut tries).await;
                     continue;
                 }
                 Ok(Answer { reply, verdict: Verdict::Stale(error) | Verdict::Failed(error), refused, .. }) => {
@@ -221,7 +225,7 @@ impl Transport {
                 return Err(self.told(earlier));
             }
             let repeats = call.safety == Safety::Read && error.is_repeatable();
-            let Some(wait) = repeats.then(|| next_wait(&mut waits, &error, refusal)).flatten() else {
+            let Some(wait) = repeats.then(|| next_wait(&mut waits, &mut tries, &error, refusal)).flatten() else {
                 // Four tries are all, also where this was the login that another call waits for.
                 return Err(self.told(if repeats { error.later() } else { error }));
             };
@@ -234,7 +238,7 @@ impl Transport {
             }
             earlier = Some(error);
             let goes_first = refusal.is_some_and(|refusal: Refusal| refusal.first);
-            attempt = self.attempt(protocol, call, goes_first).await;
+            attempt = self.attempt(protocol, call, goes_first, &mut tries).await;
         }
     }
 
@@ -253,11 +257,12 @@ impl Transport {
         self.settings.own(error)
     }
 
-    async fn attempt(&self, protocol: &dyn Protocol, call: &Call, first: bool) -> Result<Answer> {
+    /// Makes one attempt; what is sent again within it is taken from the `tries` that are left.
+    async fn attempt(&self, protocol: &dyn Protocol, call: &Call, first: bool, tries: &mut usize) -> Result<Answer> {
         let mut headers = call.headers.clone();
         let generation =
             if call.authorized { protocol.authorize(&mut headers).await.map_err(before_the_call)? } else { 0 };
-        let (reply, pass) = self.send(call, headers, first).await?;
+        let (reply, pass) = self.send(call, headers, first, tries).await?;
         let verdict = match reply.status.as_u16() {
             // Nothing says whether the work was done before: a proxy may have changed the answer, not the request.
             100..=199 | 300..=399 | 600.. => {
@@ -310,23 +315,28 @@ impl Transport {
     }
 
     /// Sends one request and reads its answer. A read that the server says it has not looked at is sent again at once, on
-    /// another connection where it closes this one; of a write the server's word for that is not enough.
-    async fn send(&self, call: &Call, headers: HeaderMap, first: bool) -> Result<(Reply, Pass)> {
-        let mut left = RETURNED;
+    /// another connection where it closes this one, for as long as there are `tries` left; of a write the server's word for
+    /// that is not enough.
+    async fn send(&self, call: &Call, headers: HeaderMap, first: bool, tries: &mut usize) -> Result<(Reply, Pass)> {
         loop {
             let (pass, mut place) = self.admission(call, first).await?;
-            match self.exchange(call, headers.clone(), &mut place).await {
-                Err(Broken { returned: true, error }) if left > 0 && call.safety == Safety::Read => {
-                    tracing::debug!(operation = call.operation, "sent again, for it was not looked at: {error}");
-                    left -= 1;
-                }
-                // An answer that is none, or has no end, says nothing of what was done before it.
-                Err(Broken { error, .. }) if error.code() == Code::VendorProtocol => {
-                    return Err(maybe_done(call, error));
-                }
-                Err(Broken { error, .. }) => return Err(doubtful(call, error)),
+            let broken = match self.exchange(call, headers.clone(), &mut place).await {
                 Ok(reply) => return Ok((reply, pass)),
+                Err(broken) => broken,
+            };
+            let Broken { error, returned, unsent, walled } = broken;
+            if returned && *tries > 0 && call.safety == Safety::Read {
+                tracing::debug!(operation = call.operation, "sent again, for it was not looked at: {error}");
+                *tries -= 1;
+                continue;
             }
+            let told = if walled { Box::pin(proxy::refusal(&self.settings)).await } else { None };
+            return Err(match told.unwrap_or(error) {
+                error if unsent => error.backend(&self.settings.backend),
+                // An answer that is none, or has no end, says nothing of what was done before it.
+                error if error.code() == Code::VendorProtocol => maybe_done(call, error),
+                error => doubtful(call, error),
+            });
         }
     }
 
@@ -362,7 +372,7 @@ impl Transport {
         let attempt = call.timeout.unwrap_or(self.settings.request_timeout);
         let deadline = self.deadline();
         let Some(limit) = deadline.limit(attempt) else {
-            return Err(self.deadline_passed(call).into());
+            return Err(Broken::below(Layer::Tcp, self.deadline_passed(call)));
         };
         let track = Arc::clone(place.track());
         let body = reqwest::Body::wrap(Tracked::new(&track, call.body.as_deref()));
@@ -374,7 +384,8 @@ impl Transport {
         let broken = |error: reqwest::Error| match track.layer() {
             // The client's own limit for a connection, which says nothing of how far that came.
             Layer::Tls if error.is_timeout() => {
-                failure::timed_out(&self.settings, call, client::CONNECT_TIMEOUT, Layer::Tls).into()
+                let error = failure::timed_out(&self.settings, call, client::CONNECT_TIMEOUT, Layer::Tls);
+                Broken::below(Layer::Tls, error)
             }
             _ => Broken::by(&self.settings, call, &error),
         };
@@ -388,8 +399,14 @@ impl Transport {
         let work = pin!(work);
         let result = match tokio::time::timeout(limit, work).await {
             Ok(result) => result,
-            Err(_) if deadline.has_passed() => Err(self.late(call, track.layer()).into()),
-            Err(_) => Err(failure::timed_out(&self.settings, call, attempt, track.layer()).into()),
+            Err(_) => {
+                let layer = track.layer();
+                let error = match deadline.has_passed() {
+                    true => self.late(call, layer),
+                    false => failure::timed_out(&self.settings, call, attempt, layer),
+                };
+                Err(Broken::below(layer, error))
+            }
         };
         let took = started.elapsed();
         let result = result.map(|(version, reply)| {
@@ -428,41 +445,6 @@ impl Transport {
             .hint("give it more time with --timeout, or look at the server")
             .backend(&self.settings.backend)
     }
-}
-
-/// Gives how long to wait before a call is repeated; `None` where it had its tries.
-fn next_wait(waits: &mut impl Iterator<Item = Duration>, error: &Error, refusal: Option<Refusal>) -> Option<Duration> {
-    match refusal {
-        Some(Refusal { counts: false, pause, .. }) => Some(pause),
-        Some(Refusal { pause, .. }) => waits.next().map(|_| pause),
-        None => waits.next().map(|wait| error.wait().unwrap_or(wait)),
-    }
-}
-
-/// Takes a login's failure as that of the call that needed it: the call itself was not sent, and a login that may have
-/// arrived is not sent again for it.
-fn before_the_call(error: Error) -> Error {
-    let error = error.known_outcome();
-    let unsent = matches!(error.code(), Code::NetDns | Code::NetRefused | Code::NetTimeout);
-    if error.is_repeatable() && !unsent { error.later() } else { error }
-}
-
-/// Marks the errors of a request that was sent after which a write may have been done: time-outs, broken connections,
-/// 5xx of a proxy, a device that did not answer. What failed before, a login for one, leaves no doubt.
-fn doubtful(call: &Call, error: Error) -> Error {
-    match error.code() {
-        Code::TimeoutRequest | Code::TimeoutDeadline | Code::NetReset | Code::HttpServerError | Code::DeviceTimeout
-            if call.safety == Safety::Once =>
-        {
-            error.unknown_outcome()
-        }
-        _ => error,
-    }
-}
-
-/// Marks the error of a write that may have been done all the same.
-fn maybe_done(call: &Call, error: Error) -> Error {
-    if call.safety == Safety::Once { error.unknown_outcome() } else { error }
 }
 
 /// Traces a request; neither headers nor bodies, for they hold secrets.

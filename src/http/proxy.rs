@@ -1,10 +1,17 @@
 //! The proxy that the environment names, found as the HTTP client finds it.
 
+use std::time::Duration;
+
 use hyper_util::client::proxy::matcher::Matcher;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
 use url::Url;
 
-use super::{Settings, tls};
+use super::{Settings, dial, failure, tls};
 use crate::error::{Code, Error, Layer};
+
+/// How long a proxy that has refused may take to say so once more.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The variables that name a proxy, or what goes past it; each also in lower case.
 pub const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"];
@@ -73,6 +80,44 @@ pub(super) fn blamed(error: Error, variable: &str) -> Error {
 
 /// Says that a proxy wants a login that it was not given.
 pub(super) fn locked(peer: &str) -> Error {
-    Error::new(Code::NetReset, Layer::Http, format!("{peer} wants another login than it was given (407)"))
+    Error::new(Code::NetRefused, Layer::Http, format!("{peer} wants another login than it was given (407)"))
+        .status(407)
         .hint("write its user and password into the variable that names it: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT")
+}
+
+/// Asks a proxy that opens no way to the server once more, and says what it answers: the HTTP client keeps to itself with
+/// which status it refused. `None` where it is not asked again, or does not refuse this time.
+pub(super) async fn refusal(settings: &Settings) -> Option<Error> {
+    let (proxy, variable) = self::settings(settings)?;
+    let matched = Matcher::from_env().intercept(&settings.url.as_str().parse().ok()?)?;
+    if matched.uri().scheme_str() == Some("https") {
+        return None;
+    }
+    let server = format!("{}:{}", settings.url.host_str()?, settings.url.port_or_known_default()?);
+    let asked = async {
+        let mut stream = dial::connected(&proxy).await.ok()?;
+        let mut head = format!("CONNECT {server} HTTP/1.1\r\nHost: {server}\r\n").into_bytes();
+        if let Some(login) = matched.basic_auth() {
+            head.extend_from_slice(&[b"Proxy-Authorization: ", login.as_bytes(), b"\r\n"].concat());
+        }
+        head.extend_from_slice(b"\r\n");
+        stream.write_all(&head).await.ok()?;
+        let mut line = [0; 12];
+        stream.read_exact(&mut line).await.ok()?;
+        std::str::from_utf8(line.strip_prefix(b"HTTP/1.")?.get(2..)?).ok()?.parse::<u16>().ok()
+    };
+    let status = timeout(PATIENCE, asked).await.ok()??;
+    let (peer, place) = (&proxy.peer, failure::place(&proxy));
+    let what = format!("{peer} at {place} does not open the way to {server} ({status})");
+    let error = Error::new(Code::NetRefused, Layer::Http, what).status(status);
+    match status {
+        200..=299 => None,
+        // It will say the same again.
+        300..=407 | 409..=428 | 430..=499 => Some(blamed(error, &variable)),
+        _ => {
+            let hint =
+                format!("see whether {server} can be reached from there, correct {variable}, or name it in NO_PROXY");
+            Some(error.temporary().hint(hint))
+        }
+    }
 }

@@ -7,6 +7,7 @@ pub mod everyware;
 pub mod faults;
 pub mod freebox;
 pub mod ixon;
+mod line;
 mod log;
 pub mod server;
 pub mod tls;

@@ -1,9 +1,8 @@
 //! Serves a router on loopback, plain or over TLS, keeps a log of requests and injects faults of any HTTP server.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::task::{Context as Polling, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -18,11 +17,11 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use tower_service::Service;
 
 use super::faults::Faults;
+use super::line::{Line, Mutable, OnLine};
 pub use super::log::{Entry, RequestLog};
 use super::{Context, wire};
 
@@ -42,6 +41,8 @@ pub(super) const FAULTS: &[&str] = &[
     "http1",
     "max-streams",
     "goaway",
+    "refuse-stream",
+    "mute",
     "bare-status",
     "mangle",
     "wire",
@@ -121,7 +122,7 @@ async fn accept(
                     reset(stream);
                     continue;
                 }
-                let service = OnLine { inner: router.clone(), line };
+                let service = OnLine { inner: router.clone(), line, context: context.clone() };
                 tokio::spawn(connection(stream, service, acceptor.clone(), context.clone(), stopped.clone()));
             }
         }
@@ -133,38 +134,6 @@ fn reset(stream: TcpStream) {
     // Without linger the kernel sends RST; where that can't be set, an orderly close is still a fault.
     let _ = stream.set_zero_linger();
     drop(stream);
-}
-
-/// One connection, and what came by it.
-#[derive(Debug, Default)]
-struct Line {
-    number: usize,
-    requests: AtomicUsize,
-    unanswered: AtomicUsize,
-    /// Wakes who closes it in good order.
-    ends: Notify,
-}
-
-/// Tells each request which connection it came by.
-#[derive(Clone)]
-struct OnLine<S> {
-    inner: S,
-    line: Arc<Line>,
-}
-
-impl<S: Service<axum::http::Request<B>>, B> Service<axum::http::Request<B>> for OnLine<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, cx: &mut Polling<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: axum::http::Request<B>) -> S::Future {
-        request.extensions_mut().insert(Arc::clone(&self.line));
-        self.inner.call(request)
-    }
 }
 
 async fn connection(
@@ -227,8 +196,10 @@ async fn serve(
         builder.http2().max_concurrent_streams(most);
     }
     let line = Arc::clone(&service.line);
-    let mut served =
-        std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service)));
+    let mut served = std::pin::pin!(builder.serve_connection_with_upgrades(
+        TokioIo::new(Mutable { stream, line: Arc::clone(&line) }),
+        TowerToHyperService::new(service)
+    ));
     tokio::select! {
         _ = stopped.changed() => return,
         _ = &mut served => return,
@@ -250,6 +221,9 @@ async fn record(State(context): State<Context>, request: Request, next: Next) ->
     let so_many = line.requests.fetch_add(1, Ordering::SeqCst) as u64 + 1;
     if context.faults.number("goaway").is_some_and(|most| so_many >= most) {
         line.ends.notify_one();
+    }
+    if context.faults.number("mute").is_some_and(|most| so_many >= most) {
+        line.is_mute.store(true, Ordering::SeqCst);
     }
     let Ok(bytes) = to_bytes(body, BODY_LIMIT).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
@@ -305,6 +279,8 @@ impl Drop for Unanswered {
 /// | `silent` | the connection is accepted and never answered |
 /// | `http1` | new connections speak HTTP/1.1 only |
 /// | `max-streams=N` | new HTTP/2 connections take N requests at once |
+/// | `refuse-stream[=PATH][*N]` | a request over HTTP/2 is given back with `REFUSED_STREAM`, as one that nobody looked at; the log has it with status 0 |
+/// | `mute=K` | a connection stays open after its K-th request, and nothing more comes or goes by it |
 /// | `goaway=K` | a connection is closed in good order after its K-th request: what has come is answered |
 async fn inject(State(context): State<Context>, request: Request, next: Next) -> Response {
     let uri = request.uri();

@@ -54,6 +54,41 @@ impl Raw {
     }
 }
 
+/// A proxy that opens no way says why; what was not sent can't have been done.
+#[test]
+fn what_a_proxy_refuses_is_told_with_its_status() {
+    let ask = |proxy: &Raw, line: &str| {
+        let mut command = bare(proxy.folder.path());
+        command.env("HTTPS_PROXY", format!("http://somebody:word@127.0.0.1:{}", proxy.port));
+        command.envs([
+            ("VPNCTL_BACKEND_EVERYWARE_URL", "https://cloud.invalid"),
+            ("VPNCTL_BACKEND_EVERYWARE_API_KEY", "k"),
+        ]);
+        command.args(words(line));
+        Run::of(command, "")
+    };
+    for (status, tries, code) in [(403, 1, "net.refused"), (405, 1, "net.refused"), (503, 4, "net.refused")] {
+        let proxy = Raw::saying(move |stream| {
+            let _ = stream.write_all(format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n").as_bytes());
+        });
+        for line in ["status x -b everyware -o json", "connect x -b everyware -o json --yes"] {
+            proxy.asked.store(0, Ordering::SeqCst);
+            let run = ask(&proxy, line).ends(5);
+            let error = run.fails(code);
+            let text = format!("{} {}", error["message"], error["hint"]);
+            assert!(text.contains(&format!("127.0.0.1:{} does not open the way", proxy.port)), "{text}");
+            assert!(text.contains("HTTPS_PROXY names") && text.contains(&format!("({status})")), "{text}");
+            assert!(error["http_status"] == status && !run.stderr.contains("word"), "{run}");
+            // Each try, and one look at what it was answered.
+            assert_eq!(proxy.asked.load(Ordering::SeqCst), 2 * tries, "{run}");
+        }
+    }
+    let proxy = Raw::saying(|stream| drop(stream.read(&mut [0; 64])));
+    let error = ask(&proxy, "status x -b everyware -o json --request-timeout 1s --timeout 30s").ends(5).error();
+    let text = format!("{} {}", error["message"], error["hint"]);
+    assert!(error["code"] == "timeout.request" && text.contains("proxy that HTTPS_PROXY names"), "{text}");
+}
+
 #[test]
 fn answers_that_break_http_are_told_as_such_and_asked_for_once() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";

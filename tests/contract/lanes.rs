@@ -132,6 +132,40 @@ async fn a_connection_that_is_closed_in_good_order_is_followed_by_one() {
     }
 }
 
+/// A server that is full gives requests back, as ones that it has not looked at.
+#[tokio::test]
+async fn a_read_that_is_given_back_unseen_has_four_tries_and_a_write_one() {
+    let (bench, backend) = fresh(&["refuse-stream*3"]).await;
+    all_connected(calls(&*backend, 1, 1).await);
+    assert_eq!((bench.requests(), connections(&bench)), (4, 1));
+    bench.fault("refuse-stream");
+    let error = failed(backend.status(Some(&EVERYWARE.up())).await, Code::NetReset);
+    assert!(error.is_temporary() && !error.outcome_is_unknown(), "{error}");
+    assert_eq!(bench.requests(), 8);
+    // What other failures have taken is not given again.
+    bench.heal();
+    bench.fault("http-status=500");
+    bench.fault("refuse-stream*3");
+    let error = failed(backend.status(Some(&EVERYWARE.up())).await, Code::HttpServerError);
+    assert!(error.is_temporary(), "{error}");
+    assert_eq!(bench.requests(), 12);
+    bench.heal();
+    bench.fault("refuse-stream=POST");
+    let error = connect(&*backend, &EVERYWARE.down()).await.unwrap_err();
+    assert!(error.outcome_is_unknown(), "the server's word is not enough: {error}");
+    let entries = entries(&bench);
+    assert_eq!(entries.iter().filter(|entry| entry.status == 0).count(), 3 + 4 + 3 + 1, "{entries:?}");
+}
+
+/// A connection whose other end is gone takes what is sent, and nothing ever comes back.
+#[tokio::test]
+async fn a_connection_without_a_sign_of_life_is_left_for_another() {
+    let (bench, backend) = fresh(&["mute=2"]).await;
+    all_connected(calls(&*backend, 1, 1).await);
+    all_connected(calls(&*backend, 1, 1).await);
+    assert_eq!((bench.requests(), connections(&bench)), (3, 2));
+}
+
 /// A proxy before the server may be another one after a while.
 #[tokio::test]
 async fn a_server_that_changes_its_version_is_followed() {

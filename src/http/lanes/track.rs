@@ -236,6 +236,9 @@ impl Track {
                 }
             }
         }
+        // Those that nobody is at, and that the client did not find, are gone: a server may close what is idle. One may be on
+        // its way back.
+        lane.connects.fetch_min(lane.in_flight(), Ordering::AcqRel);
         // No more calls are with the client than the pool has places, so where as many connections were opened one of
         // them is about to be free, however long that takes on a busy machine; else it is gone, which nothing tells.
         let since = Instant::now();
@@ -269,6 +272,8 @@ impl Track {
             Warmth::Warm(Version::HTTP_2) => {
                 slot.warmth = Warmth::Warming;
                 self.warms.store(true, Ordering::Release);
+                // The next one stands in the place of the one that is lost.
+                self.lane.connects.store(1, Ordering::Release);
                 true
             }
             _ => true,
