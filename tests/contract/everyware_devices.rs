@@ -190,8 +190,13 @@ async fn a_write_on_a_connection_that_breaks_is_sent_once() {
     let bench = known(&["reset*1"]).await;
     let backend = bench.open();
     let error = failed(connect(&*backend, &EVERYWARE.down()).await, Code::NetReset);
-    assert!(error.outcome_is_unknown() && error.is_temporary(), "{error:?}");
+    assert!(!error.outcome_is_unknown() && error.is_temporary(), "no connection came about to send it by: {error:?}");
     assert_eq!(bench.asked(), Vec::<String>::new(), "neither arrived nor was it sent again");
+    bench.fault("wire=hangup@POST*1");
+    let error = failed(connect(&*bench.open(), &EVERYWARE.down()).await, Code::NetReset);
+    assert!(error.outcome_is_unknown() && error.is_temporary(), "{error:?}");
+    bench.heal();
+    assert_eq!(bench.asked(), [EVERYWARE.writes[0]], "sent once");
     assert_eq!(word(backend.status(Some(&EVERYWARE.down())).await), Word::Disconnected);
 }
 
