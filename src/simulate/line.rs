@@ -77,26 +77,34 @@ impl<S> OnLine<S> {
     }
 }
 
+/// What a connection's bytes come by. One type for all, since a server is as much code again for each one.
+pub(super) type Stream = Box<dyn Duplex>;
+
+/// What can be read and written.
+pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
+
 /// A connection that may fall silent while it stays open.
-pub(super) struct Mutable<S> {
-    pub(super) stream: S,
+pub(super) struct Mutable {
+    pub(super) stream: Stream,
     pub(super) line: Arc<Line>,
 }
 
-impl<S> Mutable<S> {
+impl Mutable {
     fn is_mute(&self) -> bool {
         self.line.is_mute.load(Ordering::SeqCst)
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Mutable<S> {
+impl AsyncRead for Mutable {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Polling<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         // Nobody wakes who waits here; the end of the server ends it.
         if self.is_mute() { Poll::Pending } else { Pin::new(&mut self.stream).poll_read(cx, buffer) }
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Mutable<S> {
+impl AsyncWrite for Mutable {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Polling<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.is_mute() { Poll::Ready(Ok(bytes.len())) } else { Pin::new(&mut self.stream).poll_write(cx, bytes) }
     }

@@ -15,13 +15,12 @@ use axum::routing::get;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::faults::Faults;
-use super::line::{Line, Mutable, OnLine};
+use super::line::{Line, Mutable, OnLine, Stream};
 pub use super::log::{Entry, RequestLog};
 use super::{Context, wire};
 
@@ -157,19 +156,14 @@ async fn connection(
             acceptor = TlsAcceptor::from(Arc::new(config));
         }
         let Ok(stream) = acceptor.accept(stream).await else { return };
-        begin(stream, service, &context, stopped).await;
+        begin(Box::new(stream), service, &context, stopped).await;
     } else {
-        begin(stream, service, &context, stopped).await;
+        begin(Box::new(stream), service, &context, stopped).await;
     }
 }
 
 /// Looks at the first request where `wire` may be meant for it, then serves.
-async fn begin(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    service: OnLine<Router>,
-    context: &Context,
-    mut stopped: watch::Receiver<bool>,
-) {
+async fn begin(stream: Stream, service: OnLine<Router>, context: &Context, mut stopped: watch::Receiver<bool>) {
     if !context.faults.is_on("wire") {
         return serve(stream, service, context, stopped, true).await;
     }
@@ -179,12 +173,12 @@ async fn begin(
     };
     if let Some(stream) = begun {
         // One request each, so that none passes unseen.
-        serve(stream, service, context, stopped, false).await;
+        serve(Box::new(stream), service, context, stopped, false).await;
     }
 }
 
 async fn serve(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    stream: Stream,
     service: OnLine<Router>,
     context: &Context,
     mut stopped: watch::Receiver<bool>,
