@@ -34,6 +34,7 @@ impl Api {
         if let Some(login) = self.paired_already(person).await? {
             return Ok(login);
         }
+        self.expect_to_keep().await?;
         let call =
             Call::write("authorize", Method::POST, "login/authorize/").open().confidential().json(&Authorize {
                 app_id: &self.auth.config.app_id,
@@ -51,15 +52,32 @@ impl Api {
         self.wait_for_grant(&track).await?;
         drop(waiting);
         let token = SecretString::from(asked.app_token);
-        let kept = self.auth.config.app_token.as_ref().is_some_and(|secret| secret.keep(&token));
-        self.auth
+        let in_keyring = self.auth.config.app_token.as_ref().is_some_and(|secret| secret.keep(&token));
+        let in_folder = self
+            .auth
             .remember(|memory: &mut Memory| {
-                memory.app_token = (!kept).then(|| token.expose_secret().to_owned());
+                memory.app_token = (!in_keyring).then(|| token.expose_secret().to_owned());
                 (memory.session, memory.refused_at) = (None, None);
             })
             .await?;
+        if !in_keyring && !in_folder {
+            return Err(self.auth.unkept(
+                "the box has granted the pairing, but it could not be written to the state folder, and is lost",
+            ));
+        }
         let session = self.auth.open_session(None).await.map_err(fresh_token)?;
         Ok(self.told(&session, person))
+    }
+
+    /// Makes sure, before anybody is sent to the box, that what it gives will be kept: in the keyring, where that is its
+    /// place and it answers, else in the state folder.
+    async fn expect_to_keep(&self) -> Result<()> {
+        let Err(error) = self.auth.prepare_to_keep().await else { return Ok(()) };
+        let answers = match self.auth.config.app_token.as_ref().filter(|secret| secret.is_kept_for_us()) {
+            Some(secret) => secret.fetch("app_token").await.err().is_none_or(|no| no.code() == Code::AuthRequired),
+            None => false,
+        };
+        if answers { Ok(()) } else { Err(error) }
     }
 
     /// Opens a session with the token of an earlier pairing, if there is one that the box still takes: pairing anew would
