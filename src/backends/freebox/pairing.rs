@@ -11,6 +11,7 @@ use super::auth::{Memory, Token, WRITE_RIGHT, result_of};
 use super::failure::rights_path;
 use super::wire::{Authorize, Authorizing, Challenge, Tracking};
 use crate::backend::{Login, LoginState, Person};
+use crate::backends::shared::half_out;
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::Call;
 
@@ -230,8 +231,9 @@ impl Api {
             secret.forget();
         }
         let guard = self.auth.store.lock().await?;
+        let forgot = self.auth.owned(guard.read()).refused_at.is_some();
         self.auth.forget(&guard);
-        ended.map_err(|error| error.context("the login is forgotten here, but the box was not told"))
+        ended.map_err(|error| half_out(error, forgot, "the session at the box ends by itself"))
     }
 
     /// Ends the session without renewing it first: one that has ended is what was asked for.
