@@ -82,14 +82,17 @@ struct Attempt {
 
 /// The document in the state folder.
 #[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
 struct Attempts {
+    /// Always written, so that what is another document is not taken for one without attempts.
     tries: Vec<Attempt>,
     /// The secret of the last login that went well, as a digest.
+    #[serde(default)]
     good: Option<String>,
     /// When the document was written last that was found spoilt, in unix time: what stood there may have counted.
+    #[serde(default)]
     lost: Option<i64>,
     /// Until when the cloud wants no login, in unix time.
+    #[serde(default)]
     paused: Option<i64>,
 }
 
