@@ -273,7 +273,7 @@ impl<'a> Counter<'a> {
         self.unsent(
             what,
             &format!(
-                "correct {}; where that was mended in the cloud, run: vpnctl auth logout -b {backend}, then ",
+                "correct {}; where it was mended in the cloud, run: vpnctl auth logout -b {backend}, then ",
                 self.rules.correct
             ),
         )

@@ -138,6 +138,20 @@ async fn logins_are_refused_in_several_ways() {
 }
 
 #[tokio::test]
+async fn a_limit_of_logins_is_not_run_into_by_each_process() {
+    let bench = Bench::faulty("freebox", &["ratelimited*1"]).await;
+    failed(bench.open().status(None).await, Code::HttpRateLimited);
+    for _ in 0..2 {
+        let error = failed(bench.open().status(None).await, Code::HttpRateLimited);
+        assert!(error.message().contains("so none is sent for now") && !error.is_repeatable(), "{error}");
+        assert!(error.report().retry_after_s.is_some_and(|wait| wait > 200.0 && wait <= 300.0), "{error:?}");
+    }
+    assert_eq!(bench.count(SESSION), 1);
+    login(&*bench.open(), &Somebody::default()).await.unwrap();
+    assert_eq!(word(bench.open().status(None).await), Word::Connected);
+}
+
+#[tokio::test]
 async fn a_session_belongs_to_its_token() {
     let mut bench = known().await;
     bench.secret("app_token", "another");

@@ -66,6 +66,8 @@ pub(super) struct Memory {
     pub(super) session: Option<Token>,
     /// When a login with this token was refused last, in unix time.
     pub(super) refused_at: Option<i64>,
+    /// Whether that was because of how many were refused before.
+    pub(super) limited: bool,
     /// Name and type of each tunnel.
     pub(super) ids: BTreeMap<String, (Option<String>, Option<String>)>,
 }
@@ -229,16 +231,19 @@ impl Auth {
         self.refused.check()?;
         self.still_refused(&memory)?;
         let session = match self.refused.note(self.sign_in(&app_token, &memory).await) {
-            Err(error) if error.code() == Code::AuthRejected => {
-                // The session is none any more, and the other processes need not find that out each by a refusal.
-                (memory.session, memory.refused_at) = (None, Some(jiff::Timestamp::now().as_second()));
+            Err(error) if matches!(error.code(), Code::AuthRejected | Code::HttpRateLimited) => {
+                // The other processes need not find that out each by a refusal, which the box counts.
+                memory.refused_at = Some(jiff::Timestamp::now().as_second());
+                memory.limited = error.code() == Code::HttpRateLimited;
+                // Where the token is none any more, neither is the session.
+                memory.session = memory.session.filter(|_| memory.limited);
                 keep(&guard, &memory);
                 self.set_memory(memory);
                 return Err(error);
             }
             made => made?,
         };
-        (memory.session, memory.refused_at) = (Some(session.clone()), None);
+        (memory.session, memory.refused_at, memory.limited) = (Some(session.clone()), None, false);
         // Names of tunnels hold as long as the session does.
         memory.ids.clear();
         memory.owner = self.owner(&memory);
@@ -253,6 +258,15 @@ impl Auth {
         let ago = memory.refused_at.map(|at| jiff::Timestamp::now().as_second() - at);
         let Some(ago) = ago.filter(|ago| (0..REFUSAL_HOLDS).contains(ago)) else { return Ok(()) };
         let backend = &self.transport.settings().backend;
+        if memory.limited {
+            let what = format!("{PEER} limited logins {} min ago, so none is sent for now", ago / 60);
+            let left = std::time::Duration::from_secs((REFUSAL_HOLDS - ago).unsigned_abs());
+            return Err(Error::new(Code::HttpRateLimited, Layer::Auth, what)
+                .later()
+                .backend(backend)
+                .retry_after(Some(left))
+                .hint(format!("wait some minutes, or try once more: vpnctl auth login -b {backend}")));
+        }
         let what = format!("{PEER} refused this login {} min ago, so it is not tried again", ago / 60);
         Err(Error::new(Code::AuthRejected, Layer::Auth, what)
             .backend(backend)
