@@ -82,7 +82,7 @@ struct Attempt {
 
 /// The document in the state folder.
 #[derive(Clone, Default, Serialize, Deserialize)]
-struct Attempts {
+pub(super) struct Attempts {
     /// Always written, so that what is another document is not taken for one without attempts.
     tries: Vec<Attempt>,
     /// The secret of the last login that went well, as a digest.
@@ -245,14 +245,14 @@ impl<'a> Counter<'a> {
         let Ok(mut attempts) = self.known(false, now) else { return false };
         self.rules.prune(&mut attempts, now);
         let is_any = attempts.paused.is_some() || attempts.tries.iter().any(|one| one.barred.is_some());
-        let is_counted = self.rules.lock.is_some();
-        if is_any || !is_counted && !(attempts.tries.is_empty() && attempts.lost.is_none()) {
-            if is_counted {
-                attempts.tries.iter_mut().for_each(|one| one.barred = None);
-                attempts.paused = None;
-            } else {
-                attempts = Attempts { good: attempts.good, ..Attempts::default() };
-            }
+        let counts = attempts.lost.is_some() || !attempts.tries.is_empty();
+        if self.rules.lock.is_some() {
+            attempts.tries.iter_mut().for_each(|one| one.barred = None);
+            attempts.paused = None;
+        } else {
+            attempts = Attempts { good: attempts.good, ..Attempts::default() };
+        }
+        if is_any || counts {
             self.guard.write(&attempts);
         }
         is_any

@@ -137,9 +137,11 @@ fn fifty_who_find_a_spoilt_record_of_logins_send_none() {
         let line = if *vendor == "ixon" { "list -b ixon".to_owned() } else { format!("status -b {vendor}") };
         let before = files(&bench.state());
         bench.run(&line).ends(4);
-        let is_record = |path: &std::path::PathBuf| path.to_string_lossy().ends_with(".json") && !before.contains(path);
-        let found = files(&bench.state()).into_iter().filter(is_record);
-        let record = found.filter(|path| path.to_string_lossy().contains("login-")).next().unwrap();
+        let is_record = |path: &std::path::PathBuf| {
+            let text = path.to_string_lossy();
+            text.contains("login-") && text.ends_with(".json") && !before.contains(path)
+        };
+        let record = files(&bench.state()).into_iter().find(is_record).unwrap();
         std::fs::write(&record, "").unwrap();
         let runs = crowd(&bench, &format!("{line} -o json"), 4);
         assert!(runs.iter().all(|run| run.fails("auth.rejected")["hint"].is_string()));
