@@ -72,20 +72,24 @@ async fn forget(settings: &config::Backend, store: &Store, keep: bool) -> Result
     if settings.text("tls.pin").is_some() {
         tracing::warn!("`tls.pin` in the configuration of `{name}` stays; it is yours to remove");
     }
-    let kept = Pin::read(store)?;
+    let is_corrupt = Pin::is_corrupt(store);
+    let kept = if is_corrupt { None } else { Pin::read(store)? };
     let none = Pin { url: String::new(), fingerprint: String::new(), subject: None, not_after: None };
     let told = kept.as_ref().unwrap_or(&none);
     let url = kept.as_ref().map(|pin| pin.url.as_str()).or(settings.text("url"));
     let fingerprint = kept.as_ref().map(|pin| pin.fingerprint.as_str());
     let item = |pinned| object(name, url, fingerprint, told.subject.as_deref(), told.not_after.as_deref(), pinned);
-    if kept.is_none() {
+    if kept.is_none() && !is_corrupt {
         return Ok(item(false));
     }
     if !keep {
-        tracing::warn!("dry run: would forget {} of `{name}`", told.fingerprint);
+        let what = if is_corrupt { "the corrupt pin" } else { told.fingerprint.as_str() };
+        tracing::warn!("dry run: would forget {what} of `{name}`");
         return Ok(item(true));
     }
     let guard = Pin::place(store).lock().await?;
+    // What is corrupt is set aside, and nothing else is done with it.
+    let _: Option<Pin> = guard.read();
     if !guard.write(&None::<Pin>) {
         return Err(unwritten(name, "forgotten"));
     }

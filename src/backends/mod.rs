@@ -1,5 +1,6 @@
 //! One module per vendor, with the same file names in each: who knows one knows all.
 
+mod attempts;
 pub mod everyware;
 pub mod freebox;
 pub mod ixon;

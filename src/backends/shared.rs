@@ -62,6 +62,17 @@ impl Refused {
     }
 }
 
+/// Says what a logout has done here where the server was not told: once more it would have nothing to end.
+pub(super) fn half_out(error: Error, forgot: bool, rest: &str) -> Error {
+    let too = if forgot { ", and so is a refusal" } else { "" };
+    let backend = error.report().backend;
+    let again = backend.map(|backend| format!("; to log in again: vpnctl auth login -b {backend}")).unwrap_or_default();
+    error
+        .context(&format!("the login is forgotten here{too}, but the server was not told"))
+        .known_outcome()
+        .instead(format!("{rest}{again}"))
+}
+
 /// Says how a vendor's server is reached, besides what the configuration says.
 pub(super) struct Place {
     /// The URL, already checked to be there.

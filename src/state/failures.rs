@@ -3,17 +3,20 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use super::Folder;
-use super::disk::{is_nowhere, make_folder, temporary};
+use super::disk::{bear_limits, is_nowhere, make_folder, temporary};
 
 /// The folder in the state folder.
 pub(super) const PLACE: &str = "failed";
+
+/// How long a line may be, in bytes: many times what the longest name takes.
+const LONGEST_LINE: u64 = 1 << 20;
 
 /// One that failed: a target, a name that means none, or all that a backend has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +73,9 @@ impl Iterator for Failures {
         let reader = self.reader.as_mut()?;
         loop {
             let mut line = Vec::new();
-            match reader.read_until(b'\n', &mut line) {
+            let read = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+            let is_whole = line.len() as u64 != LONGEST_LINE || line.ends_with(b"\n");
+            match read.and_then(|read| if is_whole { Ok(read) } else { reader.skip_until(b'\n').map(|_| read) }) {
                 Ok(0) => return None,
                 Ok(_) => match serde_json::from_slice(&line) {
                     Ok(failed) => return Some(failed),
@@ -161,6 +166,7 @@ impl Record {
             None => {
                 let place = self.path.as_deref().and_then(Path::parent).ok_or(std::io::ErrorKind::NotFound)?;
                 make_folder(place)?;
+                bear_limits();
                 sweep(place);
                 self.file.insert(BufWriter::new(locked_temporary(place)?))
             }
@@ -313,6 +319,17 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, format!("\u{0}\n{text}{{\"backend\":")).unwrap();
         assert_eq!(ids(&folder), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_line_that_does_not_end_is_not_read_whole() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::new(Some(place.path().to_owned()));
+        record(&folder, false, &["a"], &[], true);
+        let path = place.path().join("failed/status.ndjson");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{}\n{text}{}", "x".repeat(3 << 20), " ".repeat(1 << 20))).unwrap();
+        assert_eq!(ids(&folder), ["a"]);
     }
 
     #[test]

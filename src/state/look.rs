@@ -73,7 +73,7 @@ impl Look {
             if is_wide(path) {
                 self.readable.push(name.clone());
             }
-            let bytes = if name.ends_with(".json") { std::fs::read(path).ok() } else { None };
+            let bytes = if name.ends_with(".json") { disk::bounded(path).ok() } else { None };
             if name.ends_with(".json") && (disk::is_foreign(&data) || bytes.as_deref().is_some_and(disk::is_newer)) {
                 self.left.push(name.clone());
             }

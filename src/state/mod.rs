@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use disk::Unread;
+use disk::{Manner, Unread};
 pub use look::{ENDINGS, Look};
 pub use pin::Pin;
 
@@ -41,8 +41,8 @@ const LOCK_STUCK: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct Folder {
     path: Option<PathBuf>,
-    /// Whether others can put there what they like; looked at once, before the first use.
-    exposed: Arc<OnceLock<bool>>,
+    /// Why it is not used, where others can put there what they like; looked at once, before the first use.
+    barred: Arc<OnceLock<Option<String>>>,
     told: Arc<AtomicBool>,
     /// What was said already, and of which backend.
     said: Arc<Mutex<BTreeSet<(String, &'static str)>>>,
@@ -58,7 +58,7 @@ impl Folder {
     pub fn new(path: Option<PathBuf>) -> Self {
         Self {
             path,
-            exposed: Arc::default(),
+            barred: Arc::default(),
             told: Arc::default(),
             said: Arc::default(),
             stuck: Arc::default(),
@@ -69,19 +69,24 @@ impl Folder {
     /// Gives the folder, where it is one to use: what others can write may say where to send what.
     fn place(&self) -> Option<&Path> {
         let path = self.path.as_deref()?;
-        let is_exposed = *self.exposed.get_or_init(|| {
-            let is_exposed = disk::is_exposed(path);
-            if is_exposed && !self.told.swap(true, Ordering::Relaxed) {
+        self.barred().is_none().then_some(path)
+    }
+
+    /// Says why the folder is not used, where it is not; once also to the user.
+    fn barred(&self) -> Option<&str> {
+        let path = self.path.as_deref()?;
+        let look = || {
+            let (whose, remedy) = disk::exposed_to(path)?;
+            let why = format!("{whose} the state folder {}", path.display());
+            if !self.told.swap(true, Ordering::Relaxed) {
                 tracing::warn!(
-                    "others can write to the state folder {}, so nothing in it is used and logins are not kept; run: chmod \
-                     700 '{}', or name another with VPNCTL_STATE_DIR",
-                    path.display(),
-                    path.display()
+                    "{why}, so nothing in it is used and logins are not kept; {remedy}, or name another with \
+                     VPNCTL_STATE_DIR"
                 );
             }
-            is_exposed
-        });
-        (!is_exposed).then_some(path)
+            Some(why)
+        };
+        self.barred.get_or_init(look).as_deref()
     }
 
     /// Gives the store of one backend.
@@ -120,6 +125,17 @@ pub struct Store {
     until: Option<Instant>,
     /// When the wait for its lock began, where another lock was waited for before.
     since: Option<Instant>,
+}
+
+/// What is known of something that is written down to keep it from being done again.
+#[derive(Debug)]
+pub enum Record<T> {
+    /// What was written down, the empty document where nothing was.
+    Read(T),
+    /// It was spoilt, and is set aside; when it was written last, in unix time, where that is known.
+    Lost(Option<i64>),
+    /// There is one that can't or may not be read, now and later: why.
+    Closed(String),
 }
 
 /// Holds the lock of one backend until it is dropped.
@@ -165,6 +181,7 @@ impl Store {
             match unread {
                 Unread::Nothing => {}
                 Unread::Broken(error) => self.folder.tell_of("read", &error),
+                Unread::Corrupt(why) => self.set_aside(&why),
                 Unread::Left(why) => self.tell_left(&why),
             }
             T::default()
@@ -178,19 +195,21 @@ impl Store {
         }
         let path = self.path("json").ok_or(Unread::Nothing)?;
         let bytes = disk::own_bytes(&path)?;
-        serde_json::from_slice(&bytes).map_err(|error| {
-            let aside = path.with_extension("json.corrupt");
-            tracing::warn!("the state file {} is corrupt ({error}); it is set aside and built anew", path.display());
-            // Where it can't be set aside it is overwritten by the next write.
-            let _ = std::fs::rename(&path, &aside);
-            Unread::Nothing
-        })
+        serde_json::from_slice(&bytes).map_err(|error| Unread::Corrupt(error.to_string()))
     }
 
-    /// Tells whether there is a document in a folder that is not used.
-    fn is_out_of_reach(&self) -> bool {
-        let path = self.folder.path.as_deref().filter(|_| self.folder.place().is_none());
-        path.is_some_and(|folder| folder.join(format!("{}.json", self.name)).exists())
+    /// Sets a corrupt document aside, so that nothing is lost.
+    fn set_aside(&self, why: &str) {
+        let Some(path) = self.path("json") else { return };
+        tracing::warn!("the state file {} is corrupt ({why}); it is set aside and built anew", path.display());
+        // Where it can't be set aside it is overwritten by the next write.
+        let _ = std::fs::rename(&path, path.with_extension("json.corrupt"));
+    }
+
+    /// Says why there is a document that is out of reach, where one is in a folder that is not used.
+    fn out_of_reach(&self) -> Option<&str> {
+        let folder = self.folder.path.as_deref()?;
+        self.folder.barred().filter(|_| folder.join(format!("{}.json", self.name)).exists())
     }
 
     fn tell_left(&self, why: &str) {
@@ -318,17 +337,61 @@ impl Guard {
         Store { since: Some(self.since), ..self.store.sibling(name) }
     }
 
+    /// Makes sure that a document like this one would be kept, with so many bytes more, by writing it: for what can't be
+    /// had again where it is lost.
+    ///
+    /// # Errors
+    /// Gives why it would not be.
+    pub fn prepare<T: Serialize>(&self, document: &T, room: usize) -> std::result::Result<(), String> {
+        let Some(path) = self.store.path("json") else {
+            let barred = self.store.folder.barred().map(str::to_owned);
+            return Err(barred.unwrap_or_else(|| "this system has no place for a state folder".to_owned()));
+        };
+        disk::replace(&path, document, self.manner(true, room)).map_err(|unread| match unread {
+            Unread::Left(why) | Unread::Corrupt(why) => why,
+            Unread::Broken(error) => format!("{}: {error}", path.display()),
+            Unread::Nothing => format!("{} is nowhere", path.display()),
+        })
+    }
+
+    /// Reads a document whose content keeps something from being done: where it can't be read, it is not taken for empty.
+    #[must_use]
+    pub fn record<T: DeserializeOwned + Default>(&self) -> Record<T> {
+        let path = self.store.path("json");
+        match self.store.document() {
+            Ok(document) => Record::Read(document),
+            Err(Unread::Corrupt(why)) => {
+                let at = path.as_deref().and_then(disk::written_at);
+                self.store.set_aside(&why);
+                Record::Lost(at)
+            }
+            Err(Unread::Left(why)) => Record::Closed(why),
+            Err(Unread::Broken(error)) => match path.filter(|path| path.symlink_metadata().is_ok()) {
+                Some(path) => Record::Closed(format!("the state file {} can't be read ({error})", path.display())),
+                None => {
+                    self.store.folder.tell_of("read", &error);
+                    Record::Read(T::default())
+                }
+            },
+            Err(Unread::Nothing) => Record::Read(T::default()),
+        }
+    }
+
+    fn manner(&self, synced: bool, room: usize) -> Manner {
+        Manner { synced, is_locked: self.lock.is_some(), room }
+    }
+
     fn replace<T: Serialize>(&self, document: &T, synced: bool) -> bool {
         let Store { folder, name, .. } = &self.store;
         if let Some(path) = self.store.path("json") {
-            match disk::replace(&path, document, synced, self.lock.is_some()) {
+            match disk::replace(&path, document, self.manner(synced, 0)) {
                 Ok(()) => {
                     folder.unwritten().remove(name);
                     return true;
                 }
                 Err(Unread::Broken(error)) => folder.tell(&error),
                 Err(Unread::Left(why)) => self.store.tell_left(&why),
-                Err(Unread::Nothing) => {}
+                Err(Unread::Nothing | Unread::Corrupt(_)) => {}
             }
         }
         if let Ok(document) = serde_json::to_value(document) {

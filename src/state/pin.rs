@@ -35,17 +35,33 @@ impl Pin {
     /// was pinned against.
     pub fn read(store: &Store) -> Result<Option<Self>> {
         let place = Self::place(store);
-        let why = match place.document() {
-            _ if place.is_out_of_reach() => "it stands in a folder that others can write".to_owned(),
-            Ok(pin) => return Ok(pin),
-            Err(Unread::Nothing) => return Ok(None),
-            Err(Unread::Broken(error)) => error.to_string(),
-            Err(Unread::Left(why)) => why,
-        };
         let backend = &store.backend;
+        let mut remedy = "mend that, or pin the certificate in the configuration (`tls.pin`)".to_owned();
+        let why = match (place.out_of_reach(), place.document()) {
+            (Some(why), _) => why.to_owned(),
+            (None, Ok(pin)) => return Ok(pin),
+            (None, Err(Unread::Nothing)) => return Ok(None),
+            (None, Err(Unread::Broken(error))) => error.to_string(),
+            (None, Err(Unread::Left(why))) => why,
+            // It is not set aside by itself: by the next command it would be forgotten that there was one.
+            (None, Err(Unread::Corrupt(why))) => {
+                remedy = format!(
+                    "run: vpnctl trust rm -b {backend}; then, once the fingerprint that `vpnctl trust show -b {backend}` tells \
+                     is the server's own, vpnctl trust add -b {backend}"
+                );
+                format!("it is corrupt ({why})")
+            }
+        };
         Err(Error::config(format!("the pin that is kept for `{backend}` can't be used: {why}"))
             .backend(backend)
-            .hint("mend that, or pin the certificate in the configuration (`tls.pin`)"))
+            .hint(remedy))
+    }
+
+    /// Tells whether there is a pin that is corrupt, so that nobody knows any more what was pinned.
+    #[must_use]
+    pub fn is_corrupt(store: &Store) -> bool {
+        let place = Self::place(store);
+        place.out_of_reach().is_none() && matches!(place.document::<Option<Self>>(), Err(Unread::Corrupt(_)))
     }
 
     /// Tells whether it was made for the server of a URL: the same host and port.

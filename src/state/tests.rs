@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Folder;
+use super::{Folder, Record};
 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Document {
@@ -139,11 +139,75 @@ async fn what_a_newer_version_wrote_is_left_and_remembered_beside() {
         assert_eq!(store.read::<Document>().word, "ours", "this process remembers it");
         assert_eq!(std::fs::read_to_string(&path).expect("there"), text);
     }
-    for text in [r#"{"version":1,"word":"ours"}"#, r#"{"word":"ours","version":"2"}"#] {
+    for text in [r#"{"version":1,"word":"ours"}"#, r#"{"word":"ours"}"#, r#"{"word":"ours","more":{"version":2}}"#] {
         std::fs::write(&path, text).expect("written");
         let store = Folder::new(Some(folder.path().to_owned())).backend("home");
         assert_eq!(store.read::<Document>().word, "ours", "{text}");
     }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_version_that_is_not_our_own_number_is_a_later_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("home.json");
+    for version in [
+        "2.0",
+        "1.0",
+        "\"2\"",
+        "\"1\"",
+        "1e400",
+        "-1",
+        "0",
+        "99999999999999999999999",
+        "null",
+        "[1]",
+        "1,\"version\":2",
+    ] {
+        let text = format!("{{\"word\":\"theirs\",\"version\":{version}}}");
+        std::fs::write(&path, &text).expect("written");
+        let store = Folder::new(Some(folder.path().to_owned())).backend("home");
+        assert_eq!(store.read::<Document>(), Document::default(), "{text}");
+        store.change(|document: &mut Document| document.word = "ours".to_owned()).await.expect("goes on");
+        assert_eq!(std::fs::read_to_string(&path).expect("there"), text);
+    }
+    assert!(!folder.path().join("home.json.corrupt").exists());
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_file_that_is_larger_than_any_of_ours_is_set_aside_and_not_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("home.json");
+    let store = Folder::new(Some(folder.path().to_owned())).backend("home");
+    std::fs::write(&path, format!("{{\"word\":\"planted\"}}{}", " ".repeat(64 << 20))).expect("written");
+    assert_eq!(store.read::<Document>(), Document::default());
+    assert!(!path.exists() && folder.path().join("home.json.corrupt").exists());
+    assert!(Folder::new(Some(folder.path().to_owned())).look().corrupt.contains(&"home.json.corrupt".to_owned()));
+    // What would be too large to be read again is not written.
+    let word = "x".repeat(64 << 20);
+    store.change(|document: &mut Document| document.word = word).await.expect("goes on");
+    assert!(!path.exists());
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_keeps_something_from_being_done_is_not_empty_where_it_cannot_be_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("home.json");
+    let read = async || {
+        let store = Folder::new(Some(folder.path().to_owned())).backend("home");
+        let record: Record<Document> = store.lock().await.expect("locked").record();
+        record
+    };
+    assert!(matches!(read().await, Record::Read(document) if document.word.is_empty()), "nothing was done yet");
+    std::fs::write(&path, r#"{"version":2}"#).expect("written");
+    assert!(matches!(read().await, Record::Closed(why) if why.contains("newer vpnctl")));
+    for bytes in [&b""[..], b"{\"word\":\"ha", b"\0\0"] {
+        std::fs::write(&path, bytes).expect("written");
+        assert!(matches!(read().await, Record::Lost(Some(at)) if at > 1_600_000_000));
+        assert_eq!(std::fs::read(folder.path().join("home.json.corrupt")).expect("set aside"), bytes);
+        assert!(matches!(read().await, Record::Read(_)), "who finds it writes down that it was lost");
+    }
+    std::fs::create_dir(&path).expect("a folder");
+    assert!(matches!(read().await, Record::Closed(why) if why.contains("is no file")));
 }
 
 #[cfg(unix)]
@@ -174,6 +238,29 @@ async fn a_folder_that_others_can_write_is_not_used() {
         assert_eq!(store.read::<Document>().word, word, "{mode:o}");
         store.lock().await.expect("goes on");
         assert_eq!(folder.path().join("home.lock").exists(), !word.is_empty(), "{mode:o}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "current_thread")]
+async fn a_folder_of_somebody_else_is_not_used_by_root_nor_where_all_can_write() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("home.json"), r#"{"word":"ours"}"#).expect("written");
+    let read = || Folder::new(Some(folder.path().to_owned())).backend("home").read::<Document>().word;
+    assert_eq!(read(), "ours");
+    // Only root can give a folder away; who is not has none of somebody else's that he could try.
+    if std::os::unix::fs::chown(folder.path(), Some(4711), None).is_ok() {
+        for mode in [0o700, 0o755, 0o770, 0o1777] {
+            std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).expect("set");
+            assert_eq!(read(), "", "{mode:o}");
+        }
+        let store = Folder::new(Some(folder.path().to_owned())).backend("home");
+        store.change(|document: &mut Document| document.word = "mine".to_owned()).await.expect("goes on");
+        let kept = std::fs::read_to_string(folder.path().join("home.json")).expect("there");
+        assert_eq!(kept, r#"{"word":"ours"}"#);
+        let why = store.lock().await.expect("goes on").prepare(&Document::default(), 1).expect_err("not kept");
+        assert!(why.contains("somebody else owns the state folder"), "{why}");
     }
 }
 

@@ -129,6 +129,30 @@ fn a_refused_login_is_sent_by_one_of_fifty_and_told_to_all() {
 }
 
 #[test]
+fn fifty_who_find_a_spoilt_record_of_logins_send_none() {
+    let mut bench = bench();
+    bench.set("VPNCTL_BACKEND_IXON_PASSWORD", "wrong");
+    bench.fault("everyware", "refuse-login");
+    for (vendor, login) in &LOGINS[1..] {
+        let line = if *vendor == "ixon" { "list -b ixon".to_owned() } else { format!("status -b {vendor}") };
+        let before = files(&bench.state());
+        bench.run(&line).ends(4);
+        let is_record = |path: &std::path::PathBuf| {
+            let text = path.to_string_lossy();
+            text.contains("login-") && text.ends_with(".json") && !before.contains(path)
+        };
+        let record = files(&bench.state()).into_iter().find(is_record).unwrap();
+        std::fs::write(&record, "").unwrap();
+        let runs = crowd(&bench, &format!("{line} -o json"), 4);
+        assert!(runs.iter().all(|run| run.fails("auth.rejected")["hint"].is_string()));
+        let aside = runs.iter().filter(|run| run.stderr.contains("it is set aside")).count();
+        assert_eq!((bench.count(vendor, login), aside), (1, 1), "{vendor}: {:?}", bench.asked(vendor));
+        std::fs::remove_file(record.with_extension("json.corrupt")).unwrap();
+        is_whole(&bench);
+    }
+}
+
+#[test]
 fn fifty_who_ask_for_a_login_that_is_refused_are_refused_once() {
     let mut bench = bench();
     bench.set("VPNCTL_BACKEND_IXON_PASSWORD", "wrong");

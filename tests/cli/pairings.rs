@@ -99,3 +99,34 @@ fn a_pairing_that_works_is_kept() {
     bench.run("auth login -b freebox").ends(0).tells("is paired with this box already");
     assert_eq!(bench.count("freebox", "POST /api/v16/login/authorize/"), 1);
 }
+
+#[cfg(unix)]
+#[test]
+fn what_could_not_be_kept_is_not_asked_for() {
+    use crate::remembering::after;
+    const LOGIN: &str = "auth login -b freebox --no-input -o json";
+    // What holds the rest, and not the pairing too, is no room either.
+    for limit in ["trap '' XFSZ; ulimit -f 0", "trap '' XFSZ; ulimit -f 1", "ulimit -f 1"] {
+        let bench = unpaired(&["freebox:pairing=granted"]);
+        let run = after(&bench, limit, LOGIN).ends(13);
+        let error = run.fails("config.invalid");
+        assert!(error["message"].as_str().unwrap().contains("was not asked for a pairing"), "{run}");
+        assert!(error["hint"].as_str().unwrap().contains("VPNCTL_STATE_DIR"), "{run}");
+        assert_eq!(bench.count("freebox", "authorize"), 0, "{run}");
+        bench.run(LOGIN).ends(0);
+        bench.run("status -b freebox").ends(0);
+    }
+    let bench = unpaired(&["freebox:pairing=granted"]);
+    let newer = bench.state().join("freebox.json");
+    bench.run("status -b freebox").ends(4);
+    std::fs::write(&newer, r#"{"version":2}"#).unwrap();
+    bench.run(LOGIN).ends(13).fails("config.invalid");
+    std::fs::remove_file(&newer).unwrap();
+    crate::bench::set_mode(&bench.state(), 0o777);
+    let error = bench.run(LOGIN).ends(13).fails("config.invalid");
+    assert!(error["message"].as_str().unwrap().contains("others can write to the state folder"), "{error}");
+    std::fs::remove_dir_all(bench.state()).unwrap();
+    std::fs::write(bench.state(), "").unwrap();
+    bench.run(LOGIN).ends(13).fails("config.invalid");
+    assert_eq!(bench.count("freebox", "authorize"), 0);
+}

@@ -97,10 +97,16 @@ fn what_belongs_to_another_login_or_place_is_not_used() {
 
 /// Runs a line where files can be made and nothing can be written into them, as on a disk that is full.
 #[cfg(unix)]
-fn on_a_full_disk(bench: &Bench, line: &str) -> Run {
+pub(crate) fn on_a_full_disk(bench: &Bench, line: &str) -> Run {
+    after(bench, "trap '' XFSZ; ulimit -f 0", line)
+}
+
+/// Runs a line after words of a shell.
+#[cfg(unix)]
+pub(crate) fn after(bench: &Bench, words: &str, line: &str) -> Run {
     let vpnctl = bench.command(line);
     let mut command = std::process::Command::new("sh");
-    command.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\""]).arg(vpnctl.get_program());
+    command.args(["-c", &format!("{words}; exec \"$0\" \"$@\"")]).arg(vpnctl.get_program());
     command.args(vpnctl.get_args()).env_clear().current_dir(bench.folder.path());
     command.envs(vpnctl.get_envs().filter_map(|(name, value)| Some((name, value?))));
     Run::of(command, "")
@@ -122,6 +128,12 @@ fn a_full_disk_is_said_once_and_nothing_is_left_behind() {
     for path in crate::crowds::files(&bench.state()) {
         assert!(path.extension().is_some_and(|ending| ending == "lock"), "{}", path.display());
     }
+    // A limit is told like a full disk, also where nobody has said that its signal is not to end the process.
+    for line in ALL {
+        let run = after(&bench, "ulimit -f 0", line).ends(0);
+        assert_eq!((run.stderr.matches("can't be written").count(), run.stderr.lines().count()), (1, 1), "{run}");
+    }
+    after(&bench, "ulimit -f 0", "status -b everyware gw-turin-04 nobody").ends(10).tells("can't be written");
     // What was kept before the disk was full is not lost by it.
     bench.run("status -A").ends(0).quietly();
     bench.fault("everyware", "invalidate-tokens");

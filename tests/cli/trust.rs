@@ -280,13 +280,33 @@ fn a_pin_that_makes_no_sense_stops_everything_but_forgetting_it() {
 }
 
 #[test]
-fn a_corrupt_pin_is_set_aside_and_opens_no_door() {
-    let bench = strangers();
-    bench.run("trust add -b ixon").ends(0);
-    let file = bench.state().join("ixon.pin.json");
-    std::fs::write(&file, "{\"url\":\"https:").unwrap();
-    bench.run("status -b ixon -o json").ends(5).tells("corrupt").fails("net.tls_untrusted");
-    assert!(file.with_extension("json.corrupt").exists() && !file.exists());
+fn a_corrupt_pin_is_not_done_without_until_somebody_forgets_it() {
+    // Also where the server would be trusted without it, which is what a changed certificate would be too.
+    for trusted in [false, true] {
+        let bench = if trusted { Bench::new() } else { strangers() };
+        bench.run("trust add -b ixon").ends(0);
+        let file = bench.state().join("ixon.pin.json");
+        for text in ["", "{\"url\":\"https:", "{}"] {
+            std::fs::write(&file, text).unwrap();
+            bench.requests();
+            for line in
+                ["status -b ixon", "status -b ixon", "connect -b ixon gw", "trust show -b ixon", "trust add -b ixon"]
+            {
+                let error = bench.run(&format!("{line} -o json")).ends(13).fails("config.invalid");
+                assert!(error["message"].as_str().unwrap().contains("corrupt"), "{line}: {error}");
+                assert!(error["hint"].as_str().unwrap().contains("vpnctl trust rm -b ixon"), "{line}: {error}");
+            }
+            assert_eq!(bench.requests(), 0);
+            let run = bench.run("trust rm -b ixon --dry-run -o json").ends(0).tells("would forget the corrupt pin");
+            assert_eq!(run.item()["pinned"], true);
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+            assert_eq!(bench.run("trust rm -b ixon -o json").ends(0).item()["pinned"], false);
+            assert_eq!(std::fs::read_to_string(file.with_extension("json.corrupt")).unwrap(), text);
+            bench.run("status -b ixon").ends(if trusted { 0 } else { 5 });
+            bench.run("trust add -b ixon").ends(0);
+            bench.run("status -b ixon").ends(0);
+        }
+    }
 }
 
 #[test]

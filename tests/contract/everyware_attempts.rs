@@ -1,10 +1,12 @@
 //! Logins that count at the cloud: each refusal, and each whose answer is lost, brings the lock of three hours nearer.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use vpnctl::backend::Asked;
 use vpnctl::error::Code;
 
 use super::bench::{Bench, Somebody, failed, listed, login};
@@ -100,19 +102,117 @@ async fn logins_whose_answer_is_lost_count_like_refusals() {
     failed(status(&bench).await, Code::NetReset);
 }
 
-/// Makes the attempts that are kept so many seconds older.
-fn age(bench: &Bench, seconds: i64) {
-    for entry in std::fs::read_dir(bench.state_file().parent().unwrap()).unwrap() {
-        let path = entry.unwrap().path();
+/// Gives the file in which the attempts of the one login are kept.
+pub(crate) fn kept(bench: &Bench) -> PathBuf {
+    let entries = std::fs::read_dir(bench.state_file().parent().unwrap()).unwrap();
+    let is_it = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.starts_with("login-") && name.ends_with(".json") {
-            let mut kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-            for one in kept["tries"].as_array_mut().unwrap() {
-                one["at"] = (one["at"].as_i64().unwrap() - seconds).into();
-            }
-            std::fs::write(&path, kept.to_string()).unwrap();
-        }
+        name.starts_with("login-") && name.ends_with(".json")
+    };
+    entries.map(|entry| entry.unwrap().path()).find(is_it).unwrap()
+}
+
+/// Makes the attempts that are kept so many seconds older.
+pub(crate) fn age(bench: &Bench, seconds: i64) {
+    let path = kept(bench);
+    let mut kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    for one in kept["tries"].as_array_mut().unwrap() {
+        one["at"] = (one["at"].as_i64().unwrap() - seconds).into();
     }
+    std::fs::write(&path, kept.to_string()).unwrap();
+}
+
+/// Puts something else in the place of the attempts.
+pub(crate) fn spoil(bench: &Bench, bytes: &[u8]) {
+    std::fs::write(kept(bench), bytes).unwrap();
+}
+
+/// Has the file of the attempts be written so many seconds ago.
+pub(crate) fn old(bench: &Bench, seconds: u64) {
+    let file = std::fs::File::options().write(true).open(kept(bench)).unwrap();
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(seconds)).unwrap();
+}
+
+#[tokio::test]
+async fn a_spoilt_record_holds_logins_back_for_as_long_as_what_it_held_may_count() {
+    for bytes in [&b""[..], b"{\"tries\":[", b"\0\0", b"[]", b"{}"] {
+        let bench = Bench::faulty("everyware", &["refuse-login"]).await;
+        failed(status(&bench).await, Code::AuthRejected);
+        spoil(&bench, bytes);
+        let path = kept(&bench);
+        let all = futures_util::future::join_all((0..20).map(|_| status(&bench))).await;
+        for error in all {
+            let error = failed(error, Code::AuthRejected);
+            assert!(error.message().contains("was spoilt, so none is tried by itself until 20"), "{error}");
+            assert!(error.hint_text().unwrap().contains("vpnctl auth login -b everyware"), "{error:?}");
+        }
+        assert_eq!(std::fs::read(path.with_extension("json.corrupt")).unwrap(), bytes);
+        // To begin anew is no proof that nothing counts, and who asks for a login has it sent.
+        bench.open().session().unwrap().logout().await.unwrap();
+        failed(status(&bench).await, Code::AuthRejected);
+        assert_eq!(bench.count("POST /v1/authentication/user"), 1);
+        bench.heal();
+        login(&*bench.open(), &Somebody::default()).await.unwrap();
+        bench.fault("invalidate-tokens");
+        status(&bench).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_was_spoilt_long_ago_holds_nothing_back() {
+    let bench = Bench::faulty("everyware", &["refuse-login"]).await;
+    failed(status(&bench).await, Code::AuthRejected);
+    bench.heal();
+    bench.asked();
+    spoil(&bench, b"");
+    old(&bench, 3000);
+    failed(status(&bench).await, Code::AuthRejected);
+    assert_eq!(bench.requests(), 0);
+    spoil(&bench, b"");
+    old(&bench, 3701);
+    status(&bench).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_record_that_is_not_ours_to_use_keeps_all_from_logging_in_but_who_asks() {
+    let bench = Bench::faulty("everyware", &["refuse-login"]).await;
+    failed(status(&bench).await, Code::AuthRejected);
+    let path = kept(&bench);
+    let newer = br#"{"version":2,"tries":{"of":"another kind"}}"#;
+    spoil(&bench, newer);
+    old(&bench, 100_000);
+    bench.asked();
+    for _ in 0..2 {
+        let error = failed(status(&bench).await, Code::ConfigInvalid);
+        assert!(error.message().contains(&*path.to_string_lossy()), "{error}");
+        assert!(error.hint_text().unwrap().contains("vpnctl auth login -b everyware"), "{error:?}");
+    }
+    bench.open().session().unwrap().logout().await.unwrap();
+    assert_eq!(bench.requests(), 0);
+    bench.heal();
+    login(&*bench.open(), &Somebody::default()).await.unwrap();
+    status(&bench).await.unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), newer);
+    // What is no file can't be replaced either.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    bench.fault("invalidate-tokens");
+    failed(status(&bench).await, Code::ConfigInvalid);
+}
+
+#[tokio::test]
+async fn a_logout_that_the_cloud_is_not_told_of_says_what_is_left() {
+    let bench = Bench::new("everyware").await;
+    status(&bench).await.unwrap();
+    bench.fault("http-status=503@/authentication/logout");
+    let error = failed(bench.open().session().unwrap().logout().await, Code::HttpServerError);
+    assert!(error.message().contains("the login is forgotten here, but the server was not told"), "{error}");
+    assert!(error.hint_text().unwrap().contains("vpnctl auth login -b everyware"), "{error:?}");
+    status(&bench).await.unwrap();
+    let person = Somebody { brings: vec![(Asked::Password, "wrong")], ..Somebody::default() };
+    failed(login(&*bench.open(), &person).await, Code::AuthRejected);
+    let error = failed(bench.open().session().unwrap().logout().await, Code::HttpServerError);
+    assert!(error.message().contains("and so is a refusal"), "{error}");
 }
 
 #[tokio::test]

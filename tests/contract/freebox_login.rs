@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use vpnctl::backend::LoginState;
-use vpnctl::error::{Code, Exit};
+use vpnctl::backend::{Asked, LoginState, Person};
+use vpnctl::error::{Code, Error, Exit, Result};
 use vpnctl::http::Deadline;
 use vpnctl::model::Word;
 use vpnctl::simulate::freebox::APP_ID;
@@ -138,6 +138,20 @@ async fn logins_are_refused_in_several_ways() {
 }
 
 #[tokio::test]
+async fn a_limit_of_logins_is_not_run_into_by_each_process() {
+    let bench = Bench::faulty("freebox", &["ratelimited*1"]).await;
+    failed(bench.open().status(None).await, Code::HttpRateLimited);
+    for _ in 0..2 {
+        let error = failed(bench.open().status(None).await, Code::HttpRateLimited);
+        assert!(error.message().contains("so none is sent for now") && !error.is_repeatable(), "{error}");
+        assert!(error.report().retry_after_s.is_some_and(|wait| wait > 200.0 && wait <= 300.0), "{error:?}");
+    }
+    assert_eq!(bench.count(SESSION), 1);
+    login(&*bench.open(), &Somebody::default()).await.unwrap();
+    assert_eq!(word(bench.open().status(None).await), Word::Connected);
+}
+
+#[tokio::test]
 async fn a_session_belongs_to_its_token() {
     let mut bench = known().await;
     bench.secret("app_token", "another");
@@ -226,4 +240,35 @@ async fn pairing_that_nobody_answers_ends_with_the_deadline() {
     let bench = unpaired(&["pairing=pending"]).await;
     let backend = bench.open_with(|opening| opening.deadline = Deadline::after(Some(Duration::from_millis(900))));
     failed(login(&*backend, &Somebody::default()).await, Code::AuthPending);
+}
+
+/// Somebody at the box, while whose way there the state is spoilt.
+struct Spoiler(std::path::PathBuf);
+
+#[async_trait::async_trait]
+impl Person for Spoiler {
+    fn tell(&self, _: &str) {}
+
+    fn show_wait(&self, _: &str) -> Box<dyn Send> {
+        std::fs::write(&self.0, r#"{"version":2}"#).unwrap();
+        Box::new(())
+    }
+
+    async fn ask(&self, _: Asked, _: &str) -> Result<secrecy::SecretString> {
+        Err(Error::usage("nobody to ask"))
+    }
+
+    fn brings(&self, _: Asked) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn a_pairing_that_is_lost_is_no_login() {
+    let bench = unpaired(&["pairing=granted"]).await;
+    let made = bench.open().session().unwrap().login(&Spoiler(bench.state_file())).await;
+    let error = failed(made, Code::ConfigInvalid);
+    assert!(error.message().contains("the box has granted the pairing") && error.message().contains("lost"), "{error}");
+    assert!(error.hint_text().unwrap().contains("vpnctl auth login -b freebox"), "{error:?}");
+    assert_eq!((bench.count("authorize/"), bench.count(SESSION)), (2, 0), "{:?}", bench.asked());
 }

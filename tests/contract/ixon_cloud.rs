@@ -10,7 +10,7 @@ use super::facts::IXON;
 use super::ixon::{EMAIL, PASSWORD, TOKEN, heard};
 
 /// A cloud that is logged in to by e-mail and password.
-async fn by_password(faults: &[&str]) -> Bench {
+pub(crate) async fn by_password(faults: &[&str]) -> Bench {
     let mut bench = Bench::faulty("ixon", faults).await;
     bench.unset("token");
     bench.text("email", EMAIL);
@@ -18,7 +18,7 @@ async fn by_password(faults: &[&str]) -> Bench {
     bench
 }
 
-fn logins(bench: &Bench) -> usize {
+pub(crate) fn logins(bench: &Bench) -> usize {
     bench.count("POST /api/access-tokens")
 }
 

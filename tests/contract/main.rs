@@ -24,6 +24,7 @@ mod freebox_reach;
 mod ixon;
 mod ixon_cloud;
 mod ixon_lists;
+mod ixon_logins;
 #[cfg(feature = "keyring")]
 mod keyring;
 #[cfg(feature = "keyring")]

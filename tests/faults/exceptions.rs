@@ -104,6 +104,15 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     // Freebox.
     Exception {
         vendor: "freebox",
+        verbs: &["auth login"],
+        faults: &["state folder read-only", "disk full", "state file of a newer version"],
+        code: "config.invalid",
+        writes: Some(Count::Exactly(0)),
+        why: "a pairing that can't be kept is not asked for: somebody would press the button in vain",
+        ..USUAL
+    },
+    Exception {
+        vendor: "freebox",
         faults: &["401*", "403*"],
         code: "vendor.protocol",
         why: "the box says in a document why it refuses; a refusal without one is not the box's",

@@ -12,6 +12,7 @@ use super::failure;
 use super::failure::PEER;
 use super::wire::LoginInfo;
 use crate::backend::{Asked, Login, LoginState, Person};
+use crate::backends::shared::half_out;
 use crate::error::{Code, Result};
 use crate::http::call::header_value;
 use crate::http::{Call, Protocol, Reply, Verdict, unparsable};
@@ -213,8 +214,9 @@ impl Auth {
     /// Ends the token at the cloud and forgets everything that was kept, refusals too: who logs out begins anew.
     pub(super) async fn log_out(&self) -> Result<()> {
         let Memory { token, refused_key, .. } = self.get();
+        let mut forgot = false;
         for whose in refused_key.into_iter().chain(self.config.username.as_deref().map(whose)) {
-            self.forget_refusals(&whose).await?;
+            forgot |= self.forget_refusals(&whose).await?;
         }
         self.change(|memory| {
             *memory = Memory { owner: memory.owner.clone(), ..Default::default() };
@@ -224,7 +226,10 @@ impl Auth {
         let mut call = Call::write("logout", Method::POST, "authentication/logout").open().empty();
         call.headers.insert(AUTHORIZATION, header_value("authorization", &format!("Bearer {}", token.token), true)?);
         match self.transport.call(self, &call).await {
-            Err(error) if error.code() != Code::AuthExpired => Err(error),
+            Err(error) if error.code() != Code::AuthExpired => {
+                let end = token.expires_on.map_or_else(String::new, |end| format!(", at {end}"));
+                Err(half_out(error, forgot, &format!("the token holds at the cloud until it ends by itself{end}")))
+            }
             _ => Ok(()),
         }
     }

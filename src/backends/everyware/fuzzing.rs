@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::accounts::{Account, Part};
-use super::attempts::Attempts;
 use super::auth::Memory;
 use super::connections::Connections;
 use super::wire::{AccessToken, Device, LoginInfo, Page, VpnClientStatus, VpnConnection};
 use super::{convert, failure, ids};
+use crate::backends::attempts::Attempts;
 use crate::backends::fuzzing::{Meaning, STATUSES, kept as kept_as, reply};
 use crate::error::{Error, Result};
 use crate::http::Call;

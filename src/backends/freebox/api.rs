@@ -156,7 +156,7 @@ impl Api {
     }
 
     pub(super) async fn forget_ids(&self) -> Result<()> {
-        self.auth.remember(|memory: &mut Memory| memory.ids.clear()).await
+        self.auth.remember(|memory: &mut Memory| memory.ids.clear()).await.map(drop)
     }
 
     /// Switches a tunnel on or off; the box answers with its configuration, or with nothing.

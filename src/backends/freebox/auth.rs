@@ -40,6 +40,9 @@ pub(super) struct Place {
     pub(super) https_port: Option<u16>,
 }
 
+/// How many bytes more a document may be by a pairing and its first session: several times what they are.
+const PAIRING_ROOM: usize = 4096;
+
 /// How long a login that the box refused is not sent again by itself, in seconds: it counts them, by an address, and shuts
 /// out all that come from there.
 const REFUSAL_HOLDS: i64 = 300;
@@ -63,6 +66,8 @@ pub(super) struct Memory {
     pub(super) session: Option<Token>,
     /// When a login with this token was refused last, in unix time.
     pub(super) refused_at: Option<i64>,
+    /// Whether that was because of how many were refused before.
+    pub(super) limited: bool,
     /// Name and type of each tunnel.
     pub(super) ids: BTreeMap<String, (Option<String>, Option<String>)>,
 }
@@ -167,16 +172,34 @@ impl Auth {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).place = Some(place);
     }
 
-    /// Changes what is remembered, here and in the state folder.
-    pub(super) async fn remember(&self, change: impl FnOnce(&mut Memory)) -> Result<()> {
+    /// Changes what is remembered, here and in the state folder; tells whether it is kept there.
+    pub(super) async fn remember(&self, change: impl FnOnce(&mut Memory)) -> Result<bool> {
         let guard = self.store.lock().await?;
         let mut memory = self.owned(guard.read());
         memory.place = memory.place.or(self.memory().place);
         change(&mut memory);
         memory.owner = self.owner(&memory);
-        keep(&guard, &memory);
+        let kept = keep(&guard, &memory);
         self.set_memory(memory);
-        Ok(())
+        Ok(kept)
+    }
+
+    /// Makes sure that a pairing would be kept: somebody goes to the box for it, and the token can't be had again.
+    pub(super) async fn prepare_to_keep(&self) -> Result<()> {
+        let guard = self.store.lock().await?;
+        let memory = self.owned(guard.read());
+        guard.prepare(&memory, PAIRING_ROOM).map_err(|why| {
+            self.unkept(&format!("the box was not asked for a pairing, which could not be kept here: {why}"))
+        })
+    }
+
+    /// Says that a pairing is not kept, and where it could be.
+    pub(super) fn unkept(&self, what: &str) -> Error {
+        let backend = &self.transport.settings().backend;
+        Error::config(what).backend(backend).hint(format!(
+            "make room in the state folder, which has to be your own and writable, or name another with \
+             VPNCTL_STATE_DIR; then run: vpnctl auth login -b {backend}"
+        ))
     }
 
     /// Gives the app token, from the configuration or from an earlier pairing.
@@ -208,16 +231,19 @@ impl Auth {
         self.refused.check()?;
         self.still_refused(&memory)?;
         let session = match self.refused.note(self.sign_in(&app_token, &memory).await) {
-            Err(error) if error.code() == Code::AuthRejected => {
-                // The session is none any more, and the other processes need not find that out each by a refusal.
-                (memory.session, memory.refused_at) = (None, Some(jiff::Timestamp::now().as_second()));
+            Err(error) if matches!(error.code(), Code::AuthRejected | Code::HttpRateLimited) => {
+                // The other processes need not find that out each by a refusal, which the box counts.
+                memory.refused_at = Some(jiff::Timestamp::now().as_second());
+                memory.limited = error.code() == Code::HttpRateLimited;
+                // Where the token is none any more, neither is the session.
+                memory.session = memory.session.filter(|_| memory.limited);
                 keep(&guard, &memory);
                 self.set_memory(memory);
                 return Err(error);
             }
             made => made?,
         };
-        (memory.session, memory.refused_at) = (Some(session.clone()), None);
+        (memory.session, memory.refused_at, memory.limited) = (Some(session.clone()), None, false);
         // Names of tunnels hold as long as the session does.
         memory.ids.clear();
         memory.owner = self.owner(&memory);
@@ -232,6 +258,15 @@ impl Auth {
         let ago = memory.refused_at.map(|at| jiff::Timestamp::now().as_second() - at);
         let Some(ago) = ago.filter(|ago| (0..REFUSAL_HOLDS).contains(ago)) else { return Ok(()) };
         let backend = &self.transport.settings().backend;
+        if memory.limited {
+            let what = format!("{PEER} limited logins {} min ago, so none is sent for now", ago / 60);
+            let left = std::time::Duration::from_secs((REFUSAL_HOLDS - ago).unsigned_abs());
+            return Err(Error::new(Code::HttpRateLimited, Layer::Auth, what)
+                .later()
+                .backend(backend)
+                .retry_after(Some(left))
+                .hint(format!("wait some minutes, or try once more: vpnctl auth login -b {backend}")));
+        }
         let what = format!("{PEER} refused this login {} min ago, so it is not tried again", ago / 60);
         Err(Error::new(Code::AuthRejected, Layer::Auth, what)
             .backend(backend)
@@ -244,7 +279,7 @@ impl Auth {
         if self.memory().refused_at.is_none() && self.owned(self.store.read()).refused_at.is_none() {
             return Ok(());
         }
-        self.remember(|memory| memory.refused_at = None).await
+        self.remember(|memory| memory.refused_at = None).await.map(drop)
     }
 
     async fn sign_in(&self, app_token: &SecretString, memory: &Memory) -> Result<Token> {
@@ -410,13 +445,10 @@ impl Protocol for Auth {
     }
 }
 
-/// Writes what is remembered; a pairing takes somebody to the box, all else is had again by asking.
-fn keep(guard: &Guard, memory: &Memory) {
-    if memory.app_token.is_some() {
-        guard.write(memory)
-    } else {
-        guard.write_soon(memory)
-    };
+/// Writes what is remembered, and tells whether it is kept; a pairing takes somebody to the box, all else is had again by
+/// asking.
+fn keep(guard: &Guard, memory: &Memory) -> bool {
+    if memory.app_token.is_some() { guard.write(memory) } else { guard.write_soon(memory) }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::auth::{Memory, Token, WRITE_RIGHT, result_of};
 use super::failure::rights_path;
 use super::wire::{Authorize, Authorizing, Challenge, Tracking};
 use crate::backend::{Login, LoginState, Person};
+use crate::backends::shared::half_out;
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::Call;
 
@@ -34,6 +35,7 @@ impl Api {
         if let Some(login) = self.paired_already(person).await? {
             return Ok(login);
         }
+        self.expect_to_keep().await?;
         let call =
             Call::write("authorize", Method::POST, "login/authorize/").open().confidential().json(&Authorize {
                 app_id: &self.auth.config.app_id,
@@ -51,15 +53,32 @@ impl Api {
         self.wait_for_grant(&track).await?;
         drop(waiting);
         let token = SecretString::from(asked.app_token);
-        let kept = self.auth.config.app_token.as_ref().is_some_and(|secret| secret.keep(&token));
-        self.auth
+        let in_keyring = self.auth.config.app_token.as_ref().is_some_and(|secret| secret.keep(&token));
+        let in_folder = self
+            .auth
             .remember(|memory: &mut Memory| {
-                memory.app_token = (!kept).then(|| token.expose_secret().to_owned());
+                memory.app_token = (!in_keyring).then(|| token.expose_secret().to_owned());
                 (memory.session, memory.refused_at) = (None, None);
             })
             .await?;
+        if !in_keyring && !in_folder {
+            return Err(self.auth.unkept(
+                "the box has granted the pairing, but it could not be written to the state folder, and is lost",
+            ));
+        }
         let session = self.auth.open_session(None).await.map_err(fresh_token)?;
         Ok(self.told(&session, person))
+    }
+
+    /// Makes sure, before anybody is sent to the box, that what it gives will be kept: in the keyring, where that is its
+    /// place and it answers, else in the state folder.
+    async fn expect_to_keep(&self) -> Result<()> {
+        let Err(error) = self.auth.prepare_to_keep().await else { return Ok(()) };
+        let answers = match self.auth.config.app_token.as_ref().filter(|secret| secret.is_kept_for_us()) {
+            Some(secret) => secret.fetch("app_token").await.err().is_none_or(|no| no.code() == Code::AuthRequired),
+            None => false,
+        };
+        if answers { Ok(()) } else { Err(error) }
     }
 
     /// Opens a session with the token of an earlier pairing, if there is one that the box still takes: pairing anew would
@@ -212,8 +231,9 @@ impl Api {
             secret.forget();
         }
         let guard = self.auth.store.lock().await?;
+        let forgot = self.auth.owned(guard.read()).refused_at.is_some();
         self.auth.forget(&guard);
-        ended.map_err(|error| error.context("the login is forgotten here, but the box was not told"))
+        ended.map_err(|error| half_out(error, forgot, "the session at the box ends by itself"))
     }
 
     /// Ends the session without renewing it first: one that has ended is what was asked for.

@@ -9,10 +9,11 @@ use reqwest::header::AUTHORIZATION;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::cloud::{CLOUD, Cloud};
-use super::memory::{Memory, Refusal, Token};
+use super::memory::Token;
 use super::wire::{AccessToken, TokenRequest};
 use crate::backend::{Asked, Login, LoginState, Person};
-use crate::backends::shared::meaningful;
+use crate::backends::attempts::{Counter, Fate, Login as Attempt, Rules};
+use crate::backends::shared::{half_out, meaningful};
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::Call;
 use crate::http::call::{header_value, sendable};
@@ -22,8 +23,29 @@ use crate::state::Guard;
 /// How long a token made by `auth login` lives, in seconds: 30 days, as the vendor's own tools ask for.
 const LIFETIME: u32 = 2_592_000;
 
-/// How long a refused login is not sent again by itself, in seconds.
-const REFUSAL_HOLDS: i64 = 3600;
+/// How long a login without an answer counts, and how long none is sent after a limit without a time, in seconds: the
+/// vendor's page names ten minutes for a block, and nothing that locks an account.
+const BLOCK: i64 = 600;
+
+const RULES: Rules = Rules {
+    peer: CLOUD,
+    refusal_holds: 3600,
+    doubt_holds: BLOCK,
+    pause: Some(BLOCK),
+    lock: None,
+    correct: "`email` or `password`",
+    judge,
+};
+
+fn judge(error: &Error) -> Fate {
+    match error.code() {
+        Code::AuthRejected => Fate::Wrong,
+        Code::AuthMfaRequired => Fate::Lacking { code: true },
+        Code::AuthDenied => Fate::Lacking { code: false },
+        _ if error.report().http_status.is_none() && error.outcome_is_unknown() => Fate::Lost,
+        _ => Fate::Harmless,
+    }
+}
 
 /// How near the end of a login is worth a word, in seconds: the portal warns 8 hours before.
 const SOON: i64 = 8 * 3600;
@@ -67,7 +89,7 @@ impl Cloud {
         }
         self.refused.check()?;
         let password = password.fetch("password").await?;
-        let made = self.make_unless_refused(&guard, &mut memory, ["", email, password.expose_secret()], false).await;
+        let made = self.make_counted(["", email, password.expose_secret()], Some(&guard)).await;
         let token = self.refused.note(made)?;
         memory.token = Some(token.clone());
         guard.write(&memory);
@@ -75,66 +97,17 @@ impl Cloud {
         Ok(SecretString::from(token.secret))
     }
 
-    /// Makes a token, unless the same login was refused lately, by whatever command: sent again, it would be refused
-    /// again. `by_hand` sends also what only lacked something.
-    async fn make_unless_refused(
-        &self,
-        guard: &Guard,
-        memory: &mut Memory,
-        sent: [&str; 3],
-        by_hand: bool,
-    ) -> Result<Token> {
-        let [otp, email, password] = sent;
-        let (login, now) = (digest(&sent), Timestamp::now().as_second());
-        // What was written by a clock that went ahead was just now.
-        memory.refusals.iter_mut().for_each(|refusal| refusal.at = refusal.at.min(now));
-        memory.refusals.retain(|refusal| now - refusal.at < REFUSAL_HOLDS);
-        let is_the_same = |refusal: &&Refusal| refusal.login == login && (refusal.is_wrong || !by_hand);
-        if let Some(refusal) = memory.refusals.iter().rfind(is_the_same) {
-            return Err(self.still_refused(refusal, now));
-        }
-        let made = self.make_token(email, otp, password).await;
-        match &made {
-            Ok(_) => memory.refusals.clear(),
-            Err(error) => {
-                let needs_code = error.code() == Code::AuthMfaRequired;
-                let is_wrong = error.code() == Code::AuthRejected;
-                if needs_code || is_wrong || error.code() == Code::AuthDenied {
-                    memory.refusals.push(Refusal { at: now, login, needs_code, is_wrong });
-                    guard.write(&*memory);
-                    self.memory.set(memory.clone());
-                }
-            }
-        }
-        made
+    /// Makes a token, unless the same login was refused lately, by whatever command. `held` is the lock of the backend,
+    /// which a login by itself is made under.
+    async fn make_counted(&self, [otp, email, password]: [&str; 3], held: Option<&Guard>) -> Result<Token> {
+        let all = digest(&[otp, email, password]);
+        let login = Attempt { secret: all.clone(), all, by_hand: held.is_none() };
+        self.counter(email, held).await?.send(login, self.make_token(email, otp, password)).await
     }
 
-    /// Makes a token for somebody who asks for it. One of many who bring what is refused is refused, and tells the others.
-    async fn make_by_hand(&self, sent: [&str; 3]) -> Result<Token> {
-        let guard = self.memory.store.lock().await?;
-        let mut memory = self.memory.owned(guard.read());
-        self.make_unless_refused(&guard, &mut memory, sent, true).await
-    }
-
-    fn still_refused(&self, refusal: &Refusal, now: i64) -> Error {
-        let backend = self.backend();
-        let (code, did) = match refusal {
-            Refusal { needs_code: true, .. } => {
-                (Code::AuthMfaRequired, "asked for a one-time password with this login")
-            }
-            _ => (Code::AuthRejected, "refused this login"),
-        };
-        let ago = (now - refusal.at) / 60;
-        let what = format!("{CLOUD} {did} {ago} min ago, so it is not tried again within the hour");
-        Error::new(code, Layer::Auth, what).backend(backend).hint(match code {
-            Code::AuthMfaRequired => {
-                format!("run: vpnctl auth login -b {backend}, with --otp-stdin where nobody can be asked")
-            }
-            _ => format!(
-                "correct `email` or `password`; where the account was mended, run: vpnctl auth logout -b {backend}, then \
-                 vpnctl auth login -b {backend}"
-            ),
-        })
+    async fn counter(&self, email: &str, held: Option<&Guard>) -> Result<Counter<'_>> {
+        let whose = digest(&["email", email]);
+        Counter::of(&RULES, (&self.memory.store, self.backend()), (&self.config.cloud_url, &whose), held).await
     }
 
     fn no_login(&self, expired: bool) -> Error {
@@ -223,13 +196,13 @@ impl Cloud {
         } else {
             String::new()
         };
-        let token = match self.make_by_hand([&first, &email, password.expose_secret()]).await {
+        let token = match self.make_counted([&first, &email, password.expose_secret()], None).await {
             Err(error) if error.code() == Code::AuthMfaRequired && first.is_empty() => {
                 let otp = person.ask(Asked::Otp, "One-time password: ").await.map_err(|_| {
                     let backend = self.backend();
                     error.instead(format!("give it with: vpnctl auth login -b {backend} --otp-stdin"))
                 })?;
-                self.make_by_hand([otp.expose_secret(), &email, password.expose_secret()]).await?
+                self.make_counted([otp.expose_secret(), &email, password.expose_secret()], None).await?
             }
             made => made?,
         };
@@ -238,7 +211,6 @@ impl Cloud {
         self.memory
             .change(|memory| {
                 memory.token = Some(token);
-                memory.refusals.clear();
                 memory.agents.clear();
             })
             .await?;
@@ -296,10 +268,11 @@ impl Cloud {
     /// Ends the kept token at the cloud and forgets it; a configured one belongs to the user and stays.
     pub(super) async fn log_out(&self) -> Result<()> {
         // Who logs out begins anew, also where a login was refused that is mended by now.
-        if !self.memory.get().refusals.is_empty() {
-            self.memory.change(|memory| memory.refusals.clear()).await?;
-        }
         self.refused.forget();
+        let forgot = match &self.config.email {
+            Some(email) => self.counter(email, None).await?.forget(),
+            None => false,
+        };
         let Some(token) = self.memory.get().token else { return Ok(()) };
         let call = self.scoped(Call::write("logout", Method::DELETE, "access-tokens/me").open(), None);
         self.memory.change(|memory| memory.token = None).await?;
@@ -307,7 +280,11 @@ impl Cloud {
         let bearer = format!("Bearer {}", token.secret);
         call.headers.insert(AUTHORIZATION, header_value("authorization", &bearer, true)?);
         match self.transport.call(self, &call).await {
-            Err(error) if error.code() != Code::AuthExpired => Err(error),
+            Err(error) if error.code() != Code::AuthExpired => Err(half_out(
+                error,
+                forgot,
+                "the token holds at the cloud until it ends; end it in the portal, under the access tokens of the account",
+            )),
             _ => Ok(()),
         }
     }

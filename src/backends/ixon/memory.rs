@@ -69,20 +69,6 @@ pub(super) struct Token {
     pub(super) account: Option<String>,
 }
 
-/// A login by e-mail and password that the cloud refused.
-#[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Refusal {
-    /// When, in unix time.
-    pub(super) at: i64,
-    /// What was sent, as a digest.
-    pub(super) login: String,
-    /// Whether it only wants a one-time password.
-    pub(super) needs_code: bool,
-    /// Whether what was sent is wrong; else something is missing that whoever asks for a login may have mended.
-    #[serde(default)]
-    pub(super) is_wrong: bool,
-}
-
 /// The document in the state folder.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -96,7 +82,6 @@ pub(super) struct Memory {
     /// The stable id of this controller, a UUID.
     pub(super) controller: Option<String>,
     pub(super) token: Option<Token>,
-    pub(super) refusals: Vec<Refusal>,
     pub(super) sector: Option<String>,
     pub(super) agents: Vec<Agent>,
     pub(super) agents_at: i64,
@@ -151,7 +136,6 @@ impl Remembered {
         }
         if memory.cloud != self.cloud {
             memory.token = None;
-            memory.refusals.clear();
             memory.sector = None;
             memory.agents.clear();
             memory.cloud.clone_from(&self.cloud);
