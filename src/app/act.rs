@@ -246,7 +246,7 @@ pub(super) async fn connect(open: &Open, act: Act<'_>, target: &Target, before: 
     let told = match sent {
         Ok(status) => status,
         Err(error) if error.outcome_is_unknown() => {
-            let now = after_doubt(open, target, &error, "connect", |status| {
+            let now = after_doubt(open, target, error, "connect", |status| {
                 matches!(status.word(), Word::Connected | Word::Connecting | Word::Waiting)
             });
             now.await?
@@ -359,7 +359,7 @@ pub(super) async fn take_down(open: &Open, act: Act<'_>, target: &Target, before
         let told = match sent {
             Ok(status) => status,
             Err(error) if error.outcome_is_unknown() => {
-                after_doubt(open, target, &error, "disconnect", |status| {
+                after_doubt(open, target, error, "disconnect", |status| {
                     !status.engaged || status.word() == Word::Disconnecting
                 })
                 .await?
@@ -383,7 +383,7 @@ pub(super) async fn take_down(open: &Open, act: Act<'_>, target: &Target, before
 async fn after_doubt(
     open: &Open,
     target: &Target,
-    error: &Error,
+    error: Error,
     verb: &str,
     done: impl Fn(&Status) -> bool,
 ) -> Result<Status, Box<Undone>> {
@@ -400,18 +400,9 @@ async fn after_doubt(
         Err(again) => (None, format!("its state can't be read ({again})")),
     };
     let info = open.info();
-    let error = Error::new(
-        Code::TimeoutUnknownOutcome,
-        Layer::Http,
-        format!("whether `{}` will {verb} is not known: {}; {now}", target.label(), error.message()),
-    )
-    .temporary()
-    .backend(&info.backend)
-    .target(target.label())
-    .hint(format!(
-        "the request was not repeated; look again in a minute: vpnctl status {}",
-        naming::argument(&info.backend, target)
-    ));
+    let what = format!("whether `{}` will {verb}", target.label());
+    let look = format!("look again in a minute: vpnctl status {}", naming::argument(&info.backend, target));
+    let error = error.found(&now).in_doubt(&what, &look, true).backend(&info.backend).target(target.label());
     Err(Box::new(Undone { status, changed: true, error }))
 }
 
