@@ -20,7 +20,7 @@ fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config> {
 fn read_at(path: &Path, environment: &[(&str, &str)]) -> Result<Config> {
     let environment: BTreeMap<String, String> =
         environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    load(&Sources { named: Some(path.to_owned()), usual: None, variables: environment }, VENDORS)
+    load(&Sources { named: Some(path.to_owned()), usual: None, variables: environment, until: None }, VENDORS)
 }
 
 fn fault(text: &str) -> (Code, String) {
