@@ -203,8 +203,12 @@ async fn perform(open: &Open, act: Act<'_>, target: Option<&Target>, known: Opti
 
 async fn reconnect(open: &Open, act: Act<'_>, target: &Target, before: Status) -> Acted {
     let own = !open.info().one_vpn || before.is_of(target);
-    if act.dry_run || !(before.engaged && own) {
+    if !(before.engaged && own) {
         return connect(open, act, target, before).await;
+    }
+    if act.dry_run {
+        tracing::warn!("dry run: would disconnect `{}`, then connect it", target.label());
+        return Ok(Done { status: before.named_as(target), changed: false });
     }
     // The end of the first half is waited for also with --no-wait: the second can't begin before.
     let down = take_down(open, Act { wait: true, ..act }, target, &before).await?;
