@@ -123,3 +123,12 @@ fn paths_are_relative_to_the_file() {
     let path = config.backends["home"].path("tls.ca_file").expect("a path");
     assert!(path.is_absolute() && path.ends_with("ca.pem"), "{}", path.display());
 }
+
+#[test]
+fn what_a_panic_may_print_of_the_environment_holds_no_value() {
+    let variables = BTreeMap::from([("VPNCTL_BACKEND_HOME_APP_TOKEN".to_owned(), "canary-secret".to_owned())]);
+    let sources = Sources { variables, ..Sources::default() };
+    for shown in [format!("{sources:?}"), format!("{sources:#?}")] {
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+}

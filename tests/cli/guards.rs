@@ -149,6 +149,31 @@ fn no_dry_run_of_what_changes_something_sends_a_write() {
 }
 
 #[test]
+fn no_read_only_command_sends_a_write() {
+    let bench = Bench::new();
+    bench.write("password", "hunter2");
+    bench.write("work.ovpn", "client\nremote vpn.example.org 1194\nauth-user-pass\n");
+    let added = "-b freebox --username u --password-file password";
+    for line in [
+        &*format!("tunnel add {added} --type pptp --name Work --host vpn.example.org --activate"),
+        &format!("tunnel import work.ovpn {added}"),
+        "tunnel edit vpn0 -b freebox --name Work",
+        "tunnel rm '*' -b freebox --yes",
+        "settings set -b ixon simulatedConnectionType=tun --yes",
+        "settings reset -b ixon --yes",
+        "connect -b ixon 'Press 8' --wake",
+        "connect --retry-failed --yes",
+        "api -b freebox PUT vpn_client/config/vpn0 --data {}",
+        "api -b everyware POST _/devices/x/vpn/_connect",
+        "auth logout -A",
+    ] {
+        bench.run(&format!("{line} --read-only -o json")).ends(9).without_output().fails("conflict.guard");
+    }
+    bench.run("with -b everyware gw-lyon-03 --read-only -o json -- true").ends(125).fails("conflict.guard");
+    assert_eq!(bench.requests(), 0);
+}
+
+#[test]
 fn a_raw_call_never_leaves_the_api() {
     let bench = Bench::new();
     for path in ["../../admin", "_/x/%2e%2e/%2E%2e/y", "https://elsewhere.example/x", "a/./b", "'a b/..'"] {
