@@ -16,7 +16,7 @@ pub use schema::{COMMON, Key, Kind, Vendor};
 
 pub use pipe::read_input;
 
-pub use crate::secrets::{check_private, quoted, read as read_secret};
+pub use crate::secrets::{check_private, overdue, quoted, read as read_secret};
 
 use crate::error::{Error, Result};
 use crate::secrets::SecretRef;

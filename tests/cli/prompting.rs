@@ -168,6 +168,8 @@ fn a_document_or_a_configuration_that_is_a_pipe_is_waited_for_no_longer_than_the
         "status -b freebox --config silent",
         "config validate --config silent",
         "doctor --config silent",
+        "status -b everyware --targets-from silent",
+        "connect -b everyware --yes --targets-from silent",
     ] {
         let run = bench.run(&format!("{line} --timeout 300ms -o json").replace("silent", &silent.to_string_lossy()));
         let error = run.ends(8).fails("timeout.deadline");
