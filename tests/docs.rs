@@ -27,23 +27,40 @@ fn capabilities_are_those_of_the_code() {
     held("capabilities.md", &page);
 }
 
-/// Takes the tables of faults out of the documentation of a source file, each row and what heads it.
+/// What heads a table of faults.
+const FAULTS: &str = "| fault | what happens |";
+
+/// Takes the tables out of the documentation of a source file: those of what its world holds, then its faults in one.
 fn tables(source: &str) -> String {
-    let mut text = String::new();
+    let mut worlds = String::new();
+    let mut faults = format!("{FAULTS}\n| --- | --- |\n");
+    let mut head = None;
     for line in source.lines() {
-        let Some(line) = line.strip_prefix("//! ").or_else(|| line.strip_prefix("/// ")) else { continue };
-        if line.starts_with("| `") {
-            text.push_str(line);
-            text.push('\n');
+        let row = line.strip_prefix("//! ").or_else(|| line.strip_prefix("/// ")).filter(|line| line.starts_with('|'));
+        let Some(row) = row else {
+            head = None;
+            continue;
+        };
+        let is_first = head.is_none();
+        let head = *head.get_or_insert(row);
+        assert_eq!(cells(row), cells(head), "another number of cells than the head of the table has: {row}");
+        if head != FAULTS {
+            worlds.push_str(&format!("{}{row}\n", if is_first && !worlds.is_empty() { "\n" } else { "" }));
+        } else if row.starts_with("| `") {
+            faults.push_str(&format!("{row}\n"));
         }
     }
-    assert!(text.lines().count() > 5, "no table of faults was found");
-    text
+    assert!(faults.lines().count() > 5, "no table of faults was found");
+    if worlds.is_empty() { faults } else { format!("{worlds}\n{faults}") }
+}
+
+/// Counts the cells of a row.
+fn cells(row: &str) -> usize {
+    row.replace("\\|", "").matches('|').count() - 1
 }
 
 #[test]
 fn faults_are_those_that_the_simulators_document() {
-    let head = "| fault | what happens |\n| --- | --- |\n";
     let mut page = String::from(
         "# Faults of the simulators\n\nGenerated from `src/simulate` and held by a test.\n\n\
         `vpnctl simulate --fault NAME[=ARG]` switches one on from the start, `VENDOR:NAME[=ARG]` for one vendor. Each\n\
@@ -58,7 +75,7 @@ fn faults_are_those_that_the_simulators_document() {
         ("IXON", include_str!("../src/simulate/ixon/mod.rs")),
         ("Everyware Cloud", include_str!("../src/simulate/everyware/mod.rs")),
     ] {
-        page.push_str(&format!("\n## {title}\n\n{head}{}", tables(source)));
+        page.push_str(&format!("\n## {title}\n\n{}", tables(source)));
     }
     for known in ["`http-status=503", "`tunnel-fails=WORD`", "`ws-refused[=STATUS]`", "`mfa`"] {
         assert!(page.contains(known), "{known} is missing");

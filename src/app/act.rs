@@ -203,8 +203,12 @@ async fn perform(open: &Open, act: Act<'_>, target: Option<&Target>, known: Opti
 
 async fn reconnect(open: &Open, act: Act<'_>, target: &Target, before: Status) -> Acted {
     let own = !open.info().one_vpn || before.is_of(target);
-    if act.dry_run || !(before.engaged && own) {
+    if !(before.engaged && own) {
         return connect(open, act, target, before).await;
+    }
+    if act.dry_run {
+        tracing::warn!("dry run: would disconnect `{}`, then connect it", target.label());
+        return Ok(Done { status: before.named_as(target), changed: false });
     }
     // The end of the first half is waited for also with --no-wait: the second can't begin before.
     let down = take_down(open, Act { wait: true, ..act }, target, &before).await?;
@@ -246,7 +250,7 @@ pub(super) async fn connect(open: &Open, act: Act<'_>, target: &Target, before: 
     let told = match sent {
         Ok(status) => status,
         Err(error) if error.outcome_is_unknown() => {
-            let now = after_doubt(open, target, &error, "connect", |status| {
+            let now = after_doubt(open, target, error, "connect", |status| {
                 matches!(status.word(), Word::Connected | Word::Connecting | Word::Waiting)
             });
             now.await?
@@ -359,7 +363,7 @@ pub(super) async fn take_down(open: &Open, act: Act<'_>, target: &Target, before
         let told = match sent {
             Ok(status) => status,
             Err(error) if error.outcome_is_unknown() => {
-                after_doubt(open, target, &error, "disconnect", |status| {
+                after_doubt(open, target, error, "disconnect", |status| {
                     !status.engaged || status.word() == Word::Disconnecting
                 })
                 .await?
@@ -383,7 +387,7 @@ pub(super) async fn take_down(open: &Open, act: Act<'_>, target: &Target, before
 async fn after_doubt(
     open: &Open,
     target: &Target,
-    error: &Error,
+    error: Error,
     verb: &str,
     done: impl Fn(&Status) -> bool,
 ) -> Result<Status, Box<Undone>> {
@@ -400,18 +404,9 @@ async fn after_doubt(
         Err(again) => (None, format!("its state can't be read ({again})")),
     };
     let info = open.info();
-    let error = Error::new(
-        Code::TimeoutUnknownOutcome,
-        Layer::Http,
-        format!("whether `{}` will {verb} is not known: {}; {now}", target.label(), error.message()),
-    )
-    .temporary()
-    .backend(&info.backend)
-    .target(target.label())
-    .hint(format!(
-        "the request was not repeated; look again in a minute: vpnctl status {}",
-        naming::argument(&info.backend, target)
-    ));
+    let what = format!("whether `{}` will {verb}", target.label());
+    let look = format!("look again in a minute: vpnctl status {}", naming::argument(&info.backend, target));
+    let error = error.found(&now).in_doubt(&what, &look, true).backend(&info.backend).target(target.label());
     Err(Box::new(Undone { status, changed: true, error }))
 }
 

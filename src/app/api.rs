@@ -4,7 +4,7 @@ use reqwest::Method;
 
 use super::Open;
 use crate::backend::unsupported;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 
 /// Sends a call and gives the answer untouched.
 ///
@@ -13,21 +13,9 @@ use crate::error::{Code, Error, Result};
 pub async fn run(open: &Open, method: &str, path: &str, body: Option<Vec<u8>>) -> Result<Vec<u8>> {
     let raw = open.backend.raw().ok_or_else(|| unsupported(&*open.backend, "api"))?;
     let answer = raw.call(verb(method)?, path, body).await.map_err(|error| error.backend(&open.info().backend));
-    answer.map_err(|error| if error.outcome_is_unknown() { unknown(&open.info().backend, &error) } else { error })
-}
-
-/// Says that a write was sent and that nobody knows what came of it: it must not look like something to repeat.
-fn unknown(backend: &str, error: &Error) -> Error {
-    let report = error.report();
-    let what = format!("whether the call was carried out is not known: {}", error.message());
-    let mut told = Error::new(Code::TimeoutUnknownOutcome, report.layer, what).answered(error.answer());
-    if let Some(status) = report.http_status {
-        told = told.status(status);
-    }
-    if let Some(code) = report.vendor_code {
-        told = told.vendor_code(code);
-    }
-    told.backend(backend).hint("it was not repeated; read what it was to change before you send it again")
+    // It must not look like something to repeat; what it was to change, and so what to read, only the sender knows.
+    let look = "read what it was to change before you send it again";
+    answer.map_err(|error| error.in_doubt("whether the call was carried out", look, false))
 }
 
 /// Refuses a path that would leave the API's base: credentials go nowhere else.

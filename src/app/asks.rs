@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::lines::Lines;
 use super::selection::{self, Choice, Selection};
@@ -82,7 +83,9 @@ impl<'a> Asks<'a> {
             asks.take_name(name)?;
         }
         if let Some(path) = &selection.file {
-            let mut lines = Lines::open(path)?;
+            let limit = setup.limits.timeout.filter(|limit| !limit.is_zero());
+            let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+            let mut lines = Lines::open(path)?.until(until);
             match lines.next().await? {
                 Some(name) => asks.take_name(&name)?,
                 None if selection.names.is_empty() => return Err(selection::empty(selection)),

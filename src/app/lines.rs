@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 
+use crate::config::overdue;
 use crate::error::{Error, Result};
 
 /// How many lines a thread hands over at most at once; waking somebody for each would cost more than reading it.
@@ -18,6 +20,8 @@ const AHEAD: usize = 4;
 pub struct Lines {
     path: PathBuf,
     source: Source,
+    /// When the command has to be done; a pipe is not waited for any longer.
+    until: Option<Instant>,
 }
 
 enum Source {
@@ -43,14 +47,25 @@ impl Lines {
     /// Fails with `usage` where it can't be read.
     pub fn open(path: &Path) -> Result<Self> {
         if path == Path::new("-") {
-            return Ok(Self { path: path.to_owned(), source: elsewhere(BufReader::new(io::stdin())) });
+            let source = elsewhere(|| Ok(io::stdin()));
+            return Ok(Self { path: PathBuf::from("standard input"), source, until: None });
         }
         let unreadable = |error| unreadable(path, &error);
-        let file = File::open(path).map_err(unreadable)?;
-        let is_file = file.metadata().map_err(unreadable)?.is_file();
-        let reader = BufReader::new(file);
-        let source = if is_file { Source::Here(Box::new(reader)) } else { elsewhere(reader) };
-        Ok(Self { path: path.to_owned(), source })
+        let data = std::fs::metadata(path).map_err(unreadable)?;
+        let source = if data.is_file() || data.is_dir() {
+            Source::Here(Box::new(BufReader::new(File::open(path).map_err(unreadable)?)))
+        } else {
+            // To open a pipe may take as long as to read it.
+            let place = path.to_owned();
+            elsewhere(|| File::open(place))
+        };
+        Ok(Self { path: path.to_owned(), source, until: None })
+    }
+
+    /// Waits for no line any longer than until then.
+    #[must_use]
+    pub fn until(self, until: Option<Instant>) -> Self {
+        Self { until, ..self }
     }
 
     /// Gives the next line that says something: no empty one, and none that begins with `#`.
@@ -62,7 +77,7 @@ impl Lines {
             let line = match &mut self.source {
                 Source::Here(reader) => line(reader).map_err(|error| unreadable(&self.path, &error))?,
                 Source::Elsewhere { batches, batch } => match batch.next() {
-                    None => match batches.recv().await {
+                    None => match received(batches, self.until, &self.path).await? {
                         Some(Ok(next)) => {
                             *batch = next.into_iter();
                             continue;
@@ -79,6 +94,15 @@ impl Lines {
             }
         }
     }
+}
+
+async fn received(
+    batches: &mut mpsc::Receiver<io::Result<Vec<String>>>,
+    until: Option<Instant>,
+    path: &Path,
+) -> Result<Option<io::Result<Vec<String>>>> {
+    let Some(until) = until else { return Ok(batches.recv().await) };
+    tokio::time::timeout_at(until.into(), batches.recv()).await.map_err(|_| overdue("--targets-from", path))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Error {
@@ -103,9 +127,14 @@ fn line(reader: &mut impl BufRead) -> io::Result<Option<String>> {
     Ok(Some(line))
 }
 
-fn elsewhere<R: Read + Send + 'static>(mut reader: BufReader<R>) -> Source {
+fn elsewhere<R: Read>(open: impl FnOnce() -> io::Result<R> + Send + 'static) -> Source {
     let (sender, batches) = mpsc::channel(AHEAD);
     std::thread::spawn(move || {
+        let mut reader = match open() {
+            Ok(opened) => BufReader::new(opened),
+            // Where nobody waits any more, nobody is told.
+            Err(error) => return drop(sender.blocking_send(Err(error))),
+        };
         loop {
             let batch = batch(&mut reader);
             let is_last = match &batch {

@@ -302,3 +302,51 @@ pub(crate) fn emit_nothing(out: &Emit) {
 
 /// Keeps backends that are open by name.
 pub type Opened = BTreeMap<String, Arc<Open>>;
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Limits, Patience, Setup};
+    use crate::config::{self, Sources};
+    use crate::state::Folder;
+
+    /// Gives how long a vendor's commands may take, by the moment that they have to be done.
+    fn bound(vendor: &str, patience: Patience, limits: Limits) -> Option<u64> {
+        let variable = |key: &str, value: &str| (format!("VPNCTL_BACKEND_X_{key}"), value.to_owned());
+        let variables = [variable("VENDOR", vendor), variable("URL", "https://api.example/v1")];
+        let sources = Sources { variables: variables.into(), ..Sources::default() };
+        let setup = Setup {
+            config: config::load(&sources, &crate::backend::registry::keys()).expect("read"),
+            folder: Folder::new(None),
+            limits,
+            recursive: false,
+            native: false,
+            live: false,
+            on_loopback: false,
+            observer: None,
+        };
+        let before = Instant::now();
+        let at = setup.open(&setup.config.backends["x"], patience).expect("opened").deadline.at()?;
+        let after = Instant::now();
+        // Exact, however long it took to open it.
+        (0..3600).find(|second| {
+            let limit = Duration::from_secs(*second);
+            before + limit <= at && at <= after + limit
+        })
+    }
+
+    #[test]
+    fn what_is_not_bounded_by_anybody_is_bounded_as_the_help_says() {
+        for vendor in crate::backend::registry::VENDORS {
+            let usual = |patience| bound(vendor.name, patience, Limits::default());
+            assert_eq!(usual(Patience::Change), Some(60), "connect, disconnect, reconnect");
+            assert_eq!(usual(Patience::Wait), Some(60));
+            assert_eq!(usual(Patience::Read), Some(if vendor.asks_devices { 90 } else { 30 }));
+            assert_eq!((usual(Patience::Fleet), usual(Patience::Follow)), (None, None));
+            let limits = |seconds| Limits { timeout: Some(Duration::from_secs(seconds)), ..Limits::default() };
+            assert_eq!(bound(vendor.name, Patience::Change, limits(7)), Some(7));
+            assert_eq!(bound(vendor.name, Patience::Change, limits(0)), None);
+        }
+    }
+}

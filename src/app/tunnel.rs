@@ -203,23 +203,11 @@ async fn add_one(open: &Open, wanted: &TunnelChange, dry_run: bool) -> Result<Tu
             naming::argument(&open.info().backend, &there.target)
         );
     }
-    added.map_err(|error| doubtful(open, error, &format!("whether `{name}` was added"), &listing(open)))
+    added.map_err(|error| error.target(name).in_doubt(&format!("whether `{name}` was added"), &listing(open), true))
 }
 
 fn listing(open: &Open) -> String {
-    format!("list -b {}", open.info().backend)
-}
-
-/// Tells that a write may have been done: it is not sent again.
-fn doubtful(open: &Open, error: Error, what: &str, look: &str) -> Error {
-    if !error.outcome_is_unknown() {
-        return error;
-    }
-    let backend = &open.info().backend;
-    Error::new(Code::TimeoutUnknownOutcome, Layer::Http, format!("{what} is not known: {}", error.message()))
-        .temporary()
-        .backend(backend)
-        .hint(format!("the request was not repeated; look again: vpnctl tunnel {look}"))
+    format!("look again: vpnctl tunnel list -b {}", open.info().backend)
 }
 
 /// Changes the configuration that a job names.
@@ -245,8 +233,9 @@ async fn edit_one(job: &Job, change: &TunnelChange, dry_run: bool) -> Result<(Tu
     }
     let edited = facet(open)?.edit(&target, change, dry_run).await;
     let label = target.label();
-    let look = format!("show {}", naming::argument(&open.info().backend, &target));
-    let edited = edited.map_err(|error| doubtful(open, error, &format!("whether `{label}` was changed"), &look))?;
+    let look = format!("look again: vpnctl tunnel show {}", naming::argument(&open.info().backend, &target));
+    let what = format!("whether `{label}` was changed");
+    let edited = edited.map_err(|error| error.target(label).in_doubt(&what, &look, true))?;
     let label = edited.tunnel.target.label();
     if edited.changed.is_empty() {
         tracing::warn!("`{label}` is so already; nothing was sent");
@@ -337,9 +326,8 @@ pub async fn remove(all: Vec<Doomed>, dry_run: bool, out: &Emit) {
                 emit(out, told(open, &tunnel, Some(true)));
             }
             Err(error) => {
-                let error = error.target(label);
                 let what = format!("whether `{label}` was removed");
-                emit_failed(out, None, open.own(doubtful(open, error, &what, &listing(open))));
+                emit_failed(out, None, open.own(error.target(label).in_doubt(&what, &listing(open), true)));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::args::{Global, Targets, Verb};
 use super::documents::fields;
@@ -170,7 +170,9 @@ pub(super) fn config_paths(global: &Global, environment: &Environment) -> (Optio
 /// Reads the configuration and resolves everything else.
 pub(super) fn resolve(global: &Global, environment: &Environment) -> Result<Settings> {
     let (named, usual) = config_paths(global, environment);
-    let sources = Sources { named, usual, variables: environment.variables.clone() };
+    let limit = timeout(global, environment)?.filter(|limit| !limit.is_zero());
+    let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+    let sources = Sources { named, usual, variables: environment.variables.clone(), until };
     let config = config::load(&sources, &registry::keys())?;
     let state = environment.get(variables::STATE_DIR).map(PathBuf::from).or_else(paths::state_folder);
     with_config(global, environment, config, state.as_deref())
@@ -263,11 +265,11 @@ pub(super) fn selection(global: &Global, targets: Option<&Targets>, config: &Con
 }
 
 /// Reads the body of a raw call: written out, from a file (`@FILE`), or from standard input (`-`).
-pub(super) fn body(data: &str) -> Result<Vec<u8>> {
+pub(super) async fn body(data: &str, until: Option<Instant>) -> Result<Vec<u8>> {
     let unreadable =
         |what: &str, error: std::io::Error| Error::usage(format!("the body can't be read from {what}: {error}"));
     match data.strip_prefix('@') {
-        Some(path) => std::fs::read(path).map_err(|error| unreadable(path, error)),
+        Some(path) => config::read_input("--data", Path::new(path), until, |error| unreadable(path, error)).await,
         None if data == "-" => ui::stdin_bytes().map_err(|error| unreadable("standard input", error)),
         None => Ok(data.as_bytes().to_vec()),
     }

@@ -4,6 +4,7 @@ mod at_hand;
 mod environment;
 mod file;
 pub mod paths;
+mod pipe;
 pub mod schema;
 pub mod variables;
 
@@ -13,7 +14,9 @@ use std::time::{Duration, Instant};
 
 pub use schema::{COMMON, Key, Kind, Vendor};
 
-pub use crate::secrets::{check_private, quoted, read as read_secret};
+pub use pipe::read_input;
+
+pub use crate::secrets::{check_private, overdue, quoted, read as read_secret};
 
 use crate::error::{Error, Result};
 use crate::secrets::SecretRef;
@@ -209,6 +212,8 @@ pub struct Sources {
     pub usual: Option<PathBuf>,
     /// The environment.
     pub variables: BTreeMap<String, String>,
+    /// When the command has to be done; a pipe in the place of the file is not waited for any longer.
+    pub until: Option<Instant>,
 }
 
 impl std::fmt::Debug for Sources {
@@ -224,8 +229,8 @@ impl std::fmt::Debug for Sources {
 /// Fails with `config.invalid` or `config.unknown_key`, with file, line and column.
 pub fn load(sources: &Sources, vendors: &[Vendor]) -> Result<Config> {
     let text = match (&sources.named, &sources.usual) {
-        (Some(path), _) => Some((path, read(path)?)),
-        (None, Some(path)) if path.exists() => Some((path, read(path)?)),
+        (Some(path), _) => Some((path, read(path, sources.until)?)),
+        (None, Some(path)) if path.exists() => Some((path, read(path, sources.until)?)),
         _ => None,
     };
     let mut config = match text {
@@ -251,8 +256,8 @@ pub fn load(sources: &Sources, vendors: &[Vendor]) -> Result<Config> {
     Ok(config)
 }
 
-fn read(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).map_err(|error| {
+fn read(path: &Path, until: Option<Instant>) -> Result<String> {
+    let bytes = pipe::read_now("the configuration", path, until, |error| {
         Error::config(format!("{}: the configuration can't be read: {error}", path.display()))
             .hint("write one with: vpnctl config init")
     })?;

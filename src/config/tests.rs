@@ -20,7 +20,7 @@ fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config> {
 fn read_at(path: &Path, environment: &[(&str, &str)]) -> Result<Config> {
     let environment: BTreeMap<String, String> =
         environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    load(&Sources { named: Some(path.to_owned()), usual: None, variables: environment }, VENDORS)
+    load(&Sources { named: Some(path.to_owned()), usual: None, variables: environment, until: None }, VENDORS)
 }
 
 fn fault(text: &str) -> (Code, String) {
@@ -122,4 +122,13 @@ fn paths_are_relative_to_the_file() {
     let config = read("[backend.home]\nvendor = \"one\"\ntls.ca_file = \"ca.pem\"\n", &[]).expect("read");
     let path = config.backends["home"].path("tls.ca_file").expect("a path");
     assert!(path.is_absolute() && path.ends_with("ca.pem"), "{}", path.display());
+}
+
+#[test]
+fn what_a_panic_may_print_of_the_environment_holds_no_value() {
+    let variables = BTreeMap::from([("VPNCTL_BACKEND_HOME_APP_TOKEN".to_owned(), "canary-secret".to_owned())]);
+    let sources = Sources { variables, ..Sources::default() };
+    for shown in [format!("{sources:?}"), format!("{sources:#?}")] {
+        assert!(!shown.contains("canary"), "{shown}");
+    }
 }

@@ -38,6 +38,24 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ),
     ("VPNCTL_IP_ADDRESS", "Not read: set by `vpnctl with` for its command, to the address inside the VPN."),
     ("VPNCTL_TARGET", "Not read: set by `vpnctl with` for its command, to the target, beside VPNCTL_BACKEND."),
+    (
+        "HTTPS_PROXY",
+        "The HTTP proxy for https:// servers: http://HOST:PORT, with USER:PASSWORD@ before the host where it wants a login. \
+         What is on this computer (loopback) goes past any proxy, and so does `trust`. This and the next three may be in \
+         lower case; where both are set, the one in capitals counts.",
+    ),
+    ("HTTP_PROXY", "The same for http:// servers."),
+    ("ALL_PROXY", "The proxy where neither of the two names one."),
+    (
+        "NO_PROXY",
+        "What goes past the proxy, with commas between: names with all below them, addresses, networks; * is every name.",
+    ),
+    (
+        "REQUEST_METHOD",
+        "Where it is set, as for a CGI script, no variable of a proxy counts: a visitor could have set it.",
+    ),
+    ("SSL_CERT_FILE", "The certificates of the authorities that are trusted, instead of the system's (Linux)."),
+    ("SSL_CERT_DIR", "Folders of such certificates, as SSL_CERT_FILE."),
     ("JOB_COMPLETION_INDEX", "The part of --shard /N that this is; Kubernetes sets it in the pods of an Indexed Job."),
     ("NO_COLOR", "No colours, whatever its value; --color overrides it."),
     ("CLICOLOR_FORCE", "Colours also where standard output is no terminal."),

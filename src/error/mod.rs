@@ -242,10 +242,29 @@ impl Error {
 
     /// Adds why it happened, as somebody found out who was asked afterwards, and the hint that goes with that.
     #[must_use]
-    pub fn explained(mut self, why: &str, hint: impl Into<String>) -> Self {
+    pub fn explained(self, why: &str, hint: impl Into<String>) -> Self {
+        self.found(why).instead(hint)
+    }
+
+    /// Adds what is so now, as was read after the failure.
+    #[must_use]
+    pub fn found(mut self, now: &str) -> Self {
         let message = self.0.message.trim_end_matches('.');
-        self.0.message = format!("{message}; {why}");
-        self.instead(hint)
+        self.0.message = format!("{message}; {now}");
+        self
+    }
+
+    /// Makes it that of a write of which nobody knows whether it was carried out, where that is so: `what` names the
+    /// write, `look` is where to look, for it is not sent again, and `retry` whether the same command may be tried later.
+    #[must_use]
+    pub fn in_doubt(mut self, what: &str, look: &str, retry: bool) -> Self {
+        if self.0.unknown_outcome {
+            self.0.code = Code::TimeoutUnknownOutcome;
+            self.0.message = format!("{what} is not known: {}", self.0.message);
+            (self.0.temporary, self.0.patient) = (retry, false);
+            self.0.hint = Some(format!("the request was not repeated; {look}"));
+        }
+        self
     }
 
     /// Gives the dotted code.

@@ -29,17 +29,26 @@ pub async fn read(key: &str, path: &Path, until: Option<Instant>) -> Result<Secr
     if is_regular(path) {
         return read_regular(key, path);
     }
-    let most = Instant::now() + PATIENCE;
-    let bound = until.map_or(most, |until| until.min(most));
-    match tokio::time::timeout_at(bound.into(), piped(path)).await {
+    match tokio::time::timeout_at(pipes_end(until).into(), piped(path)).await {
         Ok(read) => read.map_err(|error| broken(key, path, &error)),
-        Err(_) => {
-            let what = format!("`{key}`: what {} gives did not end in time", path.display());
-            Err(Error::new(Code::TimeoutDeadline, Layer::Config, what)
-                .temporary()
-                .hint("look at what writes into it, or give it more time with --timeout"))
-        }
+        Err(_) => Err(overdue(&format!("`{key}`"), path)),
     }
+}
+
+/// Gives until when a pipe is waited for, where a command ends then.
+#[must_use]
+pub fn pipes_end(until: Option<Instant>) -> Instant {
+    let most = Instant::now() + PATIENCE;
+    until.map_or(most, |until| until.min(most))
+}
+
+/// Says that nobody has written into a pipe, or not to the end; `what` says what was to come by it.
+#[must_use]
+pub fn overdue(what: &str, path: &Path) -> Error {
+    let what = format!("{what}: what {} gives did not end in time", path.display());
+    Error::new(Code::TimeoutDeadline, Layer::Config, what)
+        .temporary()
+        .hint("look at what writes into it, or give it more time with --timeout")
 }
 
 /// Reads what is no file, on a thread that nobody waits for: to open a pipe may take as long as to read it.

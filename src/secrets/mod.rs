@@ -12,7 +12,7 @@ use std::time::Instant;
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use echo::Spellings;
-pub use file::{check_private, is_exposed, quoted, read};
+pub use file::{check_private, is_exposed, overdue, pipes_end, quoted, read};
 
 use crate::error::{Error, Result};
 

@@ -69,6 +69,28 @@ fn guards_and_harmful_values_refuse_before_any_request() {
 }
 
 #[test]
+fn what_a_write_of_unknown_outcome_left_is_read_and_told() {
+    let bench = Bench::new();
+    bench.run("settings show -b ixon").ends(0);
+    let set = "settings set -b ixon simulatedConnectionType=tun --yes";
+    for (line, write, told) in [
+        (set, "PUT /configuration", "it shows `simulatedConnectionType` as before"),
+        ("settings reset -b ixon --yes", "POST /configuration", "they are what they were"),
+    ] {
+        for fault in ["http-status=504", "http-status=408", "redirect=http://192.0.2.1/"] {
+            bench.requests();
+            bench.fault("ixon", &format!("{fault}@{write}"));
+            let run = bench.run(&format!("{line} -o json")).ends(8);
+            bench.context("ixon").faults.clear_all();
+            assert_eq!(writes(&bench).len(), 1, "{run}");
+            let error = run.fails("timeout.unknown_outcome");
+            assert!(error["message"].as_str().unwrap().ends_with(&format!("; {told}")), "{run}");
+            assert!(error["hint"].as_str().unwrap().contains("look with: vpnctl settings show -b ixon"), "{run}");
+        }
+    }
+}
+
+#[test]
 fn secrets_in_settings_are_masked_and_written_back_untouched() {
     let bench = Bench::new();
     let whole = r#"{"proxyPassword":"hunter2","proxy":"http://me:hunter2@proxy:1/","type":"tap"}"#;

@@ -137,6 +137,14 @@ fn one_value_has_one_placeholder_wherever_it_stands() {
     assert!(files.iter().any(|file| file["name"] == format!("{attic}.json")), "{text}");
     let names = bundle["environment"].as_array().unwrap();
     assert!(names.contains(&format!("timeout of {attic}").into()), "{text}");
+    // Which port leads where on this computer is somebody's own; what the vendor's page has is not.
+    let ports: Vec<&Value> = backends.values().filter_map(|keys| keys.get("url")).map(|url| &url["value"]).collect();
+    assert!(ports.iter().any(|url| url.as_str().unwrap().starts_with("http://127.0.0.1:port-")), "{ports:?}");
+    for (vendor, server) in [("freebox", "api"), ("ixon", "client"), ("ixon", "cloud"), ("everyware", "api")] {
+        let url = bench.url(vendor, server);
+        let port: String = url.rsplit(':').next().unwrap().chars().take_while(char::is_ascii_digit).collect();
+        assert!(!text.contains(&format!(":{port}")), "{port} is in {text}");
+    }
     // A host stands in the setting and in nothing else; an address that was planted twice is one.
     let hall = backends.values().find(|keys| keys["connect_address"].is_object()).unwrap();
     assert!(hall["url"]["value"].as_str().unwrap().starts_with("https://host-"), "{text}");

@@ -111,6 +111,69 @@ fn a_dry_run_sends_no_raw_write_and_makes_and_ends_no_login() {
 }
 
 #[test]
+fn no_dry_run_of_what_changes_something_sends_a_write() {
+    let bench = Bench::new();
+    bench.write("password", "hunter2");
+    bench.write("work.ovpn", "client\nremote vpn.example.org 1194\nauth-user-pass\n");
+    bench.run("disconnect -b freebox").ends(0);
+    bench.requests();
+    let added = "-b freebox --username u --password-file password";
+    let add = format!("tunnel add {added} --type pptp --name Work --host vpn.example.org");
+    let import = format!("tunnel import work.ovpn {added}");
+    for (line, told) in [
+        (&*add, "would add `Work`"),
+        (&format!("{add} --activate"), "and bring it up"),
+        (&import, "would add `work`"),
+        (&format!("{import} --activate"), "and bring it up"),
+        ("tunnel edit vpn0 -b freebox --name Work --mppe disable", "would change description, conf_pptp.mppe"),
+        ("tunnel edit vpn0 -b freebox --activate", "would change active"),
+        ("tunnel rm vpn0 -b freebox", "would remove `Office PPTP`"),
+        ("tunnel rm '*' -b freebox --yes", "would remove `Downloads`"),
+        ("settings set -b ixon simulatedConnectionType=tun --yes", "would set simulatedConnectionType"),
+        ("settings reset -b ixon --yes", "would put the settings back"),
+        ("connect -b ixon 'Press 8' --wake", "would connect `Press 8`"),
+        ("reconnect -b everyware gw-lyon-02", "would disconnect `gw-lyon-02`, then connect it"),
+        ("with -b everyware gw-lyon-03 -- true", "would connect `gw-lyon-03`"),
+    ] {
+        bench.run(&format!("--dry-run {line}")).ends(0).tells(told);
+        assert_eq!(writes(&bench), 0, "{line}");
+    }
+    // A login is a write of its own: it may count against the user, and ends what others hold.
+    bench.requests();
+    for vendor in VENDORS {
+        for line in ["login --password-stdin", "login", "logout"] {
+            bench.run_with(&format!("auth {line} -b {vendor} --dry-run"), "hunter2\n").ends(0).tells("dry run: would");
+        }
+    }
+    assert_eq!(bench.requests(), 0);
+}
+
+#[test]
+fn no_read_only_command_sends_a_write() {
+    let bench = Bench::new();
+    bench.write("password", "hunter2");
+    bench.write("work.ovpn", "client\nremote vpn.example.org 1194\nauth-user-pass\n");
+    let added = "-b freebox --username u --password-file password";
+    for line in [
+        &*format!("tunnel add {added} --type pptp --name Work --host vpn.example.org --activate"),
+        &format!("tunnel import work.ovpn {added}"),
+        "tunnel edit vpn0 -b freebox --name Work",
+        "tunnel rm '*' -b freebox --yes",
+        "settings set -b ixon simulatedConnectionType=tun --yes",
+        "settings reset -b ixon --yes",
+        "connect -b ixon 'Press 8' --wake",
+        "connect --retry-failed --yes",
+        "api -b freebox PUT vpn_client/config/vpn0 --data {}",
+        "api -b everyware POST _/devices/x/vpn/_connect",
+        "auth logout -A",
+    ] {
+        bench.run(&format!("{line} --read-only -o json")).ends(9).without_output().fails("conflict.guard");
+    }
+    bench.run("with -b everyware gw-lyon-03 --read-only -o json -- true").ends(125).fails("conflict.guard");
+    assert_eq!(bench.requests(), 0);
+}
+
+#[test]
 fn a_raw_call_never_leaves_the_api() {
     let bench = Bench::new();
     for path in ["../../admin", "_/x/%2e%2e/%2E%2e/y", "https://elsewhere.example/x", "a/./b", "'a b/..'"] {

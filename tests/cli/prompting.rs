@@ -131,12 +131,7 @@ fn a_command_that_gives_a_secret_is_ended_with_what_waits_for_it() {
 #[test]
 fn a_file_to_import_that_is_a_pipe_is_waited_for_no_longer_than_the_command_may_take() {
     let bench = Bench::new();
-    let pipe = |name: &str| {
-        use rustix::fs::{CWD, FileType, Mode, mknodat};
-        let path = bench.path(name);
-        mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-        path
-    };
+    let pipe = |name: &str| pipe(&bench, name);
     let silent = pipe("silent.conf");
     let run = bench.run(&format!("tunnel import {} -b freebox --timeout 300ms -o json", silent.display())).ends(8);
     assert!(run.fails("timeout.deadline")["message"].as_str().unwrap().contains("silent.conf"), "{run}");
@@ -153,6 +148,50 @@ fn a_file_to_import_that_is_a_pipe_is_waited_for_no_longer_than_the_command_may_
     let child = bench.start(&format!("tunnel import {} -b freebox", spoken.display()));
     std::fs::write(&spoken, text).unwrap();
     Run::end_of(child, "import".to_owned()).ends(0);
+}
+
+fn pipe(bench: &Bench, name: &str) -> std::path::PathBuf {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let path = bench.path(name);
+    mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    path
+}
+
+#[test]
+fn a_document_or_a_configuration_that_is_a_pipe_is_waited_for_no_longer_than_the_command_may_take() {
+    let bench = Bench::new();
+    let (silent, spoken) = (pipe(&bench, "silent"), pipe(&bench, "spoken"));
+    for line in [
+        "tunnel edit vpn2 -b freebox --from-json silent",
+        "tunnel add -b freebox --name x --from-json silent",
+        "api -b freebox PUT vpn_client/config/vpn2 --data @silent",
+        "status -b freebox --config silent",
+        "config validate --config silent",
+        "doctor --config silent",
+        "status -b everyware --targets-from silent",
+        "connect -b everyware --yes --targets-from silent",
+    ] {
+        let run = bench.run(&format!("{line} --timeout 300ms -o json").replace("silent", &silent.to_string_lossy()));
+        let error = run.ends(8).fails("timeout.deadline");
+        assert!(error["message"].as_str().unwrap().contains("silent"), "{line}: {error}");
+    }
+    assert_eq!(bench.requests(), 0);
+    // What somebody writes is taken, as of `--from-json <(command)`.
+    for (line, text) in [
+        ("tunnel edit vpn2 -b freebox --from-json spoken", "{\"mtu\": 1300}"),
+        ("api -b freebox PUT vpn_client/config/vpn2 --data @spoken", "{\"description\": \"Lyon\"}"),
+        ("status -b freebox --config spoken", &bench.config()),
+    ] {
+        let child = bench.start(&line.replace("spoken", &spoken.to_string_lossy()));
+        std::fs::write(&spoken, text).unwrap();
+        Run::end_of(child, line.to_owned()).ends(0);
+    }
+    let run = bench.run_with("tunnel edit vpn2 -b freebox --from-json /dev/stdin", "{\"mtu\": 1310}").ends(0);
+    assert_eq!(
+        bench.run("tunnel show vpn2 -b freebox -o json").item()["config"]["conf_wireguard"]["mtu"],
+        1310,
+        "{run}"
+    );
 }
 
 fn wait_for(path: &std::path::Path) {

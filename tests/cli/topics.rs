@@ -153,6 +153,15 @@ fn every_variable_that_the_code_reads_is_told() {
 }
 
 #[test]
+fn what_names_a_proxy_is_told() {
+    let (text, page) = (topic("environment"), page());
+    for name in vpnctl::http::proxy::VARIABLES {
+        assert!(text.contains(&format!(" {name} ")) && page.contains(name), "{name}");
+    }
+    assert!(text.contains("may be in lower case"), "{text}");
+}
+
+#[test]
 fn help_of_a_command_is_its_own() {
     for command in ["status", "auth login", "tunnel add", "config show", "completion"] {
         let help = run(&format!("help {command}")).ends(0).quietly();

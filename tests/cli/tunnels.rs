@@ -441,3 +441,44 @@ fn a_password_file_holds_the_password_alone() {
     bench.run("tunnel edit vpn0 -b freebox --password-file password").ends(0);
     assert_eq!(written(&bench)[0]["conf_pptp"]["password"], "canary");
 }
+
+#[test]
+fn what_a_write_of_unknown_outcome_left_is_read_and_told() {
+    let bench = Bench::new();
+    let conf = bench.write("lyon.conf", CONF);
+    let password = bench.write("password", "hunter2-canary\n");
+    let import = format!("tunnel import {} -b freebox", conf.display());
+    let secret = format!("tunnel edit vpn0 -b freebox --password-file {}", password.display());
+    let edit = "tunnel edit vpn0 -b freebox --name New --host 192.0.2.7";
+    bench.run("status -b freebox").ends(0);
+    for (line, write, target, told) in [
+        ("tunnel rm vpn2 -b freebox --yes", "DELETE", "Lyon WireGuard", "it is still there"),
+        (edit, "PUT", "Office PPTP", "it does not have the new `description`, `conf_pptp.remote_host`"),
+        (&secret, "PUT", "Office PPTP", "that it has the new `conf_pptp.password` can't be seen"),
+        (&import, "POST", "lyon", "the box does not list it"),
+    ] {
+        for fault in ["http-status=504", "http-status=408", "redirect=http://192.0.2.1/"] {
+            bench.requests();
+            bench.fault("freebox", &format!("{fault}@{write} /api/v16/vpn_client"));
+            let run = bench.run(&format!("{line} -o json")).ends(8);
+            bench.context("freebox").faults.clear_all();
+            assert_eq!(written(&bench).len(), 1, "{run}");
+            let error = run.fails("timeout.unknown_outcome");
+            assert!(error["message"].as_str().unwrap().ends_with(&format!("; {told}")), "{run}");
+            assert_eq!((&error["target"], &error["backend"]), (&json!(target), &json!("freebox")), "{run}");
+            assert!(error["hint"].as_str().unwrap().starts_with("the request was not repeated; look again"), "{run}");
+        }
+    }
+    // Where reading proves that it was carried out, it was.
+    for (line, write) in [(edit, "PUT"), (&*import, "POST"), ("tunnel rm vpn2 -b freebox --yes", "DELETE")] {
+        bench.requests();
+        bench.fault("freebox", &format!("mangle=nothing@{write} /api/v16/vpn_client"));
+        assert_eq!(bench.run(&format!("{line} -o json")).ends(0).item()["changed"], true, "{line}");
+        bench.context("freebox").faults.clear_all();
+        assert_eq!(written(&bench).len(), 1, "{line}");
+    }
+    // What was never sent leaves no doubt.
+    bench.fault("freebox", "http-status=504@vpn_client/config/vpn0");
+    let run = bench.run("tunnel rm --id vpn0 -b freebox --yes").ends(5);
+    assert!(!run.stderr.contains("is not known"), "{run}");
+}

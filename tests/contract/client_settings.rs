@@ -118,7 +118,7 @@ async fn a_reset_is_one_post_to_its_own_place() {
     set(&*bench.open(), &[("simulatedConnectionType", json!("tun"))]).await.unwrap();
     bench.asked();
     assert_eq!(bench.open().settings().unwrap().reset().await.unwrap(), pristine());
-    assert_eq!(bench.asked(), ["GET /", "POST /configuration/reset", "GET /configuration"]);
+    assert_eq!(bench.asked(), ["GET /configuration", "POST /configuration/reset", "GET /configuration"]);
 }
 
 async fn refused(status: &str, code: Code) -> Error {
@@ -160,7 +160,57 @@ async fn a_write_of_unknown_outcome_is_read_and_told() {
     bench.fault("http-status=504@/configuration/reset");
     let error = failed(backend.settings().unwrap().reset().await, Code::TimeoutUnknownOutcome);
     assert_eq!(error.exit(), Exit::Timeout);
-    assert_eq!(writes(&bench), ["POST /configuration/reset"]);
+    assert!(error.message().ends_with("; they are what they were"), "{error}");
+    let asked = ["GET /configuration", "POST /configuration/reset", "GET /configuration"];
+    assert_eq!(bench.asked(), asked);
+}
+
+/// A client that carries writes out and loses its answers.
+async fn forgetful() -> Bench {
+    use axum::http::{Method, StatusCode};
+    let kept = std::sync::Arc::new(std::sync::Mutex::new(json!({"a": 1, "b": {"c": true}, "psk": "***"})));
+    let handle = move |request: axum::extract::Request| {
+        let kept = std::sync::Arc::clone(&kept);
+        async move {
+            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+            let body = axum::body::to_bytes(request.into_body(), 1 << 16).await.unwrap();
+            let mut kept = kept.lock().unwrap();
+            match (method, path.as_str()) {
+                (Method::GET, "/") => {
+                    let link = |rel: &str, href: &str| json!({"rel": rel, "href": href});
+                    let links = [link("Configuration", "/configuration"), link("ConfigurationReset", "/reset")];
+                    return (StatusCode::OK, json!({"links": links}).to_string());
+                }
+                (Method::GET, _) => return (StatusCode::OK, kept.to_string()),
+                (Method::PUT, _) => {
+                    *kept = serde_json::from_slice(&body).unwrap();
+                    kept["psk"] = json!("***");
+                }
+                _ => *kept = json!({"a": 0}),
+            }
+            (StatusCode::GATEWAY_TIMEOUT, String::new())
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(handle)).await });
+    let mut bench = Bench::new("ixon").await;
+    bench.text("url", &url);
+    bench
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_no_failure_where_reading_proves_the_change() {
+    let bench = forgetful().await;
+    let backend = bench.open();
+    let (after, _) = set(&*backend, &[("a", json!(2)), ("b.c", json!(false))]).await.unwrap();
+    assert_eq!((&after["a"], &after["b"]["c"]), (&json!(2), &json!(false)));
+    // A secret is shown as before whatever it is, so that proves nothing.
+    let error = failed(set(&*backend, &[("psk", json!("canary"))]).await, Code::TimeoutUnknownOutcome);
+    assert!(error.message().ends_with("; it shows `psk` as before") && !error.message().contains("canary"), "{error}");
+    // What a reset makes of them nobody has written down.
+    let error = failed(backend.settings().unwrap().reset().await, Code::TimeoutUnknownOutcome);
+    assert!(error.message().ends_with("; they are other ones than before"), "{error}");
 }
 
 #[tokio::test]

@@ -136,6 +136,47 @@ async fn an_activation_that_is_refused_is_not_sent_again() {
     }
 }
 
+/// A box whose VPN client answers with a status, and says in its document that all went well.
+async fn contradictory(status: u16) -> Bench {
+    let answer = move |request: axum::extract::Request| async move {
+        let (path, good) = (request.uri().path().to_owned(), axum::http::StatusCode::OK);
+        let (status, result) = match path.as_str() {
+            "/api/v16/login/" => (good, json!({"challenge": "c"})),
+            "/api/v16/login/session/" => (good, json!({"session_token": "s", "permissions": {"settings": true}})),
+            _ => (
+                axum::http::StatusCode::from_u16(status).unwrap(),
+                json!({"id": "vpn0", "description": "a", "type": "pptp", "active": true, "state": "up"}),
+            ),
+        };
+        (status, json!({"success": true, "result": result}).to_string())
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+    let mut bench = Bench::new("freebox").await;
+    bench.text("url", &url);
+    bench.set("api_version", vpnctl::config::Value::Integer(16));
+    bench
+}
+
+#[tokio::test]
+async fn a_status_that_says_no_wins_over_a_document_that_says_yes() {
+    for (status, code) in [
+        (500, Code::HttpServerError),
+        (502, Code::HttpServerError),
+        (408, Code::TimeoutRequest),
+        (403, Code::VendorProtocol),
+        (404, Code::VendorProtocol),
+    ] {
+        let bench = contradictory(status).await;
+        let backend = bench.open();
+        let error = failed(backend.status(None).await, code);
+        assert!(!error.outcome_is_unknown() && error.report().http_status == Some(status), "{error}");
+        let error = failed(connect(&*backend, &FREEBOX.down()).await, code);
+        assert!(error.outcome_is_unknown(), "the box said both: {error}");
+    }
+}
+
 #[tokio::test]
 async fn a_box_that_is_busy_is_told_once() {
     let bench = Bench::new("freebox").await;

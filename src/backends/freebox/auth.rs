@@ -415,7 +415,8 @@ impl Protocol for Auth {
         // The box fails with HTTP 200, and explains 403 and 404 in its envelope: the body comes first.
         let backend = &self.transport.settings().backend;
         match reply.maybe_json::<Envelope>() {
-            Some(answer) if answer.success => Verdict::Done,
+            Some(answer) if answer.success && reply.status.is_success() => Verdict::Done,
+            Some(answer) if answer.success => Verdict::Failed(failure::contradictory(call, reply)),
             Some(answer) => {
                 let answer = self.discreet(answer);
                 let known = failure::Known {

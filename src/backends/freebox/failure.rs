@@ -5,7 +5,7 @@
 use super::api::PEER;
 use super::wire::Envelope;
 use crate::error::{Code, Error, Layer};
-use crate::http::{Reply, server_failure};
+use crate::http::{Call, Reply, Safety, server_failure};
 
 /// What is known beside an answer.
 pub(super) struct Known<'a> {
@@ -88,6 +88,20 @@ pub(super) fn of(known: &Known<'_>, answer: &Envelope, reply: &Reply) -> Error {
         _ => domain(code, answer),
     };
     error.status(status).vendor_code(code)
+}
+
+/// Makes the error of an answer whose status says that it failed and whose document that it did not: the vendor page has
+/// success with 200 alone, so the status wins, and a write may have been done.
+pub(super) fn contradictory(call: &Call, reply: &Reply) -> Error {
+    let status = reply.status.as_u16();
+    let unwell = server_failure(PEER, reply).filter(|_| matches!(status, 408 | 429) || status >= 500);
+    let error = unwell.unwrap_or_else(|| {
+        let what = format!("{PEER} answered {}, but says in it that all went well", reply.status);
+        Error::new(Code::VendorProtocol, Layer::Api, what)
+            .status(status)
+            .hint("check that `url` is the box and that no proxy answers in its place")
+    });
+    if call.safety == Safety::Once { error.unknown_outcome() } else { error }
 }
 
 /// An app token belongs to one box, which tells in the refusal who it is: a box that was swapped is no revoked token.

@@ -12,21 +12,31 @@ use crate::backend::{Edited, ImportFile, Imported, Tunnel, TunnelChange, Tunnels
 use crate::error::{Code, Error, Layer, Result};
 use crate::model::Target;
 
+/// Tells whether a changed field, dotted, is one whose value the box may not show.
+fn is_hidden(path: &str) -> bool {
+    super::convert::is_secret(path.rsplit('.').next().unwrap_or(path))
+}
+
 /// Names the fields that were to change and did not.
 fn kept(document: &Value, wanted: &Wanted, changed: &[String]) -> Vec<String> {
     let section = wanted.protocol.section();
     let differs = |path: &&String| match path.as_str() {
         "description" => document["description"].as_str() != wanted.name.as_deref(),
         "active" => document["active"] == false,
+        // What the box never gives back, or masks, can't be compared.
+        path if is_hidden(path) => false,
         path => {
             let name = path.rsplit('.').next().unwrap_or(path);
-            // What the box never gives back, or masks, can't be compared.
-            let visible = !super::convert::is_secret(name);
             let there = document[section].get(name);
-            visible && wanted.conf.get(name).is_some_and(|value| !same(wanted.protocol.field(name), there, value))
+            wanted.conf.get(name).is_some_and(|value| !same(wanted.protocol.field(name), there, value))
         }
     };
-    changed.iter().filter(differs).map(|path| format!("`{path}`")).collect()
+    changed.iter().filter(differs).cloned().collect()
+}
+
+/// Lists the names of fields.
+fn ticked(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Shows a configuration.
@@ -70,7 +80,12 @@ impl Freebox {
     async fn added(&self, name: &str, lost: Option<Error>) -> Result<Tunnel> {
         let there = match self.api.configs().await {
             Ok(configs) => configs.into_iter().find(|(target, _)| target.name.as_deref() == Some(name)),
-            Err(error) => return Err(lost.unwrap_or_else(|| error.unknown_outcome())),
+            Err(error) => {
+                return Err(match lost {
+                    Some(lost) => lost.found(&format!("whether it is there can't be read ({error})")),
+                    None => error.unknown_outcome(),
+                });
+            }
         };
         match (there, lost) {
             (Some(found), lost) => {
@@ -79,7 +94,7 @@ impl Freebox {
                 }
                 Ok(shown(found))
             }
-            (None, Some(error)) => Err(error),
+            (None, Some(error)) => Err(error.found("the box does not list it")),
             (None, None) => Err(Error::new(
                 Code::VendorProtocol,
                 Layer::Api,
@@ -142,7 +157,7 @@ impl Freebox {
         Err(Error::new(
             Code::VendorProtocol,
             Layer::Api,
-            format!("the box took the change of `{}`, but keeps another {}", target.label(), kept.join(", ")),
+            format!("the box took the change of `{}`, but keeps another {}", target.label(), ticked(&kept)),
         )
         .target(target.label())
         .hint(format!("look at what it has: vpnctl tunnel show {argument}")))
@@ -245,7 +260,9 @@ impl Tunnels for Freebox {
             );
         }
         let tunnel = match self.api.change(&target.id, &Value::Object(found.body)).await {
-            Err(error) if error.outcome_is_unknown() => self.after_doubt(&target, &wanted, change, error).await?,
+            Err(error) if error.outcome_is_unknown() => {
+                self.after_doubt(&target, &wanted, change, &found.changed, error).await?
+            }
             Err(error) => return Err(error.target(target.label())),
             Ok(answer) => self.edited(&target.id, answer, &wanted, &found.changed).await?,
         };
@@ -260,7 +277,8 @@ impl Tunnels for Freebox {
                     tracing::info!("the answer to the removal was lost, but it was carried out: {error}");
                     Ok(())
                 }
-                _ => Err(error),
+                Ok(_) => Err(error.found("it is still there")),
+                Err(again) => Err(error.found(&format!("whether it is still there can't be read ({again})"))),
             },
             // Whether a box takes an active configuration away is not documented.
             Err(error) if error.code() == Code::ConflictBusy => Err(reach::with_hint(
@@ -273,18 +291,27 @@ impl Tunnels for Freebox {
 }
 
 impl Freebox {
-    /// Reads what became of an edit whose answer was lost: where nothing is left to change, it was carried out.
+    /// Reads what became of an edit whose answer was lost: where all that was to change and is shown has changed, it was
+    /// carried out, for it was one request.
     async fn after_doubt(
         &self,
         target: &Target,
         wanted: &Wanted,
         change: &TunnelChange,
+        changed: &[String],
         lost: Error,
     ) -> Result<Tunnel> {
-        let Ok((now, document)) = self.api.config(&target.id).await else { return Err(lost) };
+        let (now, document) = match self.api.config(&target.id).await {
+            Ok(found) => found,
+            Err(again) => return Err(lost.found(&format!("what it holds now can't be read ({again})"))),
+        };
+        let kept = kept(&document, wanted, changed);
+        if !kept.is_empty() {
+            return Err(lost.found(&format!("it does not have the new {}", ticked(&kept))));
+        }
         let left = change::difference(&document, wanted, change.activate).changed;
-        if !left.is_empty() {
-            return Err(lost);
+        if !left.is_empty() && changed.iter().all(|path| is_hidden(path)) {
+            return Err(lost.found(&format!("that it has the new {} can't be seen", ticked(&left))));
         }
         tracing::info!("the answer to the edit was lost, but it was carried out: {lost}");
         Ok(shown((now, document)))

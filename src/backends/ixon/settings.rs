@@ -41,8 +41,22 @@ impl Settings for Ixon {
 
     async fn reset(&self) -> Result<Value> {
         tracing::warn!("the vendor documents no method for resetting settings; it is tried by POST");
+        // What the reset makes of them is not documented, so a lost answer leaves only this to compare with. Settings that
+        // can't be read may be why somebody resets them.
+        let before = match self.local.configuration().await {
+            Err(error) if error.report().http_status.is_none() => return Err(error),
+            before => before.ok(),
+        };
         match self.local.reset_configuration().await {
-            Err(error) if error.outcome_is_unknown() => Err(self.unknown("reset", &error)),
+            Err(error) if error.outcome_is_unknown() => {
+                let now = match (self.local.configuration().await, before) {
+                    (Ok(now), Some(before)) if now == before => "they are what they were".to_owned(),
+                    (Ok(_), Some(_)) => "they are other ones than before".to_owned(),
+                    (Ok(_), None) => "they can be read now".to_owned(),
+                    (Err(again), _) => format!("they can't be read ({again})"),
+                };
+                Err(self.unknown("reset", error.found(&now)))
+            }
             Err(error) => Err(error),
             Ok(()) => self.show().await,
         }
@@ -50,27 +64,25 @@ impl Settings for Ixon {
 }
 
 impl Ixon {
-    /// Reads back what was written, and says what the client made of it.
+    /// Reads back what was written, and says what the client made of it; `lost` is why its answer did not come.
     async fn settled(
         &self,
         mut before: Value,
         wanted: &Value,
         changes: &[(String, Value)],
-        doubt: Option<Error>,
+        lost: Option<Error>,
     ) -> Result<Value> {
-        let mut after = match (self.local.configuration().await, doubt) {
-            (Ok(after), Some(doubt)) if after != *wanted => {
-                tracing::debug!("the settings are not those that were sent");
-                return Err(self.unknown("changed", &doubt));
-            }
+        let mut after = match (self.local.configuration().await, lost.clone()) {
             (Ok(after), _) => after,
-            (Err(_), Some(doubt)) => return Err(self.unknown("changed", &doubt)),
+            (Err(again), Some(lost)) => {
+                return Err(self.unknown("changed", lost.found(&format!("they can't be read ({again})"))));
+            }
             (Err(error), None) => {
                 tracing::warn!("{PEER} took the settings, but they can't be read back: {error}");
                 return Ok(wanted.clone());
             }
         };
-        let (mut kept, mut taken) = (Vec::new(), Vec::new());
+        let (mut kept, mut taken, mut odd) = (Vec::new(), Vec::new(), Vec::new());
         for (key, value) in changes {
             let (was, now) = (document::find(&mut before, key), document::find(&mut after, key));
             match (was, now) {
@@ -78,10 +90,27 @@ impl Ixon {
                 (_, Some(now)) if now == value => taken.push(format!("`{key}`")),
                 (Some(was), Some(now)) if was == now => kept.push(format!("`{key}`")),
                 // It may show a secret masked, or write a value in its own way.
-                _ => tracing::warn!("{PEER} took the settings, but does not show `{key}` as it was set"),
+                _ => odd.push(format!("`{key}`")),
             }
         }
-        if kept.is_empty() { Ok(after) } else { Err(self.ignored(&kept, &taken)) }
+        match lost {
+            // It was one request, so one key that is as it was set tells that it was carried out.
+            Some(lost) if taken.is_empty() => {
+                let told = [(kept, "as before"), (odd, "otherwise")].into_iter();
+                let told = told.filter(|(keys, _)| !keys.is_empty());
+                let now: Vec<String> = told.map(|(keys, how)| format!("{} {how}", keys.join(", "))).collect();
+                return Err(self.unknown("changed", lost.found(&format!("it shows {}", now.join(", ")))));
+            }
+            Some(lost) => tracing::info!("the answer to the change was lost, but it was carried out: {lost}"),
+            None => {}
+        }
+        if !kept.is_empty() {
+            return Err(self.ignored(&kept, &taken));
+        }
+        for key in odd {
+            tracing::warn!("{PEER} took the settings, but does not show {key} as it was set");
+        }
+        Ok(after)
     }
 
     /// Says that a write was answered as done and was not.
@@ -93,11 +122,8 @@ impl Ixon {
             .hint("it may refuse that value without a word; use the settings page of the client itself")
     }
 
-    fn unknown(&self, done: &str, error: &Error) -> Error {
-        let what = format!("whether the settings were {done} is not known: {}", error.message());
-        Error::new(Code::TimeoutUnknownOutcome, Layer::Http, what)
-            .temporary()
-            .backend(&self.info.backend)
-            .hint(format!("the request was not repeated; look with: vpnctl settings show -b {}", self.info.backend))
+    fn unknown(&self, done: &str, error: Error) -> Error {
+        let look = format!("look with: vpnctl settings show -b {}", self.info.backend);
+        error.in_doubt(&format!("whether the settings were {done}"), &look, true)
     }
 }

@@ -28,7 +28,10 @@ impl Command<'_> {
             act::guard(&settings.setup, settings.read_only, std::slice::from_ref(&backend))?;
         }
         api::check_path(path)?;
-        let body = data.map(settings::body).transpose()?;
+        let body = match data {
+            Some(data) => Some(unless_stopped(settings::body(data, self.pipes_until(settings))).await?),
+            None => None,
+        };
         if self.global.dry_run && !api::is_read(method)? {
             let size = body.as_ref().map_or(0, Vec::len);
             tracing::warn!("dry run: would send {} {path} to `{backend}`, with {size} bytes", method.to_uppercase());

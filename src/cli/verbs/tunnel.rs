@@ -14,7 +14,7 @@ use crate::backend::{Asked, ImportFile, Person as _, SecretDocument, TunnelChang
 use crate::cli::args::{PasswordFlags, Targets, TunnelFlags, TunnelVerb};
 use crate::cli::dispatch::Command;
 use crate::cli::settings::{self, Environment, Settings};
-use crate::config::{check_private, read_secret};
+use crate::config::{check_private, read_input, read_secret};
 use crate::error::{Error, Exit, Result};
 use crate::model::Schema;
 use crate::render::Format;
@@ -81,17 +81,17 @@ impl Command<'_> {
     }
 
     /// Tells when the command has to be done, for what waits before it asks a vendor.
-    fn pipes_until(&self) -> Result<Option<Instant>> {
-        let limit = settings::timeout(self.global, &self.environment)?.filter(|limit| !limit.is_zero());
-        Ok(limit.map(|limit| self.started + limit))
+    pub(super) fn pipes_until(&self, settings: &Settings) -> Option<Instant> {
+        let limit = settings.setup.limits.timeout.filter(|limit| !limit.is_zero());
+        limit.and_then(|limit| self.started.checked_add(limit))
     }
 
     async fn tunnel_add(&self, settings: &Settings, flags: &TunnelFlags) -> anyhow::Result<Exit> {
         self.guard_chosen(settings)?;
         let able = self.able(settings, Patience::Change)?;
-        let mut wanted = change(flags)?;
+        let mut wanted = unless_stopped(change(flags, self.pipes_until(settings))).await?;
         let person = self.person(settings, &flags.password);
-        wanted.password = unless_stopped(given_password(&flags.password, &person, self.pipes_until()?)).await?;
+        wanted.password = unless_stopped(given_password(&flags.password, &person, self.pipes_until(settings))).await?;
         self.tunnel_added(settings, &able, wanted, &person).await
     }
 
@@ -104,7 +104,7 @@ impl Command<'_> {
     ) -> anyhow::Result<Exit> {
         self.guard_chosen(settings)?;
         let able = self.able(settings, Patience::Change)?;
-        let text = unless_stopped(given_text("FILE", file, self.pipes_until()?)).await?;
+        let text = unless_stopped(given_text("FILE", file, self.pipes_until(settings))).await?;
         let text = text.expose_secret();
         let folder = file.parent().unwrap_or(Path::new(""));
         private_if_keys(file, text)?;
@@ -128,7 +128,7 @@ impl Command<'_> {
         imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let person = self.person(settings, password);
-        let given = unless_stopped(given_password(password, &person, self.pipes_until()?)).await?;
+        let given = unless_stopped(given_password(password, &person, self.pipes_until(settings))).await?;
         // The password in the file is that of the user in the file.
         let other = flags.username.is_some() && flags.username != imported.wanted.username;
         let of_file = imported.wanted.password.filter(|_| !other);
@@ -161,9 +161,9 @@ impl Command<'_> {
         self.guard(settings, &target)?;
         let chosen = settings::selection(self.global, Some(&target), &settings.setup.config)?;
         let (able, _) = self.tunnel_able(settings, &chosen, Patience::Change)?;
-        let mut wanted = change(flags)?;
+        let mut wanted = unless_stopped(change(flags, self.pipes_until(settings))).await?;
         let person = self.person(settings, &flags.password);
-        wanted.password = unless_stopped(given_password(&flags.password, &person, self.pipes_until()?)).await?;
+        wanted.password = unless_stopped(given_password(&flags.password, &person, self.pipes_until(settings))).await?;
         able.check_change(&wanted)?;
         let mut plan = self.tunnel_plan(settings, &chosen, Patience::Change).await?;
         if plan.jobs.len() != 1 {
@@ -254,12 +254,16 @@ fn named(targets: &[String], id: bool) -> Targets {
 }
 
 /// Reads the flags and the document that they name; the password comes by itself.
-fn change(flags: &TunnelFlags) -> Result<TunnelChange> {
+async fn change(flags: &TunnelFlags, until: Option<Instant>) -> Result<TunnelChange> {
     let from_stdin = flags.from_json.as_deref() == Some(Path::new("-"));
     if from_stdin && flags.password.password_stdin {
         return Err(Error::usage("--from-json - and --password-stdin both want standard input")
             .hint("put the password into a file of yours alone, and name it with --password-file"));
     }
+    let document = match &flags.from_json {
+        Some(path) => Some(document(path, until).await?),
+        None => None,
+    };
     Ok(TunnelChange {
         kind: flags.kind.clone(),
         name: flags.name.clone(),
@@ -271,18 +275,20 @@ fn change(flags: &TunnelFlags) -> Result<TunnelChange> {
         auth: flags.auth.clone(),
         dns: flags.dns.clone(),
         mtu: flags.mtu,
-        document: flags.from_json.as_deref().map(document).transpose()?,
+        document,
         activate: flags.activate,
     })
 }
 
-fn document(path: &Path) -> Result<SecretDocument> {
-    let (place, bytes) = if path == Path::new("-") {
-        ("standard input".to_owned(), ui::stdin_bytes())
+async fn document(path: &Path, until: Option<Instant>) -> Result<SecretDocument> {
+    let from_stdin = path == Path::new("-");
+    let place = if from_stdin { "standard input".to_owned() } else { path.display().to_string() };
+    let wrong = |error| Error::usage(format!("--from-json: {place} can't be read: {error}"));
+    let bytes = if from_stdin {
+        ui::stdin_bytes().map_err(wrong)?
     } else {
-        (path.display().to_string(), std::fs::read(path))
+        read_input("--from-json", path, until, wrong).await?
     };
-    let bytes = bytes.map_err(|error| Error::usage(format!("--from-json: {place} can't be read: {error}")))?;
     // What serde_json says of broken syntax has line and column, and quotes nothing.
     let value = serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes))
         .map_err(|error| Error::usage(format!("--from-json: {place} is no JSON: {error}")))?;

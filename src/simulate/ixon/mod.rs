@@ -6,7 +6,7 @@
 //! The user is `demo@example.org` with the password `demo:pässword>>?~`; the Application ID is `VpnctlDemo01`, the
 //! sector `SSSSSSSSSSSS`, and a token of 60 days stands in the written configuration. Company `1111-2222-3333-4444-5555` has the agents
 //!
-//! | publicId | name | |
+//! | publicId | name | state |
 //! | --- | --- | --- |
 //! | `AAAAAAAAAAAA` | Press 7 | online |
 //! | `AAAAAAAAAAAB` | null | online |
