@@ -66,6 +66,8 @@
 //! | `pages-at-most=N` | they take a while, and are refused while N others are in hand |
 //! | `devices-leave=N` | after each page of devices the first N leave the registry |
 //! | `devices-come=N` | the first 500 devices are not there yet, and N of them come after each page |
+//! | `devices-change=N` | the last 500 devices are not there yet; after each page the first N leave and N of those come |
+//! | `connections-leave=N` | after each page of VPN connections the first N of them end, as far as the list tells |
 //! | `legacy-items` | lists nest their items, `{"item":[…]}` |
 //! | `missing-items` | lists are empty and leave out `items` |
 //! | `null-display-name` | a device without display name has `"displayName":null`, as in the vendor's example |
@@ -146,6 +148,8 @@ pub(super) const FAULTS: &[&str] = &[
     "pages-at-most",
     "devices-leave",
     "devices-come",
+    "devices-change",
+    "connections-leave",
     "legacy-items",
     "missing-items",
     "null-display-name",
