@@ -310,7 +310,7 @@ impl Protocol for Cloud {
         Ok(self.generation())
     }
 
-    async fn renew(&self, stale: u64) -> Result<()> {
+    async fn renew(&self, stale: u64) -> Result<bool> {
         self.renew_token(stale).await
     }
 

@@ -50,6 +50,7 @@
 //! | `refresh-ttl=SECONDS` | they can be refreshed that long |
 //! | `token-expired-at-issue` | new tokens say that they expired long ago, as a clock that is behind makes them, and work |
 //! | `invalidate-tokens` | the next call with a bearer finds all tokens invalidated; once, or `*N` times |
+//! | `token-uses=N` | a token is good for N calls, then invalidated |
 //! | `empty-401` | a refused bearer and a refused refresh answer 401 with an empty body |
 //! | `refuse-login` | every login is refused |
 //! | `locked` | every password is locked (an API key is a credential of its own) |
@@ -132,6 +133,7 @@ pub(super) const FAULTS: &[&str] = &[
     "refresh-ttl",
     "token-expired-at-issue",
     "invalidate-tokens",
+    "token-uses",
     "empty-401",
     "refuse-login",
     "locked",
