@@ -336,3 +336,23 @@ fn pages_that_wait_for_their_turn_do_not_hold_up_the_devices_that_they_wait_for(
         bench.requests();
     }
 }
+
+#[test]
+fn a_device_that_moves_to_another_page_meanwhile_is_told_and_asked_once() {
+    for faults in [["devices-come=5", "page-size=100"], ["devices-leave=5", "page-size=100"]] {
+        let bench = fleet(1500);
+        faults.iter().for_each(|fault| bench.fault("everyware", fault));
+        for line in ["list", "status", "status --live"] {
+            bench.requests();
+            let (items, summary) = rows(&bench.run(&format!("{line} -b everyware -o ndjson")).ends(0));
+            distinct(&items);
+            assert!((500..=1500).contains(&items.len()), "{line} {faults:?}: {}", items.len());
+            assert_eq!(summary["total"], items.len(), "{line} {faults:?}");
+            assert_eq!(
+                device_requests(&bench),
+                if line.contains("live") { items.len() } else { 0 },
+                "{line} {faults:?}"
+            );
+        }
+    }
+}
