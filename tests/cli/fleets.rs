@@ -339,14 +339,14 @@ fn pages_that_wait_for_their_turn_do_not_hold_up_the_devices_that_they_wait_for(
 
 #[test]
 fn a_device_that_moves_to_another_page_meanwhile_is_told_and_asked_once() {
-    for faults in [["devices-come=5", "page-size=100"], ["devices-leave=5", "page-size=100"]] {
-        let bench = fleet(1500);
+    for faults in [["devices-come=2", "page-size=50"], ["devices-leave=2", "page-size=50"]] {
+        let bench = fleet(800);
         faults.iter().for_each(|fault| bench.fault("everyware", fault));
         for line in ["list", "status", "status --live"] {
             bench.requests();
             let (items, summary) = rows(&bench.run(&format!("{line} -b everyware -o ndjson")).ends(0));
             distinct(&items);
-            assert!((500..=1500).contains(&items.len()), "{line} {faults:?}: {}", items.len());
+            assert!((300..=800).contains(&items.len()), "{line} {faults:?}: {}", items.len());
             assert_eq!(summary["total"], items.len(), "{line} {faults:?}");
             assert_eq!(
                 device_requests(&bench),
@@ -355,4 +355,19 @@ fn a_device_that_moves_to_another_page_meanwhile_is_told_and_asked_once() {
             );
         }
     }
+}
+
+#[test]
+fn what_failed_by_itself_and_with_a_page_is_told_once_again() {
+    let bench = fleet(300);
+    for fault in ["page-size=100", "not-json=offset=99&", "broken=7"] {
+        bench.fault("everyware", fault);
+    }
+    let (items, _) = rows(&bench.run("status --live -b everyware -o ndjson").ends(10));
+    assert!(items.iter().any(|item| item["target"].is_null()), "the page is a failure of its own");
+    bench.context("everyware").faults.clear_all();
+    bench.fault("everyware", "all-online");
+    bench.requests();
+    let (items, _) = rows(&bench.run("status --live --retry-failed -o ndjson").ends(0));
+    assert_eq!(distinct(&items).len(), 300);
 }

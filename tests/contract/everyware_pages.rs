@@ -341,6 +341,7 @@ async fn a_page_that_fails_for_good_hides_none_behind_it() {
     // The pages beside it have its first and its last.
     assert_eq!(told, numbered((1..=2001).chain(3001..=5000)));
     assert!(error.message().starts_with("of the list of devices these are not read: 2002 to 3000: "), "{error}");
+    assert!(error.hint_text().unwrap().contains("--retry-failed reads the whole list again"), "{error:?}");
     // The five pages, and a read is tried four times.
     assert_eq!(bench.count("/devices?"), 5 + 3);
     let (_, told, error) = with_pages_that_fail(&["http-status=500@/devices?limit=1001&offset=4000"]).await;

@@ -32,6 +32,8 @@ const READ_AGAIN: usize = 4;
 const GIVE_UP: usize = 2;
 /// How many pages may fail in all: each is tried four times, and how many there are is only the server's word.
 const MOST_LOST: usize = 10;
+/// What to do about a page that was lost.
+const AGAIN: &str = "--retry-failed reads the whole list again, for who stood in which place of it nobody knows";
 /// How many entries a list has at most where the server does not tell; accounts have 100,000.
 const MOST: usize = 1_000_000;
 /// How many more than twice the total that the server told first: a list may grow while it is read.
@@ -349,7 +351,9 @@ impl Gaps {
     fn missing(&self, error: Error, list: List<'_>, rest: Option<String>) -> Error {
         let pages = self.missing.iter().map(|(first, last)| format!("{first} to {last}"));
         let missing = pages.chain(rest).collect::<Vec<_>>().join(", ");
-        error.context(&format!("of the list of {} these are not read: {missing}", list.what))
+        let hint = error.hint_text().map(|hint| format!("{hint}; {AGAIN}"));
+        let error = error.context(&format!("of the list of {} these are not read: {missing}", list.what));
+        if list.is_whole { error } else { error.instead(hint.unwrap_or_else(|| AGAIN.to_owned())) }
     }
 }
 
