@@ -326,7 +326,7 @@ fn pages_that_wait_for_their_turn_do_not_hold_up_the_devices_that_they_wait_for(
     // that they fill would bring no more answers of devices, which is what they wait for: the sweep would not end.
     let bench = fleet(2500);
     bench.fault("everyware", "page-size=500");
-    bench.fault("everyware", "slow=100@offset=1000|offset=1500|offset=2000");
+    bench.fault("everyware", "slow=100@offset=998|offset=1497|offset=1996");
     for line in ["list", "status"] {
         let run = bench.run(&format!("{line} --live -b everyware -j 32 -o ndjson --timeout 50s")).ends(0);
         assert_eq!(rows(&run).0.len(), 2500, "{line}");
