@@ -56,6 +56,7 @@ pub struct Asks<'a> {
     chosen: Option<Vec<String>>,
     opened: BTreeMap<String, Option<Arc<Open>>>,
     ahead: VecDeque<Ask>,
+    overlaps: bool,
 }
 
 #[derive(Debug)]
@@ -78,7 +79,10 @@ impl<'a> Asks<'a> {
         let patience = selection.patience(patience);
         let (source, chosen) = (None, None);
         let (opened, ahead) = (BTreeMap::new(), VecDeque::new());
-        let mut asks = Self { setup, choice, selection, patience, source, chosen, opened, ahead };
+        // What was named twice on the command line, perhaps by its name and by a glob, is meant once; the lines of a file
+        // are taken as they stand.
+        let overlaps = selection.names.len() > 1;
+        let mut asks = Self { setup, choice, selection, patience, source, chosen, opened, ahead, overlaps };
         for name in &selection.names {
             asks.take_name(name)?;
         }
@@ -115,7 +119,19 @@ impl<'a> Asks<'a> {
         let (source, chosen) = (Some(Source::Failures(failures)), choice.restriction(&setup.config)?);
         let patience = if patience == Patience::Wait { patience } else { Patience::Fleet };
         let (opened, ahead) = (BTreeMap::new(), VecDeque::new());
-        Ok(Self { setup, choice, selection, patience, source, chosen, opened, ahead })
+        Ok(Self { setup, choice, selection, patience, source, chosen, opened, ahead, overlaps: false })
+    }
+
+    /// Says whether among what failed before is all of a backend, beside targets that it may have.
+    #[must_use]
+    pub fn with_overlaps(self, overlaps: bool) -> Self {
+        Self { overlaps, ..self }
+    }
+
+    /// Tells whether a target may be asked about twice, though it is meant once.
+    #[must_use]
+    pub fn overlap(&self) -> bool {
+        self.overlaps
     }
 
     /// Gives why there is nothing to ask, where the only backend can't be opened.

@@ -64,9 +64,8 @@ struct Reader<'a> {
     out: &'a Emit,
     /// Whether several targets of a backend may be asked about, so that one answer may serve more than one of them.
     are_several: bool,
-    /// What was read already. What was named twice on the command line, perhaps by its name and by a glob, is meant once;
-    /// the lines of a file are taken as they stand, for remembering a million of them is what reading them as they are
-    /// needed avoids.
+    /// What was read already, where something may be asked about twice: remembering a million lines of a file is what
+    /// reading them as they are needed avoids.
     seen: Option<Mutex<BTreeSet<Key>>>,
     /// Whether anything was found, in whatever part of the fleet.
     any: AtomicBool,
@@ -83,7 +82,7 @@ impl<'a> Reader<'a> {
             reading,
             out,
             are_several: asks.are_several(),
-            seen: (selection.names.len() > 1).then(Mutex::default),
+            seen: asks.overlap().then(Mutex::default),
             any: AtomicBool::new(false),
             globs: Mutex::default(),
             shared: Mutex::default(),

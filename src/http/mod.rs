@@ -1,7 +1,7 @@
 //! The only way to the wire: one client per backend, built when it is first needed.
 //!
-//! A vendor describes a [`Call`]; [`Transport::call`] sends it within its deadline, adds credentials, renews them
-//! twice at most, repeats reads that failed temporarily, and caps what it reads. Vendors never retry by themselves.
+//! A vendor describes a [`Call`]; [`Transport::call`] sends it within its deadline, adds credentials, renews them a
+//! few times at most, repeats reads that failed temporarily, and caps what it reads. Vendors never retry by themselves.
 
 mod address;
 mod bare_key;
@@ -19,6 +19,7 @@ mod observer;
 pub mod probe;
 pub mod proxy;
 mod rate;
+mod renewal;
 mod retry;
 pub mod tls;
 pub mod ws;
@@ -47,14 +48,13 @@ use brake::{Brake, Pass, Refusal, Shut};
 use failure::Broken;
 use lanes::track::{Tracked, sending};
 use lanes::{Lanes, Place};
+use renewal::{Renewals, Renewing};
 use retry::{REPEATS, before_the_call, doubtful, maybe_done, next_wait};
 
 mod bytes_cap;
 
 /// The first wait before a repeated read; it doubles each time: 0.2, 0.4, 0.8 s (contract section 6).
 const FIRST_WAIT: Duration = Duration::from_millis(200);
-/// How often the credentials of one call are made new at most: another process may end those that were just made.
-const RENEWALS: usize = 2;
 
 /// Says how to reach a server.
 #[derive(Debug, Clone)]
@@ -112,11 +112,11 @@ pub trait Protocol: Send + Sync {
     async fn authorize(&self, headers: &mut HeaderMap) -> Result<u64>;
 
     /// Makes the credentials new after an answer that said that those of a generation no longer hold; where
-    /// somebody else has done so meanwhile, there is nothing to do.
+    /// somebody else has done so meanwhile, there is nothing to do. Tells whether it made them.
     ///
     /// # Errors
     /// Fails where they can't be renewed.
-    async fn renew(&self, stale: u64) -> Result<()>;
+    async fn renew(&self, stale: u64) -> Result<bool>;
 
     /// Says what an answer means.
     fn verdict(&self, call: &Call, reply: &Reply) -> Verdict;
@@ -149,6 +149,7 @@ pub struct Transport {
     tls: OnceLock<rustls::ClientConfig>,
     lanes: Lanes,
     brake: Brake,
+    renewals: Renewals,
     /// When the next request may start, by the rate; whoever holds it waits for that moment.
     next_start: Mutex<Option<Instant>>,
 }
@@ -164,7 +165,7 @@ impl Transport {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let (tls, lanes, brake) = (OnceLock::new(), Lanes::default(), Brake::default());
-        Self { settings, tls, lanes, brake, next_start: Mutex::new(None) }
+        Self { settings, tls, lanes, brake, renewals: Renewals::default(), next_start: Mutex::new(None) }
     }
 
     /// Gives what it was made from.
@@ -197,18 +198,21 @@ impl Transport {
         let mut attempt = first;
         let mut waits =
             ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_factor(2.0).with_max_times(REPEATS).build();
-        let mut renewals = 0;
+        let mut renewing = Renewing::default();
         let mut earlier: Option<Error> = None;
         loop {
             let mut refusal = None;
             let error = match attempt {
-                Ok(Answer { reply, verdict: Verdict::Done, .. }) => return Ok(reply),
+                Ok(Answer { reply, verdict: Verdict::Done, .. }) => {
+                    self.renewals.worked(&renewing);
+                    return Ok(reply);
+                }
                 Ok(Answer { generation, verdict: Verdict::Stale(error), .. })
-                    if call.authorized && renewals < RENEWALS =>
+                    if call.authorized && renewing.is_worth_it(&self.renewals) =>
                 {
                     tracing::debug!(operation = call.operation, "the session has ended: {error}");
-                    protocol.renew(generation).await.map_err(|error| self.told(before_the_call(error)))?;
-                    renewals += 1;
+                    let made = protocol.renew(generation).await;
+                    renewing.ended(made.map_err(|error| self.told(before_the_call(error)))?, &self.renewals);
                     attempt = self.attempt(protocol, call, false, &mut tries).await;
                     continue;
                 }

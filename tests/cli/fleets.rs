@@ -326,7 +326,7 @@ fn pages_that_wait_for_their_turn_do_not_hold_up_the_devices_that_they_wait_for(
     // that they fill would bring no more answers of devices, which is what they wait for: the sweep would not end.
     let bench = fleet(2500);
     bench.fault("everyware", "page-size=500");
-    bench.fault("everyware", "slow=100@offset=1000|offset=1500|offset=2000");
+    bench.fault("everyware", "slow=100@offset=998|offset=1497|offset=1996");
     for line in ["list", "status"] {
         let run = bench.run(&format!("{line} --live -b everyware -j 32 -o ndjson --timeout 50s")).ends(0);
         assert_eq!(rows(&run).0.len(), 2500, "{line}");
@@ -335,4 +335,39 @@ fn pages_that_wait_for_their_turn_do_not_hold_up_the_devices_that_they_wait_for(
         assert!(entries.iter().all(|entry| entry.version == "HTTP/2.0"), "{line}");
         bench.requests();
     }
+}
+
+#[test]
+fn a_device_that_moves_to_another_page_meanwhile_is_told_and_asked_once() {
+    for faults in [["devices-come=2", "page-size=50"], ["devices-leave=2", "page-size=50"]] {
+        let bench = fleet(800);
+        faults.iter().for_each(|fault| bench.fault("everyware", fault));
+        for line in ["list", "status", "status --live"] {
+            bench.requests();
+            let (items, summary) = rows(&bench.run(&format!("{line} -b everyware -o ndjson")).ends(0));
+            distinct(&items);
+            assert!((300..=800).contains(&items.len()), "{line} {faults:?}: {}", items.len());
+            assert_eq!(summary["total"], items.len(), "{line} {faults:?}");
+            assert_eq!(
+                device_requests(&bench),
+                if line.contains("live") { items.len() } else { 0 },
+                "{line} {faults:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_failed_by_itself_and_with_a_page_is_told_once_again() {
+    let bench = fleet(300);
+    for fault in ["page-size=100", "not-json=offset=99&", "broken=7"] {
+        bench.fault("everyware", fault);
+    }
+    let (items, _) = rows(&bench.run("status --live -b everyware -o ndjson").ends(10));
+    assert!(items.iter().any(|item| item["target"].is_null()), "the page is a failure of its own");
+    bench.context("everyware").faults.clear_all();
+    bench.fault("everyware", "all-online");
+    bench.requests();
+    let (items, _) = rows(&bench.run("status --live --retry-failed -o ndjson").ends(0));
+    assert_eq!(distinct(&items).len(), 300);
 }

@@ -239,6 +239,26 @@ fn a_list_of_devices_without_an_end_ends_and_says_so() {
 }
 
 #[test]
+fn a_list_of_which_every_other_page_is_lost_is_left_soon_whatever_its_count() {
+    let server = everyware(|offset: usize| match (offset / 9).is_multiple_of(2) {
+        true => {
+            json!({"limitExceeded": true, "totalCount": 1_000_000_000_000_u64, "items": devices(offset..offset + 10)})
+        }
+        false => json!({"limitExceeded": true, "items": "none"}),
+    });
+    for line in ["list", "status"] {
+        let items = server.run(&format!("{line} -b everyware -o json")).ends(10).items();
+        assert_eq!(items.len(), 100 + 1, "{line}");
+        let error = &items.last().unwrap()["error"];
+        let message = error["message"].as_str().unwrap();
+        assert_eq!(error["code"], "vendor.protocol", "{line}");
+        assert!(message.contains("not read: 11 to 18, 29 to 36, ") && message.contains(" on: "), "{message}");
+        let pages = server.asked().iter().filter(|asked| asked.contains("/devices?")).count();
+        assert!((20..=20 + 3).contains(&pages), "{line}: {pages}");
+    }
+}
+
+#[test]
 fn a_device_that_stands_many_times_on_a_page_is_told_once() {
     let page = |_| {
         let mut items = devices(0..2);

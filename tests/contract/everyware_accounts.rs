@@ -9,7 +9,7 @@ use super::bench::{Bench, connect, failed, find, found, listed, word};
 use super::facts::EVERYWARE;
 
 const LOGIN: &str = "POST /v1/authentication/user";
-const BELOW: &str = "GET /v1/_/accounts?recursive=true&limit=1000&offset=0&askTotalCount=true";
+const BELOW: &str = "GET /v1/_/accounts?recursive=true&limit=1001&offset=0&askTotalCount=true";
 const NORTH: [&str; 2] = ["Ai9_3gE", "Ai9_3gI"];
 
 async fn scoped(scope: &str, faults: &[&str]) -> Bench {

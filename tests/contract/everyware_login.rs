@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use vpnctl::backend::{Asked, LoginState};
+use futures_util::stream::{self, StreamExt as _};
+use vpnctl::backend::{Asked, LoginState, VpnBackend};
 use vpnctl::error::{Code, Exit};
 use vpnctl::model::Word;
 use vpnctl::simulate::everyware::{API_KEY, MFA_CODE, MFA_PASSWORD, MFA_USERNAME, PASSWORD};
@@ -147,6 +148,35 @@ async fn many_calls_replace_a_token_together() {
         assert_eq!(word(status), Word::Connected);
     }
     assert_eq!(bench.count(LOGIN), 1);
+}
+
+/// Asks for so many states, eight at once; gives how many were told.
+async fn fleet(backend: &dyn VpnBackend, count: usize) -> usize {
+    let up = EVERYWARE.up();
+    let asked = stream::iter((0..count).map(|_| backend.status(Some(&up)))).buffer_unordered(8);
+    asked.filter(|status| std::future::ready(status.is_ok())).count().await
+}
+
+#[tokio::test]
+async fn a_call_that_others_have_used_its_token_up_for_does_not_fail() {
+    for uses in [1, 2, 3, 7] {
+        let bench = known().await;
+        bench.fault(&format!("token-uses={uses}"));
+        assert_eq!(fleet(&*bench.open(), 60).await, 60, "{uses}");
+        assert!(bench.count(LOGIN) <= 60 / uses + 1, "{uses}: {}", bench.count(LOGIN));
+    }
+}
+
+#[tokio::test]
+async fn a_cloud_that_takes_each_login_and_refuses_what_follows_is_not_stormed() {
+    for fault in ["invalidate-tokens*100000", "token-uses=0"] {
+        let bench = known().await;
+        bench.fault(fault);
+        let backend = bench.open();
+        assert_eq!(fleet(&*backend, 100).await, 0);
+        assert_eq!(bench.count(LOGIN), 6, "{fault}");
+        assert!(bench.requests() <= 100 + 6 * 9, "{fault}: {}", bench.requests());
+    }
 }
 
 #[tokio::test]

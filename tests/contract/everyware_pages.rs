@@ -20,7 +20,7 @@ async fn fleet(devices: usize, faults: &[&str]) -> Bench {
 }
 
 fn page(what: &str, offset: usize) -> String {
-    format!("GET /v1/_/{what}?limit=1000&offset={offset}&askTotalCount=true")
+    format!("GET /v1/_/{what}?limit=1001&offset={offset}&askTotalCount=true")
 }
 
 /// Gives the requests for a list, in the order of their offsets: pages that are asked for side by side come in any.
@@ -53,11 +53,11 @@ async fn an_account_costs_a_page_of_connections_and_of_devices_for_each_thousand
     assert!(all.iter().all(|listed| listed.status.as_ref().unwrap().source == Source::Server));
     assert_eq!(bench.running().context.log.connections(), 1);
     assert_eq!(pages(&bench, "devices"), [0, 1000, 2000, 3000, 4000].map(|offset| page("devices", offset)));
-    assert_eq!(pages(&bench, "vpnConnections"), [0, 1000, 2000, 3000].map(|offset| page("vpnConnections", offset)));
+    assert_eq!(pages(&bench, "vpnConnections"), [0, 1000, 2000].map(|offset| page("vpnConnections", offset)));
     let asked = bench.asked();
     assert_eq!(asked[0], LOGIN);
-    // An operator is connected too, so there is one page more of connections than for the devices alone.
-    assert_eq!(asked.len(), 1 + 5 + 4, "{asked:?}");
+    // An operator is connected too; it is the one that three pages have beside their thousands.
+    assert_eq!(asked.len(), 1 + 5 + 3, "{asked:?}");
 }
 
 #[tokio::test]
@@ -65,7 +65,8 @@ async fn a_server_that_caps_pages_is_followed_by_what_it_gave() {
     let bench = Bench::of("everyware", 50).await;
     bench.fault("page-size=20");
     assert_eq!(listed(&*bench.open()).await.unwrap().len(), 50);
-    assert_eq!(pages(&bench, "devices"), [0, 20, 40].map(|offset| page("devices", offset)));
+    // The last of each page is the first of the next.
+    assert_eq!(pages(&bench, "devices"), [0, 19, 38].map(|offset| page("devices", offset)));
 }
 
 #[tokio::test]
@@ -88,7 +89,7 @@ async fn ten_thousand_devices_cost_twenty_requests_at_most() {
     assert_eq!(names(&all), numbered(1..=10_000), "in the order of the list");
     let up = all.iter().filter(|listed| listed.status.as_ref().unwrap().word() == Word::Connected);
     assert_eq!(up.count(), 6000);
-    assert_eq!((bench.count("/devices?"), bench.count("/vpnConnections?"), bench.requests()), (10, 7, 17));
+    assert_eq!((bench.count("/devices?"), bench.count("/vpnConnections?"), bench.requests()), (10, 6, 16));
     assert_eq!(bench.running().context.log.connections(), 1);
 }
 
@@ -122,11 +123,13 @@ async fn without_a_total_pages_are_read_one_by_one() {
 async fn capped_pages_are_read_side_by_side_too() {
     let bench = fleet(1000, &["page-size=300", "pages-meet=3", "vpn-connections-status=404"]).await;
     assert_eq!(names(&listed(&*bench.open()).await.unwrap()), numbered(1..=1000));
-    assert_eq!(pages(&bench, "devices"), [0, 300, 600, 900].map(|offset| page("devices", offset)));
-    for cap in [1, 2, 7] {
-        let bench = fleet(20, &[&format!("page-size={cap}")]).await;
-        assert_eq!(names(&listed(&*bench.open()).await.unwrap()), numbered(1..=20), "{cap}");
-        assert_eq!(bench.count("/devices?"), 20_usize.div_ceil(cap), "{cap}");
+    assert_eq!(pages(&bench, "devices"), [0, 299, 598, 897].map(|offset| page("devices", offset)));
+    for (cap, pages) in [(1, 20), (2, 19), (7, 4)] {
+        for counted in [&[][..], &["no-total-count"]] {
+            let bench = fleet(20, &[&[&*format!("page-size={cap}")], counted].concat()).await;
+            assert_eq!(names(&listed(&*bench.open()).await.unwrap()), numbered(1..=20), "{cap}");
+            assert_eq!(bench.count("/devices?"), pages, "{cap} {counted:?}");
+        }
     }
 }
 
@@ -145,10 +148,10 @@ async fn behind_a_page_that_is_shorter_than_the_first_they_are_read_one_by_one()
     backend.targets().unwrap().list(&mut each).await.unwrap();
     assert_eq!(names(&told), numbered(1..=5000));
     let asked = pages(&bench, "devices");
-    let offset = |count: usize| page("devices", 1000 + 400 * count);
+    let offset = |count: usize| page("devices", 1000 + 399 * count);
     assert!((1..10).all(|count| asked.contains(&offset(count))), "{asked:?}");
     // The first, those that were planned, and those from the gap on.
-    assert!(asked.len() <= 1 + 4 + 9, "{asked:?}");
+    assert!(asked.len() <= 1 + 4 + 10, "{asked:?}");
 }
 
 #[tokio::test]
@@ -172,6 +175,92 @@ async fn devices_that_leave_meanwhile_take_no_others_with_them() {
         // Each page begins in the one before, from the first that showed it.
         let pages = 5000_usize.div_ceil(cap);
         assert!((pages..pages * 4 / 3 + 10).contains(&bench.count("/devices?")), "{}", bench.count("/devices?"));
+    }
+}
+
+#[tokio::test]
+async fn devices_that_leave_take_no_others_with_them_where_no_total_tells_of_it() {
+    // Without a total, and with one that stays the same because as many come behind.
+    for (faults, last) in [
+        (&["devices-leave=1", "no-total-count"][..], 5000),
+        (&["devices-leave=20", "no-total-count"], 5000),
+        (&["devices-leave=4", "no-total-count", "page-size=40"], 5000),
+        (&["devices-change=1"], 4500),
+        (&["devices-change=20"], 4500),
+    ] {
+        let bench = fleet(5000, faults).await;
+        let all = listed(&*bench.open()).await.unwrap();
+        let told: BTreeSet<String> = names(&all).into_iter().map(str::to_owned).collect();
+        assert_eq!(told.len(), all.len(), "none is told twice: {faults:?}");
+        let gone = if last == 5000 { bench.count("/devices?") * 20 } else { 500 };
+        let lost: Vec<String> = numbered(gone + 1..=last).into_iter().filter(|name| !told.contains(name)).collect();
+        assert_eq!(lost, Vec::<String>::new(), "{faults:?}");
+        // Each page begins in the one before, from the first that did not on.
+        let pages = if faults.contains(&"page-size=40") { 125 } else { 5 };
+        assert!(bench.count("/devices?") <= pages * 4 / 3 + 10, "{}", bench.count("/devices?"));
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_changes_faster_than_it_is_read_is_told_and_called_no_whole() {
+    for faults in
+        [&["devices-leave=600"][..], &["devices-leave=600", "no-total-count"], &["devices-leave=10", "page-size=20"]]
+    {
+        let bench = fleet(5000, &[faults, &["vpn-connections-status=403"]].concat()).await;
+        let backend = bench.open();
+        let mut told = Vec::new();
+        let mut each = |listed: Listed| told.extend(listed.target.name);
+        let error = failed(backend.targets().unwrap().list(&mut each).await, Code::HttpServerError);
+        assert!(error.message().contains("changed so much while it was read that some behind entry"), "{error}");
+        assert!(error.is_temporary() && error.report().backend.as_deref() == Some("everyware"), "{error:?}");
+        assert!(told.len() > 1000, "what is there is told: {}", told.len());
+        // Nobody is called absent for it.
+        let bench = fleet(5000, faults).await;
+        let error = failed(bench.open().targets().unwrap().find("gw-nobody").await, Code::HttpServerError);
+        assert!(error.message().contains("changed so much"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn connections_that_end_meanwhile_disconnect_no_others() {
+    for faults in [&["connections-leave=1"][..], &["connections-leave=1", "no-total-count"], &["connections-leave=600"]]
+    {
+        let bench = fleet(5000, faults).await;
+        let all = listed(&*bench.open()).await.unwrap();
+        let word = |listed: &Listed| listed.status.as_ref().map(vpnctl::model::Status::word);
+        // Of twenty devices the first twelve are connected, and those whose connection has ended are the first of all.
+        let wrong = all.iter().filter(|listed| {
+            let number: usize = listed.target.name.as_deref().unwrap().trim_start_matches("gw-").parse().unwrap();
+            number > 20 && (number - 1) % 20 < 12 && word(listed) == Some(Word::Disconnected)
+        });
+        assert_eq!(wrong.count(), 0, "{faults:?}");
+        let unknown = all.iter().filter(|listed| word(listed).is_none()).count();
+        assert_eq!(unknown > 0, faults == ["connections-leave=600"], "{faults:?}: {unknown}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_not_called_absent_for_a_list_that_ends_before_its_end() {
+    let items = r#"[{"id":"AQ","clientId":"one"}]"#;
+    for (rest, code) in [
+        (r#""limitExceeded":false,"totalCount":5"#, Code::VendorProtocol),
+        (r#""limitExceeded":true"#, Code::VendorProtocol),
+        (r#""limitExceeded":false,"totalCount":1"#, Code::TargetNotFound),
+    ] {
+        let bench = fleet(3, &[]).await;
+        bench.fault(&format!(r#"body={{{rest},"items":{items}}}"#));
+        let backend = bench.open();
+        let facet = backend.targets().unwrap();
+        match facet.find("nobody").await {
+            Ok(found) => {
+                assert_eq!((found.len(), code), (0, Code::TargetNotFound), "{rest}");
+            }
+            Err(error) => {
+                assert_eq!(error.code(), code, "{rest}: {error}");
+                assert!(error.message().contains("whether `nobody` is there can't be told"), "{error}");
+            }
+        }
+        assert_eq!(super::bench::found(&*bench.open(), "ONE").await, ["AQ"], "{rest}");
     }
 }
 
@@ -211,7 +300,7 @@ async fn a_page_that_fails_fails_the_list_and_what_was_told_holds() {
     };
     let error = backend.targets().unwrap().list(&mut each).await;
     failed(error, Code::VendorProtocol);
-    assert_eq!(told, 1000);
+    assert_eq!(told, 1001);
 }
 
 #[tokio::test]
@@ -248,35 +337,37 @@ async fn with_pages_that_fail(faults: &[&str]) -> (Bench, Vec<String>, Error) {
 
 #[tokio::test]
 async fn a_page_that_fails_for_good_hides_none_behind_it() {
-    let (bench, told, error) = with_pages_that_fail(&["http-status=500@/devices?limit=1000&offset=2000"]).await;
-    assert_eq!(told, numbered((1..=2000).chain(3001..=5000)));
-    assert!(error.message().starts_with("of the list of devices these are not read: 2001 to 3000: "), "{error}");
+    let (bench, told, error) = with_pages_that_fail(&["http-status=500@/devices?limit=1001&offset=2000"]).await;
+    // The pages beside it have its first and its last.
+    assert_eq!(told, numbered((1..=2001).chain(3001..=5000)));
+    assert!(error.message().starts_with("of the list of devices these are not read: 2002 to 3000: "), "{error}");
+    assert!(error.hint_text().unwrap().contains("--retry-failed reads the whole list again"), "{error:?}");
     // The five pages, and a read is tried four times.
     assert_eq!(bench.count("/devices?"), 5 + 3);
-    let (_, told, error) = with_pages_that_fail(&["http-status=500@/devices?limit=1000&offset=4000"]).await;
-    assert_eq!(told, numbered(1..=4000));
-    assert!(error.message().contains("not read: 4001 to 5000: "), "{error}");
+    let (_, told, error) = with_pages_that_fail(&["http-status=500@/devices?limit=1001&offset=4000"]).await;
+    assert_eq!(told, numbered(1..=4001));
+    assert!(error.message().contains("not read: 4002 to 5000: "), "{error}");
 }
 
 #[tokio::test]
 async fn a_server_that_fails_page_after_page_is_not_asked_for_all_of_them() {
     // Of a list without a total nobody knows what is behind.
     let (bench, told, error) =
-        with_pages_that_fail(&["http-status=500@/devices?limit=1000&offset=2000", "no-total-count"]).await;
-    assert_eq!(told, numbered(1..=2000));
-    assert!(error.message().contains("not read: all from entry 2001 on: "), "{error}");
+        with_pages_that_fail(&["http-status=500@/devices?limit=1001&offset=2000", "no-total-count"]).await;
+    assert_eq!(told, numbered(1..=2001));
+    assert!(error.message().contains("not read: all from entry 2002 on: "), "{error}");
     assert_eq!(bench.count("/devices?"), 3 + 3);
     let (bench, told, error) =
-        with_pages_that_fail(&["page-size=100", "http-status=500@/devices?limit=1000&offset=1"]).await;
-    // The second page alone, and ten in a row from the eleventh, of which two are enough; four were on their way at once.
-    assert_eq!(told, numbered((1..=100).chain(201..=1000)));
-    assert!(error.message().contains("not read: 101 to 200, all from entry 1001 on: "), "{error}");
-    assert!(bench.count("/devices?") <= 10 + 3 + 4 * 4, "{}", bench.count("/devices?"));
+        with_pages_that_fail(&["page-size=100", "http-status=500@/devices?limit=1001&offset=1"]).await;
+    // The third page alone, and many in a row from the twelfth on, of which two are enough; four were on their way at once.
+    assert_eq!(told, numbered((1..=199).chain(298..=1090)));
+    assert!(error.message().contains("not read: 200 to 297, all from entry 1091 on: "), "{error}");
+    assert!(bench.count("/devices?") <= 12 + 3 + 4 * 4, "{}", bench.count("/devices?"));
 }
 
 #[tokio::test]
 async fn half_a_list_of_connections_is_none() {
-    let bench = fleet(5000, &["http-status=500@/vpnConnections?limit=1000&offset=1000"]).await;
+    let bench = fleet(5000, &["http-status=500@/vpnConnections?limit=1001&offset=1000"]).await;
     let error = failed(listed(&*bench.open()).await, Code::HttpServerError);
     assert!(error.message().contains("of the list of vpnConnections these are not read"), "{error}");
 }

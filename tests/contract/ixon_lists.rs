@@ -1,6 +1,8 @@
 //! The lists of the IXON cloud: pages, companies, the forms that they come in.
 
-use super::bench::{Bench, found, listed};
+use vpnctl::error::Code;
+
+use super::bench::{Bench, failed, found, listed};
 use super::ixon::{TOKEN, heard};
 
 #[tokio::test]
@@ -36,6 +38,10 @@ async fn a_cursor_that_repeats_ends_the_list() {
     ids.sort();
     ids.dedup();
     assert_eq!((all, ids.len()), (1000, 1000), "each target once");
+    // What is behind the first page may be there all the same.
+    let error = failed(bench.open().targets().unwrap().find("Machine 1400").await, Code::VendorProtocol);
+    assert!(error.message().starts_with("whether `Machine 1400` is there can't be told: "), "{error}");
+    assert_eq!(found(&*bench.open(), "machine 999").await, ["G00000000999"]);
 }
 
 #[tokio::test]
@@ -61,4 +67,8 @@ async fn all_companies_are_searched_where_none_is_configured() {
     bench.fault("page-size=1");
     assert_eq!(listed(&*bench.open()).await.unwrap().len(), 9);
     assert_eq!(bench.count("GET /api/companies?"), 2);
+    // Nor is it known to be the last where the cloud names the same page again.
+    bench.fault("cursor-repeats");
+    let error = failed(bench.open().targets().unwrap().find("Mixers").await, Code::VendorProtocol);
+    assert!(error.message().contains("the list of the companies may be incomplete"), "{error}");
 }

@@ -254,6 +254,18 @@ async fn totals_can_be_left_out_and_devices_come_and_go() {
     let first = cloud.devices("limit=1").await;
     let second = cloud.devices("limit=1").await;
     assert_eq!((clients(&first), clients(&second)), (vec!["gw-000501"], vec!["gw-000499"]));
+    let cloud = Cloud::of(600).await;
+    cloud.fault("devices-change=2");
+    for last in ["gw-000100", "gw-000102", "gw-000104"] {
+        let page = cloud.devices("offset=99&askTotalCount=true").await;
+        assert_eq!((clients(&page), page["totalCount"].as_u64()), (vec![last], Some(100)));
+    }
+    let cloud = Cloud::of(40).await;
+    cloud.fault("connections-leave=5");
+    for (total, count) in [(25, 1), (20, 1), (15, 1)] {
+        let page = cloud.get("/_/vpnConnections?limit=1&askTotalCount=true").await.ok();
+        assert_eq!((page["totalCount"].as_u64(), page["items"].as_array().unwrap().len()), (Some(total), count));
+    }
 }
 
 #[tokio::test]

@@ -210,13 +210,14 @@ impl Api {
             at_once: AT_ONCE,
             is_whole: true,
         };
-        self.pages(list, None, &mut |account: Account| {
+        let mut below = |account: Account| {
             if account.id != scope {
                 each(account);
             }
-        })
-        .await
-        .map(drop)
+        };
+        // Whose devices would be missing nobody could tell.
+        let ended = self.pages(list, None, &mut below).await?;
+        self.held(ended.to_the_last(list.what))
     }
 
     /// Gives the configured account and its name; remembered, so that it costs one request in all.

@@ -36,15 +36,15 @@ impl Protocol for Auth {
         .await
     }
 
-    async fn renew(&self, stale: u64) -> Result<()> {
+    async fn renew(&self, stale: u64) -> Result<bool> {
         let _one = self.renewing.lock().await;
         if self.generation() != stale {
-            return Ok(());
+            return Ok(false);
         }
         let ended = self.get().token;
         self.acquire(ended.as_ref()).await?;
         self.next_generation();
-        Ok(())
+        Ok(true)
     }
 
     fn verdict(&self, call: &Call, reply: &Reply) -> Verdict {

@@ -21,6 +21,9 @@ use crate::model::{Source, Status};
 /// Of how many accounts the first pages are read ahead.
 pub(super) const AHEAD: usize = AT_ONCE;
 
+/// What a list of devices is called.
+pub(super) const DEVICES: &str = "devices";
+
 /// What is read of an account before anything of it is told.
 struct Begun {
     connections: Option<Connections>,
@@ -78,7 +81,7 @@ impl Api {
             return Ok(page.items.len());
         }
         let mut count = 0;
-        self.devices(part, &mut |_| count += 1).await.map_err(|error| part.own(error))?;
+        self.devices(part, &mut |_| count += 1).await.map(warn_of_end).map_err(|error| part.own(error))?;
         Ok(count)
     }
 
@@ -181,17 +184,25 @@ impl Api {
             let labels: BTreeMap<String, String> = convert::labels(&device).into_iter().chain(account).collect();
             each(Listed { target, status, labels });
         };
-        self.pages(List::devices(part).at_once(at_once), Some(first), &mut telling).await.map(warn_of_end)
+        let ended = self.pages(List::devices(part).at_once(at_once), Some(first), &mut telling).await?;
+        warn_of_end(self.held(ended.without_a_hole(DEVICES))?);
+        Ok(())
     }
 
     /// Gives every device of an account, page by page.
-    pub(super) async fn devices(&self, part: &Part, each: &mut (dyn FnMut(Device) + Send)) -> Result<()> {
+    pub(super) async fn devices(&self, part: &Part, each: &mut (dyn FnMut(Device) + Send)) -> Result<Ended> {
         let mut known = |device: Device| {
             if !is_nobody(&device) {
                 each(device);
             }
         };
-        self.pages(List::devices(part), None, &mut known).await.map(warn_of_end)
+        let ended = self.pages(List::devices(part), None, &mut known).await?;
+        self.held(ended.without_a_hole(DEVICES))
+    }
+
+    /// Makes an error one of this backend.
+    pub(super) fn held<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| error.backend(self.auth.backend()))
     }
 
     /// Gives the devices' live connections at the VPN server.
@@ -199,11 +210,8 @@ impl Api {
         let mut connections = Connections::new();
         let list = List::connections(part).at_once(at_once);
         let ended = self.pages(list, None, &mut |connection: VpnConnection| connections.add(connection)).await?;
-        if let Ended::Early(read, total) = ended {
-            let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
-            tracing::warn!(
-                "the VPN server's list ends after {read}{of} connections, so who is not in it is asked or left unknown"
-            );
+        if let Some(doubt) = ended.doubt("VPN connections") {
+            tracing::warn!("{doubt}, so who is not in it is asked or left unknown");
             connections.is_whole = false;
         }
         connections.settle();
@@ -213,9 +221,8 @@ impl Api {
 
 /// Tells that a list of devices may not be whole: what is told of it is true, and what else there is nobody knows.
 fn warn_of_end(ended: Ended) {
-    if let Ended::Early(read, total) = ended {
-        let says = total.map_or_else(|| "says that there are more".to_owned(), |total| format!("counts {total}"));
-        tracing::warn!("the list of devices ends after {read}, though the server {says}");
+    if let Some(doubt) = ended.doubt(DEVICES) {
+        tracing::warn!("{doubt}");
     }
 }
 

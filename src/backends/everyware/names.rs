@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::accounts::{Part, is_of_one_account};
 use super::api::Api;
-use super::devices::AHEAD;
+use super::devices::{AHEAD, DEVICES};
 use super::pages::{AT_ONCE, List};
 use super::wire::{Device, Page};
 use super::{convert, ids};
@@ -197,7 +197,9 @@ impl Api {
             at_once: AT_ONCE,
             is_whole: true,
         };
-        self.pages(list, None, &mut |device| hits.extend(exact(name, vec![device]))).await?;
+        // Where it ends early and nothing was found, the whole list is looked at.
+        let ended = self.pages(list, None, &mut |device| hits.extend(exact(name, vec![device]))).await?;
+        self.held(ended.without_a_hole(DEVICES))?;
         Ok(hits)
     }
 
@@ -244,7 +246,7 @@ impl Api {
     async fn alike(&self, name: &str, part: &Part, near: &mut Vec<String>) -> Result<Vec<Device>> {
         let lower = name.to_lowercase();
         let mut alike = Vec::new();
-        self.devices(part, &mut |device| {
+        let mut each = |device: Device| {
             if properties(&device).any(|property| property.to_lowercase() == lower) {
                 alike.push(device);
             } else if near.len() < NEAR
@@ -253,8 +255,13 @@ impl Api {
             {
                 near.push(like);
             }
-        })
-        .await?;
+        };
+        let ended = self.devices(part, &mut each).await?;
+        if alike.is_empty() {
+            // That it is not there would be a guess, and who checks whether it is would act on that.
+            let absent = format!("whether `{name}` is there can't be told");
+            self.held(ended.to_the_last(DEVICES)).map_err(|error| error.context(&absent))?;
+        }
         Ok(alike)
     }
 

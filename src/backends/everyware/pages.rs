@@ -19,15 +19,21 @@ use crate::backend::room::make_room;
 use crate::error::{Code, Error, Exit, Layer, Result};
 use crate::http::{Call, UNREAD};
 
-/// How many entries a page has; no maximum is documented, and a server may send fewer.
-const PAGE: usize = 1000;
+/// How many of a page are read again with the next one: one that is on both shows that nothing between them was missed.
+const LINK: usize = 1;
+/// How many entries a page has, so that a thousand are new on each; no maximum is documented, and a server may send fewer.
+const PAGE: usize = 1000 + LINK;
 /// How many pages are asked for at once: each that is in hand takes 1 to 2 MB, and the time of the cloud's database.
 pub(super) const AT_ONCE: usize = 3;
 const _: () = assert!(AT_ONCE as u64 <= UNREAD as u64, "pages that wait would fill their connection");
-/// Which part of a page is read once more, as one of so many, with the next one of a list that gets shorter meanwhile.
+/// Which part of a page is read again, as one of so many, once an entry that was to be on both was on one only.
 const READ_AGAIN: usize = 4;
 /// How many pages in a row may fail before the rest is given up: a server that answers none of two is down.
 const GIVE_UP: usize = 2;
+/// How many pages may fail in all: each is tried four times, and how many there are is only the server's word.
+const MOST_LOST: usize = 10;
+/// What to do about a page that was lost.
+const AGAIN: &str = "--retry-failed reads the whole list again, for who stood in which place of it nobody knows";
 /// How many entries a list has at most where the server does not tell; accounts have 100,000.
 const MOST: usize = 1_000_000;
 /// How many more than twice the total that the server told first: a list may grow while it is read.
@@ -35,7 +41,7 @@ const GROWTH: usize = 10_000;
 /// How many a list has at most, whatever the server tells.
 const MOST_EVER: usize = 10_000_000;
 /// How many pages are read of one list at most: a server that sends five entries at a time has a hundred thousand by then.
-const MOST_PAGES: usize = 20_000;
+const MOST_PAGES: usize = 25_000;
 /// How many entries are told in one go.
 const TOLD_AT_ONCE: usize = 64;
 
@@ -113,7 +119,7 @@ fn is_too_much(read: usize, pages: usize, total: Option<usize>) -> bool {
 /// Where a list was read to, and what is needed to go on.
 struct Walk<'a, T> {
     each: &'a mut (dyn FnMut(T) + Send),
-    /// What the page before had: it may have moved to the beginning of the next one meanwhile.
+    /// What the page before had: it may have moved to the beginning of the next one meanwhile. Empty where there is none.
     before: HashSet<u64>,
     /// The offset behind that page.
     end: usize,
@@ -130,6 +136,8 @@ struct Walk<'a, T> {
     first_total: Option<usize>,
     /// Whether the server said that there are more, on a page with nothing new in it.
     is_cut: bool,
+    /// Behind how many entries others may have been missed.
+    torn_at: Option<usize>,
 }
 
 /// What a page came to.
@@ -141,8 +149,9 @@ enum Came {
     More,
     /// There are more, though nobody has so many.
     TooMuch,
-    /// The list got shorter, so what moved up from behind may be missing: it has to be read from further back.
-    Shorter,
+    /// Nothing of the page before is on it, so what moved up from behind may be missing: it has to be read from further
+    /// back.
+    Apart,
 }
 
 /// How a list ended.
@@ -153,28 +162,86 @@ pub(super) enum Ended {
     /// With a page that was the last or had nothing new, though the server counts entries behind it or says that there are: so many were read to there,
     /// and so many are counted, where it counts.
     Early(usize, Option<usize>),
+    /// So much of it changed while it was read that behind so many entries others may have been missed.
+    Torn(usize),
+}
+
+impl Ended {
+    /// Says how a list ended, where something of it may be missing.
+    pub(super) fn doubt(self, what: &str) -> Option<String> {
+        match self {
+            Self::Whole => None,
+            Self::Early(read, Some(total)) => {
+                Some(format!("the list of {what} ends after {read}, though the server counts {total}"))
+            }
+            Self::Early(read, None) => {
+                Some(format!("the list of {what} ends after {read}, though the server says that there are more"))
+            }
+            Self::Torn(read) => Some(format!(
+                "the list of {what} changed so much while it was read that some behind entry {read} may be missing"
+            )),
+        }
+    }
+
+    /// Gives how a list ended that may be short of what the server counts, but has no hole.
+    ///
+    /// # Errors
+    /// Fails where it may have one: another try may find less going on.
+    pub(super) fn without_a_hole(self, what: &str) -> Result<Self> {
+        match self.doubt(what) {
+            Some(doubt) if matches!(self, Self::Torn(_)) => Err(Error::new(Code::HttpServerError, Layer::Api, doubt)
+                .temporary()
+                .hint("try again: it could not be read in one piece, for much came or went meanwhile")),
+            _ => Ok(self),
+        }
+    }
+
+    /// Makes sure that what was not in a list is not there.
+    ///
+    /// # Errors
+    /// Fails where it may be there all the same.
+    pub(super) fn to_the_last(self, what: &str) -> Result<()> {
+        match self.without_a_hole(what)?.doubt(what) {
+            None => Ok(()),
+            Some(doubt) => Err(Error::new(Code::VendorProtocol, Layer::Api, doubt)
+                .hint("look into the cloud's console, and name what is meant by its id, which needs no list")),
+        }
+    }
 }
 
 impl<'a, T: Entry> Walk<'a, T> {
     fn new(each: &'a mut (dyn FnMut(T) + Send), step: usize) -> Self {
-        let (before, total, first_total) = (HashSet::new(), None, None);
-        Self { each, before, end: 0, total, step, overlap: 0, told: 0, pages: 0, first_total, is_cut: false }
+        let (before, total, first_total, torn_at) = (HashSet::new(), None, None, None);
+        // Of pages of one entry there is none that could be on two.
+        let overlap = LINK.min(step.saturating_sub(1));
+        Self { each, before, end: 0, total, step, overlap, told: 0, pages: 0, first_total, is_cut: false, torn_at }
     }
 
     fn ended(&self) -> Ended {
         match self.total {
+            _ if self.torn_at.is_some() => Ended::Torn(self.torn_at.unwrap_or_default()),
             Some(total) if self.end < total => Ended::Early(self.end, Some(total)),
             _ if self.is_cut => Ended::Early(self.end, None),
             _ => Ended::Whole,
         }
     }
 
+    /// Tells whether a page goes on where the one before ended, as far as anybody can tell: something of that is on it, so
+    /// whatever follows that follows here.
+    fn is_joined(&self, page: &Page<T>) -> bool {
+        let is_known = |key| self.before.contains(&self.before.hasher().hash_one(key));
+        self.overlap == 0 || self.before.is_empty() || page.items.iter().filter_map(Entry::key).any(is_known)
+    }
+
     /// Tells what is new on a page.
     async fn take(&mut self, offset: usize, page: Page<T>) -> Came {
-        let is_shorter = matches!((self.total, page.total_count), (Some(before), Some(now)) if now < before);
-        if is_shorter && self.overlap == 0 && self.step >= READ_AGAIN {
-            self.overlap = self.step / READ_AGAIN;
-            return Came::Shorter;
+        if !self.is_joined(&page) {
+            let wide = self.step / READ_AGAIN;
+            if self.overlap < wide {
+                self.overlap = wide;
+                return Came::Apart;
+            }
+            self.torn_at.get_or_insert(self.end);
         }
         self.end = offset.saturating_add(page.items.len());
         self.total = page.total_count;
@@ -238,7 +305,8 @@ impl<'a, T: Entry> Walk<'a, T> {
     fn plan(&self, is_known: bool) -> impl Iterator<Item = usize> + Send + use<T> {
         let stride = self.step.saturating_sub(self.overlap).max(1);
         let first = self.next();
-        let end = if is_known { self.total.unwrap_or(0) } else { 0 };
+        // A page of nothing but what is read again is none.
+        let end = if is_known { self.total.unwrap_or(0).saturating_sub(self.overlap) } else { 0 };
         iter::once(first).chain((first.saturating_add(stride)..end).step_by(stride))
     }
 }
@@ -247,30 +315,31 @@ impl<'a, T: Entry> Walk<'a, T> {
 #[derive(Debug, Default)]
 struct Gaps {
     first: Option<Error>,
-    offsets: Vec<usize>,
+    /// The first and the last entry of each, as people count; what its neighbours have too is not missing.
+    missing: Vec<(usize, usize)>,
     in_a_row: usize,
-    /// How many entries a page has.
-    step: usize,
 }
 
 impl Gaps {
-    /// Keeps a failure, where there is something to go on for.
+    /// Keeps the failure of a page that begins at an offset, where there is something to go on for.
     ///
     /// # Errors
     ///
     /// The first failure, told with what is left unread, where the rest would fail as well or nobody could use it.
-    fn add(&mut self, error: Error, offset: usize, list: List<'_>, end: Option<usize>) -> Result<()> {
+    fn add<T>(&mut self, error: Error, offset: usize, list: List<'_>, walk: &Walk<'_, T>) -> Result<()> {
         self.in_a_row += 1;
-        self.offsets.push(offset);
-        let is_of_all = matches!(error.exit(), Exit::Auth | Exit::Forbidden) || self.in_a_row >= GIVE_UP;
+        self.missing.push((walk.end + 1, offset.saturating_add(walk.step) - walk.overlap));
+        let is_of_all = matches!(error.exit(), Exit::Auth | Exit::Forbidden)
+            || self.in_a_row >= GIVE_UP
+            || self.missing.len() >= MOST_LOST;
         let error = self.first.take().unwrap_or(error);
         // Without a total nobody knows whether there is anything behind.
-        if end.is_some() && !is_of_all && !list.is_whole {
+        if walk.total.is_some() && !is_of_all && !list.is_whole {
             self.first = Some(error);
             return Ok(());
         }
-        let row = self.offsets.split_off(self.offsets.len() - self.in_a_row);
-        let rest = row.first().map(|offset| format!("all from entry {} on", offset + 1));
+        let row = self.missing.split_off(self.missing.len() - self.in_a_row);
+        let rest = row.first().map(|(first, _)| format!("all from entry {first} on"));
         Err(self.missing(error, list, rest))
     }
 
@@ -280,9 +349,11 @@ impl Gaps {
     }
 
     fn missing(&self, error: Error, list: List<'_>, rest: Option<String>) -> Error {
-        let pages = self.offsets.iter().map(|offset| format!("{} to {}", offset + 1, offset + self.step));
+        let pages = self.missing.iter().map(|(first, last)| format!("{first} to {last}"));
         let missing = pages.chain(rest).collect::<Vec<_>>().join(", ");
-        error.context(&format!("of the list of {} these are not read: {missing}", list.what))
+        let hint = error.hint_text().map(|hint| format!("{hint}; {AGAIN}"));
+        let error = error.context(&format!("of the list of {} these are not read: {missing}", list.what));
+        if list.is_whole { error } else { error.instead(hint.unwrap_or_else(|| AGAIN.to_owned())) }
     }
 }
 
@@ -292,8 +363,9 @@ impl Api {
     ///
     /// A server may send shorter pages than it was asked for, so the first one tells how far apart they are. What is
     /// added meanwhile moves the end of a page to the beginning of the next; what is removed moves the beginning of a
-    /// page to the end of the one before, and shows in the total alone. A page with nothing new in it is the end,
-    /// whatever the server says of more.
+    /// page to the end of the one before, and shows in nothing else where as much came. So the last entry of a page is
+    /// asked for again with the next one: where it is not there, more is read again from then on, and where not even that
+    /// helps, the list is torn. A page with nothing new in it is the end, whatever the server says of more.
     ///
     /// # Errors
     ///
@@ -313,7 +385,7 @@ impl Api {
         let mut walk = Walk::new(each, step);
         let mut came = walk.take(0, first).await;
         let mut is_even = true;
-        let mut gaps = Gaps { step, ..Gaps::default() };
+        let mut gaps = Gaps::default();
         while came != Came::Last {
             // What is on its way when this is dropped is not waited for.
             let mut pages = pin!(
@@ -328,7 +400,7 @@ impl Api {
                         walk.take(offset, page).await
                     }
                     Err(error) => {
-                        gaps.add(error, offset, list, walk.total)?;
+                        gaps.add(error, offset, list, &walk)?;
                         walk.skip(offset)
                     }
                 };
@@ -378,11 +450,11 @@ mod tests {
         for total in [None, Some(100_000), Some(60_000)] {
             assert!(!is_too_much(100_000, 100, total), "{total:?}");
             // A server that sends five at a time.
-            assert!(!is_too_much(100_000, 20_000, total), "{total:?}");
+            assert!(!is_too_much(100_000, 25_000, total), "{total:?}");
         }
         // What comes meanwhile is no fault.
         assert!(!is_too_much(9_000, 9, Some(0)) && is_too_much(11_000, 11, Some(0)));
-        assert!(is_too_much(1_000_001, 1001, None) && is_too_much(20_001, 20_001, None));
+        assert!(is_too_much(1_000_001, 1001, None) && is_too_much(25_001, 25_001, None));
         assert!(is_too_much(10_000_001, 10_001, Some(usize::MAX)));
     }
 }

@@ -397,15 +397,15 @@ impl Protocol for Auth {
         Ok(self.generation())
     }
 
-    async fn renew(&self, stale: u64) -> Result<()> {
+    async fn renew(&self, stale: u64) -> Result<bool> {
         let _one = self.renewing.lock().await;
         if self.generation() != stale {
-            return Ok(());
+            return Ok(false);
         }
         let ended = self.memory().session;
         self.open_session(ended.as_ref()).await?;
         *self.generation.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        Ok(())
+        Ok(true)
     }
 
     fn verdict(&self, call: &Call, reply: &Reply) -> Verdict {

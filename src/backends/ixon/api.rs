@@ -410,8 +410,8 @@ impl Protocol for Local {
         Ok(0)
     }
 
-    async fn renew(&self, _stale: u64) -> Result<()> {
-        Ok(())
+    async fn renew(&self, _stale: u64) -> Result<bool> {
+        Ok(false)
     }
 
     fn verdict(&self, call: &Call, reply: &Reply) -> Verdict {

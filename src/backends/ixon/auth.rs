@@ -132,10 +132,10 @@ impl Cloud {
         })
     }
 
-    pub(super) async fn renew_token(&self, stale: u64) -> Result<()> {
+    pub(super) async fn renew_token(&self, stale: u64) -> Result<bool> {
         let _one = self.renewing.lock().await;
         if self.generation() != stale {
-            return Ok(());
+            return Ok(false);
         }
         if self.config.token.is_some() {
             return Err(Error::new(
@@ -148,7 +148,7 @@ impl Cloud {
         }
         self.log_in_by_config(true).await?;
         *self.generation.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        Ok(())
+        Ok(true)
     }
 
     /// Makes a token. `otp` is empty on the first try.

@@ -75,22 +75,25 @@ impl Cloud {
         })
     }
 
-    /// Lists the agents of the configured company, or of all that the account has, and remembers their names. A company
-    /// that can't be read is told, and does not hide the others; where none can, that is the error.
-    pub(super) async fn agents(&self, failed: &mut (dyn FnMut(Error) + Send)) -> Result<Vec<Agent>> {
+    /// Lists the agents of the configured company, or of all that the account has, and remembers their names; tells too
+    /// why there may be more. A company that can't be read is told, and does not hide the others; where none can, that is
+    /// the error.
+    pub(super) async fn agents(&self, failed: &mut (dyn FnMut(Error) + Send)) -> Result<(Vec<Agent>, Option<Error>)> {
+        let mut doubt = None;
         let companies = match &self.config.company_id {
             Some(company) => vec![company.clone()],
-            None => self.companies().await?,
+            None => self.companies(&mut doubt).await?,
         };
         let mut agents = Vec::new();
         let mut pages = 0;
         let mut unread = Vec::new();
         for company in &companies {
             match self.agents_of(company, &mut pages, &mut agents).await {
+                Ok(short) => doubt = doubt.or(short),
                 Err(error) if companies.len() > 1 && concerns_one(&error) => {
                     unread.push(error.context(&format!("the agents of the company {company} can't be read")));
                 }
-                read => read?,
+                Err(error) => return Err(error),
             }
         }
         if unread.len() == companies.len() && !unread.is_empty() {
@@ -102,13 +105,14 @@ impl Cloud {
         agents.retain(|agent| seen.insert(agent.id.clone()));
         self.memory.tell(&agents);
         self.memory.keep_agents(&agents).await?;
-        Ok(agents)
+        Ok((agents, doubt))
     }
 
-    pub(super) async fn companies(&self) -> Result<Vec<String>> {
+    /// Lists the companies of the account; where there may be more, `doubt` becomes why.
+    pub(super) async fn companies(&self, doubt: &mut Option<Error>) -> Result<Vec<String>> {
         let mut companies: Vec<String> = Vec::new();
         let mut after: Option<String> = None;
-        for _ in 0..MOST_PAGES {
+        for count in 1..=MOST_PAGES {
             let cursor = after.as_deref().map(page_after).unwrap_or_default();
             let path = format!("companies?fields=publicId,name&page-size={PAGE}{cursor}");
             let call = self.scoped(Call::get("companies", path), None)?;
@@ -121,16 +125,19 @@ impl Cloud {
                     companies.push(company.public_id);
                 }
             }
+            let Some(more) = more else { break };
             // A page with nothing new would go round for ever.
-            after = more.filter(|more| companies.len() > before && segment(more).len() <= LONGEST / 2);
-            if after.is_none() {
+            if companies.len() == before || segment(&more).len() > LONGEST / 2 || count == MOST_PAGES {
+                *doubt = Some(self.short("of the companies"));
                 break;
             }
+            after = Some(more);
         }
         Ok(companies)
     }
 
-    async fn agents_of(&self, company: &str, pages: &mut usize, agents: &mut Vec<Agent>) -> Result<()> {
+    /// Reads the agents of a company; gives why there may be more.
+    async fn agents_of(&self, company: &str, pages: &mut usize, agents: &mut Vec<Agent>) -> Result<Option<Error>> {
         let mut after: Option<String> = None;
         let (mut cursors, mut known) = (HashSet::new(), HashSet::new());
         loop {
@@ -156,13 +163,19 @@ impl Cloud {
                     }
                     after = Some(more);
                 }
-                Some(_) => {
-                    tracing::warn!("{CLOUD} names the same next page again; the list of {company} may be incomplete");
-                    return Ok(());
-                }
-                None => return Ok(()),
+                Some(_) => return Ok(Some(self.short(&format!("of {company}")))),
+                None => return Ok(None),
             }
         }
+    }
+
+    /// Says that a list may be short, and warns of it: what was read of it is true.
+    fn short(&self, list: &str) -> Error {
+        let what = format!("{CLOUD} names the same next page again; the list {list} may be incomplete");
+        tracing::warn!("{what}");
+        Error::new(Code::VendorProtocol, Layer::Api, what)
+            .backend(self.backend())
+            .hint("look into the portal, and name the agent by its id, which needs no list: --id ID")
     }
 
     /// Says that the pages of a list lead nowhere.
@@ -310,7 +323,7 @@ impl Protocol for Cloud {
         Ok(self.generation())
     }
 
-    async fn renew(&self, stale: u64) -> Result<()> {
+    async fn renew(&self, stale: u64) -> Result<bool> {
         self.renew_token(stale).await
     }
 

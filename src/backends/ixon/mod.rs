@@ -180,7 +180,7 @@ impl Targets for Ixon {
         each: &mut (dyn FnMut(Listed) + Send),
         failed: &mut (dyn FnMut(Error) + Send),
     ) -> Result<()> {
-        let agents = self.cloud.agents(failed).await?;
+        let (agents, _) = self.cloud.agents(failed).await?;
         // The agents are known by the cloud; whether one is connected is known by the client on this computer, which
         // may not run. Then its state is not known, and the list is still worth having.
         let active = match self.local.status().await {
@@ -205,11 +205,12 @@ impl Targets for Ixon {
     }
 
     async fn count(&self) -> Result<usize> {
-        Ok(self.cloud.agents(&mut |error| tracing::warn!("{error}")).await?.len())
+        Ok(self.cloud.agents(&mut |error| tracing::warn!("{error}")).await?.0.len())
     }
 
     async fn exact(&self, name: &str) -> Result<Vec<Target>> {
-        let agents = self.cloud.agents(&mut |error| tracing::debug!("not looked at for `{name}`: {error}")).await?;
+        let (agents, _) =
+            self.cloud.agents(&mut |error| tracing::debug!("not looked at for `{name}`: {error}")).await?;
         Ok(agents.iter().map(Agent::target).filter(|target| naming::is_exact(name, target)).collect())
     }
 
@@ -218,13 +219,24 @@ impl Targets for Ixon {
         if known.len() == 1 && naming::is_exact(name, &known[0]) {
             return Ok(known);
         }
-        let agents = self.cloud.agents(&mut |error| tracing::warn!("{error}")).await?;
+        let mut unread = None;
+        let mut failed = |error: Error| {
+            tracing::warn!("{error}");
+            unread.get_or_insert(error);
+        };
+        let (agents, short) = self.cloud.agents(&mut failed).await?;
         let targets: Vec<Target> = agents.iter().map(memory::Agent::target).collect();
         let best = naming::best(name, &targets);
         if !best.is_empty() {
             return Ok(best);
         }
-        Ok(agents.iter().filter(|agent| agent.is_known_as(name)).map(memory::Agent::target).collect())
+        let known: Vec<Target> =
+            agents.iter().filter(|agent| agent.is_known_as(name)).map(memory::Agent::target).collect();
+        match unread.or(short) {
+            // That it is not there would be a guess.
+            Some(error) if known.is_empty() => Err(error.context(&format!("whether `{name}` is there can't be told"))),
+            _ => Ok(known),
+        }
     }
 
     fn not_one(&self, backend: &str, name: &str, found: &[Target]) -> Error {

@@ -47,8 +47,12 @@ impl Ixon {
     }
 
     async fn companies(&self) -> Result<Finding> {
-        let companies = self.cloud.companies().await?;
+        let mut short = None;
+        let companies = self.cloud.companies(&mut short).await?;
         match &self.cloud.config.company_id {
+            Some(company) if !companies.contains(company) && short.is_some() => {
+                Ok(Finding::well("the configured company is not seen in a list that may be incomplete"))
+            }
             Some(company) if !companies.contains(company) => {
                 let wrong = self.cloud.config.source.wrong("company_id", "is no company of this login");
                 Ok(Finding::wrong(wrong.hint("take the id from the address of the company's page in the portal")))

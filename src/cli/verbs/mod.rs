@@ -67,7 +67,9 @@ impl Command<'_> {
     ) -> anyhow::Result<Asks<'a>> {
         let Settings { setup, choice, .. } = settings;
         let asks = if is_retry {
-            Asks::again(setup, choice, chosen, Patience::Read, self.left_behind(settings, verb, chosen)?)?
+            let left = || self.left_behind(settings, verb, chosen);
+            let overlaps = left()?.any(|failed| failed.id.is_none() && failed.name.is_none());
+            Asks::again(setup, choice, chosen, Patience::Read, left()?)?.with_overlaps(overlaps)
         } else {
             unless_stopped(Asks::new(setup, choice, chosen, Patience::Read)).await?
         };

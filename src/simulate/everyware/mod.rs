@@ -50,6 +50,7 @@
 //! | `refresh-ttl=SECONDS` | they can be refreshed that long |
 //! | `token-expired-at-issue` | new tokens say that they expired long ago, as a clock that is behind makes them, and work |
 //! | `invalidate-tokens` | the next call with a bearer finds all tokens invalidated; once, or `*N` times |
+//! | `token-uses=N` | a token is good for N calls, then invalidated |
 //! | `empty-401` | a refused bearer and a refused refresh answer 401 with an empty body |
 //! | `refuse-login` | every login is refused |
 //! | `locked` | every password is locked (an API key is a credential of its own) |
@@ -66,6 +67,8 @@
 //! | `pages-at-most=N` | they take a while, and are refused while N others are in hand |
 //! | `devices-leave=N` | after each page of devices the first N leave the registry |
 //! | `devices-come=N` | the first 500 devices are not there yet, and N of them come after each page |
+//! | `devices-change=N` | the last 500 devices are not there yet; after each page the first N leave and N of those come |
+//! | `connections-leave=N` | after each page of VPN connections the first N of them end, as far as the list tells |
 //! | `legacy-items` | lists nest their items, `{"item":[…]}` |
 //! | `missing-items` | lists are empty and leave out `items` |
 //! | `null-display-name` | a device without display name has `"displayName":null`, as in the vendor's example |
@@ -130,6 +133,7 @@ pub(super) const FAULTS: &[&str] = &[
     "refresh-ttl",
     "token-expired-at-issue",
     "invalidate-tokens",
+    "token-uses",
     "empty-401",
     "refuse-login",
     "locked",
@@ -146,6 +150,8 @@ pub(super) const FAULTS: &[&str] = &[
     "pages-at-most",
     "devices-leave",
     "devices-come",
+    "devices-change",
+    "connections-leave",
     "legacy-items",
     "missing-items",
     "null-display-name",

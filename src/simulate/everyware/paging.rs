@@ -1,6 +1,7 @@
 //! What can happen to lists while somebody reads them page by page: pages that are asked for side by side, and devices
 //! that come and go meanwhile.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ impl Crowd {
     pub(super) async fn enter(&self, is_first: bool, faults: &Faults) -> Result<InHand<'_>, Refusal> {
         let now = self.in_hand.fetch_add(1, Ordering::SeqCst) + 1;
         let in_hand = InHand(self);
-        let number = |name: &str| faults.number(name).and_then(|number| usize::try_from(number).ok());
+        let number = |name: &str| number(faults, name);
         if let Some(most) = number("pages-at-most") {
             tokio::time::sleep(A_WHILE).await;
             if now > most {
@@ -60,20 +61,37 @@ impl Crowd {
     }
 }
 
-/// How many devices at the beginning of the registry are not there, as pages go by.
+/// Which part of the registry, and of the connections, is there, as pages go by.
 #[derive(Debug, Default)]
-pub(super) struct Drift(AtomicUsize);
+pub(super) struct Drift {
+    devices: AtomicUsize,
+    connections: AtomicUsize,
+}
 
 impl Drift {
-    /// Gives how many of `count` devices the next page does not know of.
-    pub(super) fn hidden(&self, count: usize, faults: &Faults) -> usize {
-        let number = |name: &str| faults.number(name).and_then(|number| usize::try_from(number).ok());
-        let moved = |step: usize| self.0.fetch_add(step, Ordering::SeqCst);
-        let hidden = match (number("devices-leave"), number("devices-come")) {
-            (Some(leaving), _) => moved(leaving),
-            (None, Some(coming)) => STILL_TO_COME.saturating_sub(moved(coming)),
-            (None, None) => 0,
-        };
-        hidden.min(count)
+    /// Gives the places of `count` devices that the next page knows of.
+    pub(super) fn devices(&self, count: usize, faults: &Faults) -> Range<usize> {
+        let moved = |step: usize| self.devices.fetch_add(step, Ordering::SeqCst);
+        let number = |name: &str| number(faults, name);
+        if let Some(leaving) = number("devices-leave") {
+            moved(leaving).min(count)..count
+        } else if let Some(coming) = number("devices-come") {
+            STILL_TO_COME.saturating_sub(moved(coming)).min(count)..count
+        } else if let Some(changing) = number("devices-change") {
+            let gone = moved(changing).min(STILL_TO_COME).min(count);
+            gone..count.saturating_sub(STILL_TO_COME - gone).max(gone)
+        } else {
+            0..count
+        }
     }
+
+    /// Gives the places of `count` connections that the next page knows of.
+    pub(super) fn connections(&self, count: usize, faults: &Faults) -> Range<usize> {
+        let leaving = number(faults, "connections-leave");
+        leaving.map_or(0, |leaving| self.connections.fetch_add(leaving, Ordering::SeqCst)).min(count)..count
+    }
+}
+
+fn number(faults: &Faults, name: &str) -> Option<usize> {
+    faults.number(name).and_then(|number| usize::try_from(number).ok())
 }

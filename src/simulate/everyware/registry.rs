@@ -87,13 +87,12 @@ async fn list(
     let _in_hand = everyware.crowd.enter(page.is_first(), faults).await?;
     let fleet = lock(everyware.fleet(scope));
     let bent = Bent::read(faults);
-    let hidden = everyware.drift.hidden(fleet.devices.len(), faults);
+    let there = everyware.drift.devices(fleet.devices.len(), faults);
     let (total, places) = if filter.is_open() && order.is_default() {
-        let total = fleet.devices.len() - hidden;
-        (total, page.of(total).map(|place| place + hidden).collect())
+        (there.len(), page.of(there.len()).map(|place| place + there.start).collect())
     } else {
         let mut found = filter.apply(&fleet, &bent);
-        found.retain(|index| *index >= hidden);
+        found.retain(|index| there.contains(index));
         order.apply(&mut found, |index, name| attribute(&fleet, &bent, *index, name).map(Cow::into_owned));
         (found.len(), found.get(page.of(found.len())).unwrap_or_default().to_vec())
     };

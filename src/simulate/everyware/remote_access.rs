@@ -150,6 +150,8 @@ impl Everyware {
     fn connection_page(&self, scope: Scope, page: &Page) -> Answer {
         let (total, items) = self.connections(scope, |connections| {
             let peers: Vec<Peer> = connections.peers().collect();
+            let there = self.drift.connections(peers.len(), &self.context.faults);
+            let peers = peers.get(there).unwrap_or_default();
             let range = peers.get(page.of(peers.len())).unwrap_or_default();
             (peers.len(), range.iter().map(|peer| connections.document(*peer)).collect())
         });

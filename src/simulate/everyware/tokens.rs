@@ -55,6 +55,8 @@ struct Token {
     is_invalidated: bool,
     /// How far in the past its dates are told to be.
     shift: SignedDuration,
+    /// How many calls it was sent with.
+    uses: u64,
 }
 
 /// The tokens that were issued, by `tokenId`.
@@ -82,6 +84,7 @@ impl Tokens {
             trust_key,
             is_invalidated: false,
             shift: if faults.is_on("token-expired-at-issue") { BEHIND } else { SignedDuration::ZERO },
+            uses: 0,
         };
         let token_id = token.sign();
         let document = token.document(&token_id);
@@ -134,8 +137,9 @@ impl Tokens {
         if !looks_like_token(&token_id) {
             return Err(MALFORMED);
         }
-        let token = self.issued.get(&token_id).ok_or(OTHER)?;
-        if token.is_invalidated {
+        let token = self.issued.get_mut(&token_id).ok_or(OTHER)?;
+        token.uses += 1;
+        if token.is_invalidated || faults.number("token-uses").is_some_and(|most| token.uses > most) {
             return Err(INVALIDATED);
         }
         if token.expires <= Timestamp::now() {
