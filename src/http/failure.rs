@@ -279,7 +279,10 @@ fn or_pin(settings: &Settings) -> String {
 fn certificate_remedy(settings: &Settings, reason: &rustls::CertificateError) -> Option<String> {
     use rustls::CertificateError as Fault;
     match reason {
-        Fault::Expired | Fault::ExpiredContext { .. } => Some(format!("have it renewed{}", or_pin(settings))),
+        Fault::Expired | Fault::ExpiredContext { .. } => Some(match settings.tls.pinnable {
+            true => format!("have it renewed, or pin it: vpnctl trust add -b {}", settings.backend),
+            false => "have it renewed".to_owned(),
+        }),
         Fault::NotValidForName | Fault::NotValidForNameContext { .. } => {
             Some("use the name that it is for in `url`, or say with `tls.server_name` which name to expect".to_owned())
         }

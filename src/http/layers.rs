@@ -134,7 +134,7 @@ impl Transport {
         match timeout(limit, work).await {
             Ok(done) => Ok(done),
             Err(_) if deadline.has_passed() => Err(self.late(&call, layer)),
-            Err(_) if layer == Layer::Tls => Err(self.told(failure::timed_out(&self.settings, &call, limit, layer))),
+            Err(_) if layer != Layer::Tcp => Err(self.told(failure::timed_out(&self.settings, &call, limit, layer))),
             Err(_) => Err(self.told(self.on_the_way(failure::slow))),
         }
     }

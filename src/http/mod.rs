@@ -387,9 +387,9 @@ impl Transport {
         let started = Instant::now();
         let broken = |error: reqwest::Error| match track.layer() {
             // The client's own limit for a connection, which says nothing of how far that came.
-            Layer::Tls if error.is_timeout() => {
-                let error = failure::timed_out(&self.settings, call, client::CONNECT_TIMEOUT, Layer::Tls);
-                Broken::below(Layer::Tls, error)
+            layer @ (Layer::Dns | Layer::Tls) if error.is_timeout() => {
+                let error = failure::timed_out(&self.settings, call, client::CONNECT_TIMEOUT, layer);
+                Broken::below(layer, error)
             }
             _ => Broken::by(&self.settings, call, &error),
         };

@@ -4,13 +4,15 @@
 //! proxy is used for it: those that speak this way are on this computer.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context as Polling, Poll};
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::header::{HeaderValue, USER_AGENT};
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsConnector;
@@ -53,9 +55,50 @@ trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
+/// A stream that lets others have their turn while it always has something to read: fragments without an end come to no
+/// message, and what they take of a task's share of one turn would be missing to the caller's deadline.
+struct Fair {
+    wire: Box<dyn Wire>,
+    /// How often it was read since the others had theirs.
+    reads: u8,
+}
+
+/// How often a stream is read in one turn; a task has 128 such steps.
+const READS: u8 = 16;
+
+impl AsyncRead for Fair {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Polling<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.reads += 1;
+        if self.reads > READS {
+            self.reads = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let read = Pin::new(&mut self.wire).poll_read(cx, buffer);
+        if read.is_pending() {
+            self.reads = 0;
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Fair {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Polling<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.wire).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Polling<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.wire).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Polling<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.wire).poll_shutdown(cx)
+    }
+}
+
 /// A WebSocket that is open; dropping it ends the connection.
 pub struct Socket {
-    stream: WebSocketStream<Box<dyn Wire>>,
+    stream: WebSocketStream<Fair>,
     settings: Settings,
     heartbeat: Heartbeat,
     ping_at: Instant,
@@ -98,7 +141,7 @@ impl Transport {
         Ok(Socket { stream, settings, heartbeat, ping_at, lost_at: None })
     }
 
-    async fn upgraded(&self, url: &Url) -> Result<WebSocketStream<Box<dyn Wire>>> {
+    async fn upgraded(&self, url: &Url) -> Result<WebSocketStream<Fair>> {
         let settings = &self.settings;
         let stream = dial::connected(settings).await?;
         // Small messages that wait for each other help nobody; where it can't be set, they only come later.
@@ -112,7 +155,7 @@ impl Transport {
         let mut request = target.as_str().into_client_request().map_err(|error| refused(settings, &error))?;
         let agent = HeaderValue::from_static(concat!("vpnctl/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(USER_AGENT, agent);
-        let opened = client_async_with_config(request, wire, Some(bounds())).await;
+        let opened = client_async_with_config(request, Fair { wire, reads: 0 }, Some(bounds())).await;
         let (stream, _) = opened.map_err(|error| refused(settings, &error))?;
         Ok(stream)
     }
@@ -335,21 +378,30 @@ mod tests {
         assert!(matches!(server.next().await, Some(Ok(Message::Pong(text))) if text == "are you there"));
     }
 
-    #[tokio::test]
-    async fn a_flood_of_pings_leaves_the_callers_deadline_its_turn() {
+    /// Floods a socket; it ends, so that a caller who never gets his turn sees the end of the socket.
+    async fn flooded(begin: &'static [u8], flood: &'static [u8]) {
         use std::io::{Read as _, Write as _};
         let (mut socket, server) = pair("127.0.0.1", Heartbeat::default()).await;
         let mut stream = server.into_inner().into_std().expect("a stream");
         stream.set_nonblocking(false).expect("blocking");
         let mut pongs = stream.try_clone().expect("a stream");
         std::thread::spawn(move || while pongs.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {});
-        // It ends, so that a caller who never gets his turn sees the end of the socket.
-        std::thread::spawn(move || (0..20_000).try_for_each(|_| stream.write_all(&b"\x89\x01p".repeat(500))));
+        std::thread::spawn(move || {
+            let _ = stream.write_all(begin);
+            (0..20_000).try_for_each(|_| stream.write_all(&flood.repeat(500)))
+        });
         tokio::select! {
             biased;
             ended = socket.next() => panic!("the deadline had no turn: {ended:?}"),
             () = tokio::time::sleep(Duration::from_millis(50)) => {}
         }
+    }
+
+    #[tokio::test]
+    async fn a_flood_leaves_the_callers_deadline_its_turn() {
+        flooded(b"", b"\x89\x01p").await;
+        // Fragments that hold nothing, of a message that never ends.
+        flooded(b"\x01\x01{", b"\x00\x00").await;
     }
 
     #[tokio::test]

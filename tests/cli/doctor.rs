@@ -361,6 +361,11 @@ fn the_state_folder_is_looked_at_and_left_as_it_is() {
     assert_eq!(told["ok"], Value::Null);
     assert!(told["finding"].as_str().unwrap().contains("freebox.json is corrupt"), "{told}");
     std::fs::remove_file(bench.state().join("freebox.json.corrupt")).unwrap();
+    std::fs::write(bench.state().join("freebox.pin.json"), "{\"half").unwrap();
+    set("freebox.pin.json", 0o600);
+    let told = state(&bench.run("doctor ixon -o json").ends(13));
+    assert!(told["remedy"].as_str().unwrap().starts_with("run: vpnctl trust rm -b freebox"), "{told}");
+    std::fs::remove_file(bench.state().join("freebox.pin.json")).unwrap();
     let lock = std::fs::File::open(bench.state().join("freebox.lock")).unwrap();
     lock.lock().unwrap();
     let told = state(&bench.run("doctor ixon -o json").ends(0));

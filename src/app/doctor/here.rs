@@ -75,6 +75,11 @@ fn state(look: &Look) -> Finding {
             "update vpnctl, or remove what is not yours; or name another folder with VPNCTL_STATE_DIR".into(),
         );
     }
+    // Nothing goes on without one, where another corrupt file is done without.
+    if let Some((first, backend)) = look.corrupt.iter().find_map(|name| Some((name, name.strip_suffix(".pin.json")?))) {
+        let what = format!("{path}/{first} is corrupt, so nobody knows which certificate was pinned");
+        return wrong(what, format!("run: vpnctl trust rm -b {backend}, then vpnctl trust add -b {backend}"));
+    }
     if let Some(first) = look.corrupt.first() {
         return Finding::unknown(format!("{path}/{first} is corrupt, or was; it is set aside and built anew"))
             .remedy(format!("where a login was lost with it, log in again; then remove {}", all(&look.corrupt)));

@@ -57,8 +57,10 @@ impl Scrub {
     /// Learns a value that is somebody's own, whatever words it is of.
     pub(super) fn know(&mut self, kind: &'static str, value: &str) {
         let value = value.trim();
-        // A backend that is called after its vendor tells nobody anything.
-        let is_ours = kind == "host" && is_said(":", value);
+        let bare = value.trim_matches(['[', ']']);
+        let (kind, value) = if bare.parse::<IpAddr>().is_ok() { ("ip", bare) } else { (kind, value) };
+        // What vpnctl calls itself, or a vendor's name for a backend, tells nobody anything.
+        let is_ours = kind == "host" && is_said(":", value) || value == env!("CARGO_PKG_NAME");
         let is_told = is_ours || is_loopback(value) || registry::find(value).is_some();
         if value.chars().any(char::is_alphanumeric) && !is_told {
             self.known.push((value.to_lowercase(), kind));

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::{Heartbeat, LIMIT, Socket, Wire, bounds};
+use super::{Fair, Heartbeat, LIMIT, Socket, bounds};
 use crate::error::Error;
 use crate::http::{Deadline, Settings, tls};
 
@@ -60,7 +60,7 @@ fn settings() -> Settings {
 
 /// Reads the frames that stand in bytes: gives the texts, and what ended them. None is longer than the limit.
 pub async fn messages(bytes: &[u8]) -> (Vec<String>, Error) {
-    let wire: Box<dyn Wire> = Box::new(Said(io::Cursor::new(bytes.to_vec())));
+    let wire = Fair { wire: Box::new(Said(io::Cursor::new(bytes.to_vec()))), reads: 0 };
     let stream = WebSocketStream::from_raw_socket(wire, Role::Client, Some(bounds())).await;
     let heartbeat = Heartbeat::default();
     let ping_at = Instant::now() + heartbeat.after;

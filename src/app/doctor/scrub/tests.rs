@@ -33,6 +33,26 @@ fn what_is_not_our_own_is_replaced_and_the_same_by_the_same() {
 }
 
 #[test]
+fn what_is_built_in_is_nobodys_own_and_an_address_is_one_wherever_it_stands() {
+    let mut scrub = Scrub::new();
+    scrub.know("name", "vpnctl");
+    scrub.know("host", "10.1.2.9");
+    scrub.know("host", "[fd00::9]");
+    scrub.know("backend", "attic");
+    for (text, expected) in [
+        ("run: vpnctl auth login -b attic", "run: vpnctl auth login -b backend-1"),
+        (
+            "have it renewed, or pin it: vpnctl trust add -b attic",
+            "have it renewed, or pin it: vpnctl trust add -b backend-1",
+        ),
+        ("http://10.1.2.9:8080, 10.1.2.9:8080, 10.1.2.9", "http://ip-1:id-1, ip-1:id-1, ip-1"),
+        ("http://[fd00::9]:8080 fd00::9", "http://[ip-2]:id-1 ip-2"),
+    ] {
+        assert_eq!(scrub.text(text, true), expected);
+    }
+}
+
+#[test]
 fn of_a_path_only_what_is_of_the_api_stays() {
     let mut scrub = Scrub::new();
     scrub.know("name", "smith");
