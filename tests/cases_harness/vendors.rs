@@ -22,6 +22,8 @@ const COMPANY: &str = "1111-2222-3333-4444-5555";
 pub(crate) struct Opened {
     pub(crate) backend: Box<dyn VpnBackend>,
     pub(crate) server: Server,
+    /// Where it keeps what it remembers: a box is asked for a pairing only where that can be kept.
+    _state: tempfile::TempDir,
 }
 
 /// A failure: `case.toml` and the reply.
@@ -74,14 +76,15 @@ pub(crate) async fn open(vendor: &'static str, case: &Case, failing: &[Failing])
     let login = failing.iter().any(|failing| failing.operation == "login");
     let environment = environment(vendor, &server.url, login, case.maybe("companies.json").is_some());
     let config = load(&Sources { variables: environment, ..Sources::default() }, &registry::keys()).unwrap();
+    let state = tempfile::tempdir().unwrap();
     let opening = Opening {
         // Long enough for the repeats of a read; shorter than any `Retry-After` of a case.
         deadline: Deadline::after(Some(Duration::from_secs(20))),
         native: true,
-        ..Opening::new(config.backends[vendor].clone(), Folder::new(None).backend(vendor))
+        ..Opening::new(config.backends[vendor].clone(), Folder::new(Some(state.path().to_owned())).backend(vendor))
     };
     let backend = (registry::find(vendor).unwrap().open)(opening).unwrap();
-    Opened { backend, server }
+    Opened { backend, server, _state: state }
 }
 
 /// Configures the vendor's built-in backend by its variables.
