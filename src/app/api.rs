@@ -13,10 +13,12 @@ use crate::error::{Error, Result};
 pub async fn run(open: &Open, method: &str, path: &str, body: Option<Vec<u8>>) -> Result<Vec<u8>> {
     let raw = open.backend.raw().ok_or_else(|| unsupported(&*open.backend, "api"))?;
     let answer = raw.call(verb(method)?, path, body).await.map_err(|error| error.backend(&open.info().backend));
-    // It must not look like something to repeat; what it was to change, and so what to read, only the sender knows.
-    let look = "read what it was to change before you send it again";
-    answer.map_err(|error| error.in_doubt("whether the call was carried out", look, false))
+    // It must not look like something to repeat.
+    answer.map_err(|error| error.in_doubt("whether the call was carried out", LOOK, false))
 }
+
+/// What to do after a call that may have been carried out: what it was to change only the sender knows.
+pub const LOOK: &str = "read what it was to change before you send it again";
 
 /// Refuses a path that would leave the API's base: credentials go nowhere else.
 ///

@@ -256,7 +256,12 @@ impl<'a> Poll<'a> {
                     self.trouble = None;
                     return Ok(status);
                 }
-                Err(error) if error.code() == Code::TimeoutDeadline => return Err(self.too_late()),
+                Err(error) if error.code() == Code::TimeoutDeadline => {
+                    if self.last.is_none() {
+                        self.trouble.get_or_insert(error);
+                    }
+                    return Err(self.too_late());
+                }
                 Err(error) if error.is_temporary() => {
                     tracing::debug!("the state could not be read, and is asked again: {error}");
                     self.trouble = Some(error);
@@ -272,7 +277,7 @@ impl<'a> Poll<'a> {
         let info = self.open.info();
         let error = Error::new(
             Code::TimeoutDeadline,
-            Layer::Tunnel,
+            guilty(self.last.as_ref(), self.trouble.as_ref()),
             format!("`{}` was not {} in the time given; {now}{trouble}", self.target.label(), self.goal),
         )
         .temporary()
@@ -284,6 +289,14 @@ impl<'a> Poll<'a> {
 
     fn failed(&self, status: Status, error: Error) -> (Option<Status>, Error) {
         (Some(status), error.backend(&self.open.info().backend).target(self.target.label()))
+    }
+}
+
+/// Tells in which layer time was lost: the tunnel's, unless it was never seen.
+pub(super) fn guilty(last: Option<&Status>, trouble: Option<&Error>) -> Layer {
+    match (last, trouble) {
+        (None, Some(trouble)) => trouble.layer(),
+        _ => Layer::Tunnel,
     }
 }
 

@@ -217,6 +217,10 @@ impl Follower {
                 }
                 Woken::Opened(Err(error)) => {
                     tracing::debug!("nothing is pushed, and the state is polled: {error}");
+                    if self.source.open.deadline.has_passed() {
+                        // A look that is not sent any more could say less.
+                        return spread(&self.source, &Err(self.source.open.own(error)));
+                    }
                     self.lose();
                 }
             }

@@ -171,6 +171,8 @@ pub fn with_error(mut item: Item, error: &Error) -> Item {
 pub enum Patience {
     /// Reads: 30 s, or 90 s where devices are asked.
     Read,
+    /// What asks the server alone, and no device: 30 s.
+    Look,
     /// Changes: 60 s.
     Change,
     /// Pairing waits for somebody to press a button: 120 s, more than a box gives them.
@@ -194,7 +196,7 @@ impl Setup {
         };
         let usual = match patience {
             Patience::Read if vendor.asks_devices => Some(Duration::from_secs(90)),
-            Patience::Read => Some(Duration::from_secs(30)),
+            Patience::Read | Patience::Look => Some(Duration::from_secs(30)),
             Patience::Change | Patience::Wait => Some(Duration::from_secs(60)),
             Patience::Login => Some(Duration::from_secs(120)),
             Patience::Fleet | Patience::Follow => None,

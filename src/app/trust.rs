@@ -52,7 +52,7 @@ async fn one(setup: &Setup, settings: &config::Backend, verb: Verb) -> Result<Ve
         let until = Deadline::after(setup.limits.timeout).at();
         return forget(settings, &setup.folder.backend(&settings.name).until(until), keep).await.map(|item| vec![item]);
     }
-    let open = setup.open(settings, Patience::Read)?;
+    let open = setup.open(settings, Patience::Look)?;
     let server = Server {
         transport: open.backend.transport().ok_or_else(|| unsupported(&*open.backend, "trust"))?,
         store: setup.folder.backend(&settings.name).until(open.deadline.at()),

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::attempt::{Before, LAST_LOOK, doing, fails_anew};
+use super::attempt::{Before, LAST_LOOK, doing, fails_anew, guilty};
 use super::follow::{self, Follower, Sight, Source};
 use super::selection::Plan;
 use super::{Emit, Open, Probe, Underway, emit, emit_failed, with_error};
@@ -153,7 +153,12 @@ impl Wait<'_> {
         }
         let status = match sight.seen {
             Ok(status) => status,
-            Err(error) if error.code() == Code::TimeoutDeadline => return,
+            Err(error) if error.code() == Code::TimeoutDeadline => {
+                if progress.last.is_none() {
+                    progress.trouble.get_or_insert(error);
+                }
+                return;
+            }
             Err(error) if error.is_temporary() => {
                 // What can't be read has not been seen to hold.
                 progress.since = None;
@@ -238,7 +243,7 @@ impl Wait<'_> {
                 format!("{who} was not {wanted} for long enough in the time given; {now}{trouble}")
             }
         };
-        let error = Error::new(Code::TimeoutDeadline, Layer::Tunnel, what)
+        let error = Error::new(Code::TimeoutDeadline, guilty(one.last.as_ref(), one.trouble.as_ref()), what)
             .temporary()
             .backend(&open.info().backend)
             .hint(match &one.trouble {

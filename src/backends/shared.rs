@@ -13,9 +13,6 @@ use crate::http::tls::{Fingerprint, Trust, is_local};
 use crate::http::{Settings, Transport, is_nearby};
 use crate::state::Pin;
 
-/// How long one attempt may take where nothing else is said: contract section 3.
-pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
-
 /// How long a process does not repeat a login that was refused; one that runs for days may see it mended.
 const REFUSAL_HOLDS: Duration = Duration::from_secs(300);
 /// How long a process does not repeat a login that got no answer: as long as others may be waiting for the same one.
@@ -129,7 +126,7 @@ pub(super) fn settings(opening: &Opening, place: Place) -> Result<Settings> {
             server_name: config.text("tls.server_name").map(str::to_owned),
             extra_roots: place.extra_roots,
         },
-        request_timeout: opening.request_timeout.or(config.duration("request_timeout")).unwrap_or(REQUEST_TIMEOUT),
+        request_timeout: opening.request_timeout.or(config.duration("request_timeout")),
         rate: rate(opening)?,
         deadline: opening.deadline,
         refused_hint: place.refused_hint.map(str::to_owned),

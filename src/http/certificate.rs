@@ -1,7 +1,6 @@
 //! The certificate that a server shows now, seen without trusting it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use jiff::Timestamp;
@@ -10,8 +9,9 @@ use tokio::io::AsyncWriteExt as _;
 use tokio_rustls::TlsConnector;
 use x509_cert::der::Decode as _;
 
+use super::dial::Progress;
 use super::tls::{self, Fingerprint};
-use super::{Call, FIRST_WAIT, REPEATS, Transport, dial, failure};
+use super::{Call, FIRST_WAIT, REPEATS, Transport, dial};
 use crate::error::{Code, Error, Layer, Result};
 
 /// Describes a server's certificate.
@@ -62,43 +62,34 @@ impl Transport {
         }
         let mut waits =
             ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_factor(2.0).with_max_times(REPEATS).build();
+        let mut earlier = None;
         loop {
-            let error = match self.look().await {
-                Ok(certificate) => return Ok(certificate),
-                Err(error) if error.is_repeatable() => error,
-                Err(error) => return Err(self.told(error)),
+            let error = match (self.look().await, earlier) {
+                (Ok(certificate), _) => return Ok(certificate),
+                // What broke the earlier looks says more than that the time is over.
+                (Err(error), Some(earlier)) if error.code() == Code::TimeoutDeadline => return Err(self.told(earlier)),
+                (Err(error), _) if error.is_repeatable() => error,
+                (Err(error), _) => return Err(self.told(error)),
             };
-            let left = |wait: &std::time::Duration| self.settings.deadline.left().is_none_or(|left| left > *wait);
-            let Some(wait) = waits.next().filter(left) else { return Err(self.told(error)) };
+            let Some(wait) = waits.next().filter(|wait| self.can_wait(*wait)) else { return Err(self.told(error)) };
             tokio::time::sleep(wait).await;
+            earlier = Some(error);
         }
     }
 
     /// Looks once, within an attempt's time-out and the deadline.
     async fn look(&self) -> Result<Certificate> {
         let call = Call::get("certificate", "");
-        let attempt = self.settings.request_timeout;
-        let Some(limit) = self.settings.deadline.limit(attempt) else {
-            return Err(self.deadline_passed(&call));
-        };
-        let connected = AtomicBool::new(false);
-        match tokio::time::timeout(limit, self.handshake(&connected)).await {
-            Ok(seen) => seen,
-            Err(_) if self.settings.deadline.has_passed() => Err(self.deadline_passed(&call)),
-            Err(_) => {
-                let layer = if connected.load(Ordering::Relaxed) { Layer::Tls } else { Layer::Tcp };
-                Err(failure::timed_out(&self.settings, &call, attempt, layer))
-            }
-        }
+        let progress = Progress::default();
+        self.dialling(&call, self.settings.connecting(), &progress, self.handshake(&call, &progress)).await
     }
 
-    async fn handshake(&self, connected: &AtomicBool) -> Result<Certificate> {
+    async fn handshake(&self, call: &Call, progress: &Progress) -> Result<Certificate> {
         let settings = &self.settings;
         let host = settings.tls.server_name.as_deref().or(settings.url.host_str()).unwrap_or_default();
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|error| dial::broken(settings, &error))?;
-        let stream = dial::connected(settings).await?;
-        connected.store(true, Ordering::Relaxed);
+        let stream = dial::connected(settings, call, progress).await?;
         let connector = TlsConnector::from(Arc::new(tls::onlooker_config()?));
         let mut stream = connector.connect(name, stream).await.map_err(|error| dial::broken(settings, &error))?;
         let seen = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).map(Certificate::of);

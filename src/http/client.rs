@@ -9,7 +9,7 @@ use super::lanes::track;
 use super::{Transport, failure, proxy, tls};
 use crate::error::{Code, Error, Layer, Result};
 
-/// How long a connection may take to come about.
+/// How long a connection may take to come about where nobody says how long an attempt may take.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// After how long without a sign of life a server is asked for one, over HTTP/2 and while calls are in flight.
 const ASKED_AFTER: Duration = Duration::from_secs(4);
@@ -43,7 +43,7 @@ impl Transport {
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(self.tls()?)
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_timeout(settings.connecting())
             .connector_layer(track::Hold)
             .tcp_nodelay(true)
             .http2_initial_stream_window_size(STREAM_WINDOW)

@@ -12,7 +12,7 @@ use reqwest::header::LOCATION;
 
 use super::lanes::track;
 use super::tls::PinChanged;
-use super::{Call, Reply, Settings, proxy, retry_after};
+use super::{Call, Reply, Settings, dial, proxy, retry_after};
 use crate::error::{Code, Error, Layer, Result};
 
 /// Resolves names by the system, and sends `tls.server_name` and `connect_address` to where they belong.
@@ -52,9 +52,9 @@ impl Resolve for Resolver {
         let wanted = name.as_str().to_owned();
         let host = if self.from.as_ref() == Some(&wanted) { self.to.clone() } else { wanted };
         Box::pin(async move {
-            track::comes_to(track::NAME);
+            track::comes_to(dial::NAME);
             let found = look_up(&host, 0).await?;
-            track::comes_to(track::TCP);
+            track::comes_to(dial::TCP);
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
@@ -179,8 +179,25 @@ fn of_proxy(settings: &Settings, error: &reqwest::Error) -> Option<Error> {
     Some(proxy::blamed(told, &variable))
 }
 
+/// Tells whether a time of ours ran out, and not one of the system's.
+pub(super) fn is_own_limit(error: &reqwest::Error) -> bool {
+    error.is_timeout() && find::<io::Error>(error).is_none_or(|io| io.raw_os_error().is_none())
+}
+
+/// Says that no connection came about in the time that one may take, and what it waited for. `way` is the proxy that it
+/// was to go through.
+pub(super) fn unconnected(settings: &Settings, call: &Call, layer: Layer, way: Option<(Settings, String)>) -> Error {
+    if layer != Layer::Tcp || settings.request_timeout.is_some() {
+        return timed_out(settings, call, settings.connecting(), layer, way);
+    }
+    match way {
+        Some((proxy, variable)) => proxy::blamed(slow(&proxy), &variable),
+        None => slow(settings),
+    }
+}
+
 /// Says that no connection came about in time.
-pub(super) fn slow(settings: &Settings) -> Error {
+fn slow(settings: &Settings) -> Error {
     let (peer, place) = (&settings.peer, place(settings));
     Error::new(Code::NetTimeout, Layer::Tcp, format!("{peer} did not take the connection to {place} in time"))
         .temporary()
@@ -253,8 +270,29 @@ fn tls_failure(settings: &Settings, error: &rustls::Error) -> Error {
         )
         .hint(hint);
     }
-    Error::new(Code::NetTls, Layer::Tls, format!("the TLS handshake with {peer} at {place} failed: {error}"))
-        .hint("check that `url` names a port that speaks TLS")
+    let hint = match error {
+        // Who refuses a handshake has understood it.
+        rustls::Error::AlertReceived(alert) => refused_handshake(*alert),
+        _ => "check that `url` names a port that speaks TLS",
+    };
+    Error::new(Code::NetTls, Layer::Tls, format!("the TLS handshake with {peer} at {place} failed: {error}")).hint(hint)
+}
+
+/// Says what to do where a server refuses the handshake, and says so with an alert (RFC 8446, section 6.2).
+fn refused_handshake(alert: rustls::AlertDescription) -> &'static str {
+    use rustls::AlertDescription as Alert;
+    match alert {
+        Alert::ProtocolVersion | Alert::HandshakeFailure | Alert::InsufficientSecurity => {
+            "let the server speak TLS 1.2 or 1.3 with ciphers of today, for older ones are not spoken"
+        }
+        Alert::CertificateRequired | Alert::BadCertificate | Alert::UnknownCA | Alert::AccessDenied => {
+            "the server wants a certificate of the client, which none of these APIs does: check that `url` is the API's"
+        }
+        Alert::UnrecognisedName => {
+            "the server is not responsible for this name: correct the host of `url`, or set `tls.server_name`"
+        }
+        _ => "the server refused: look at its log, and check that `url` is that of the vendor's API",
+    }
 }
 
 /// Says what to do where the certificate is not the pinned one.
@@ -341,9 +379,16 @@ fn root(error: &reqwest::Error) -> String {
 }
 
 /// Says that one attempt took too long, and for what: a server that takes a connection and says nothing may speak no TLS.
-pub(super) fn timed_out(settings: &Settings, call: &Call, limit: Duration, layer: Layer) -> Error {
+/// `way` is the proxy that it was to go through.
+pub(super) fn timed_out(
+    settings: &Settings,
+    call: &Call,
+    limit: Duration,
+    layer: Layer,
+    way: Option<(Settings, String)>,
+) -> Error {
     let (peer, place) = (&settings.peer, place(settings));
-    let proxy = matches!(layer, Layer::Dns | Layer::Tcp).then(|| proxy::settings(settings)).flatten();
+    let proxy = way.filter(|_| matches!(layer, Layer::Dns | Layer::Tcp));
     let within = format!("within {} s ({})", limit.as_secs_f64(), call.operation);
     if let Some((proxy, variable)) = proxy {
         let what = format!("{} at {} did not open the way to {place} {within}", proxy.peer, self::place(&proxy));

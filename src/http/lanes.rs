@@ -25,6 +25,7 @@ use reqwest::Version;
 use reqwest::header::{CONNECTION, HeaderMap};
 use tokio::sync::{Notify, oneshot};
 
+use super::dial::Progress;
 use track::Track;
 
 /// How many HTTP/1.1 connections there are at most: what a browser opens (6) and a little more, as `--jobs` is 8.
@@ -336,12 +337,8 @@ impl Slot {
         self.in_flight += 1;
         self.lane.unbegun.fetch_add(1, Ordering::AcqRel);
         let lane = Arc::clone(&self.lane);
-        let track = Track {
-            lane,
-            stage: AtomicU8::new(HANDED),
-            warms: AtomicBool::new(warms),
-            at: AtomicU8::new(track::READY),
-        };
+        let track =
+            Track { lane, stage: AtomicU8::new(HANDED), warms: AtomicBool::new(warms), at: Progress::default() };
         Place { track: Arc::new(track), sent: false, answered: None }
     }
 }

@@ -1,6 +1,7 @@
 //! What lies below HTTP, one layer after the other: the name, the connection, the handshake. For who looks for the one
 //! that fails; what is sent is a TLS handshake and nothing more.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -12,7 +13,6 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::certificate::Certificate;
-use super::client::CONNECT_TIMEOUT;
 use super::{Call, Settings, Transport, dial, failure, proxy, tls};
 use crate::error::{Code, Error, Layer, Result};
 
@@ -76,16 +76,12 @@ impl Transport {
     }
 
     async fn connected(&self, addresses: &[SocketAddr]) -> Result<(SocketAddr, TcpStream)> {
-        let share = CONNECT_TIMEOUT / u32::try_from(addresses.len()).unwrap_or(1).max(1);
-        let mut last = self.on_the_way(failure::slow);
-        for address in addresses {
-            match self.bounded(Layer::Tcp, timeout(share, TcpStream::connect(address))).await? {
-                Ok(Ok(stream)) => return Ok((*address, stream)),
-                Ok(Err(error)) => last = self.on_the_way(|settings| dial::broken(settings, &error)),
-                Err(_) => last = self.on_the_way(failure::slow),
-            }
-        }
-        Err(self.told(last))
+        let say = |fault: Option<&io::Error>| match fault {
+            Some(error) => self.on_the_way(|settings| dial::broken(settings, error)),
+            None => self.unconnected(Layer::Tcp),
+        };
+        let tried = dial::first(addresses, self.settings.connecting(), say);
+        self.bounded(Layer::Tcp, tried).await?.map_err(|error| self.told(error))
     }
 
     /// Says what went wrong on the way to the server: it is the proxy's, where there is one.
@@ -126,18 +122,25 @@ impl Transport {
         Ok(Secured { certificate, version, trusted_by: trusted_by(&self.settings.tls) })
     }
 
-    /// Waits for something no longer than an attempt and the command may take.
+    fn unconnected(&self, layer: Layer) -> Error {
+        failure::unconnected(&self.settings, &connection(), layer, proxy::settings(&self.settings))
+    }
+
+    /// Waits for something no longer than a connection and the command may take.
     async fn bounded<T>(&self, layer: Layer, work: impl Future<Output = T>) -> Result<T> {
         let deadline = self.deadline();
-        let call = Call::get("connection", "");
-        let limit = deadline.limit(CONNECT_TIMEOUT).ok_or_else(|| self.deadline_passed(&call))?;
+        let limit = deadline.limit(self.settings.connecting()).ok_or_else(|| self.deadline_passed(&connection()))?;
         match timeout(limit, work).await {
             Ok(done) => Ok(done),
-            Err(_) if deadline.has_passed() => Err(self.late(&call, layer)),
-            Err(_) if layer != Layer::Tcp => Err(self.told(failure::timed_out(&self.settings, &call, limit, layer))),
-            Err(_) => Err(self.told(self.on_the_way(failure::slow))),
+            Err(_) if deadline.has_passed() => Err(self.late(&connection(), layer)),
+            Err(_) => Err(self.told(self.unconnected(layer))),
         }
     }
+}
+
+/// What is done here, for messages.
+fn connection() -> Call {
+    Call::get("connection", "")
 }
 
 /// Reads the time that a server's clock shows, where it tells one.

@@ -53,6 +53,8 @@ use retry::{REPEATS, before_the_call, doubtful, maybe_done, next_wait};
 
 mod bytes_cap;
 
+/// How long one attempt may take where nothing else is said: contract section 3.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// The first wait before a repeated read; it doubles each time: 0.2, 0.4, 0.8 s (contract section 6).
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
@@ -71,8 +73,8 @@ pub struct Settings {
     pub connect_address: Option<String>,
     /// How its certificate is verified.
     pub tls: tls::Trust,
-    /// How long one attempt may take.
-    pub request_timeout: Duration,
+    /// How long one attempt may take, connecting included; `None` is [`REQUEST_TIMEOUT`].
+    pub request_timeout: Option<Duration>,
     /// How many requests may start in a second, evenly spaced; `None` is no limit.
     pub rate: Option<f64>,
     /// When the whole command has to be done.
@@ -86,6 +88,17 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Tells how long one attempt may take.
+    #[must_use]
+    pub fn attempt(&self) -> Duration {
+        self.request_timeout.unwrap_or(REQUEST_TIMEOUT)
+    }
+
+    /// Tells how long a connection may take to come about: no less than somebody has given an attempt.
+    fn connecting(&self) -> Duration {
+        self.request_timeout.unwrap_or(client::CONNECT_TIMEOUT)
+    }
+
     /// Makes an error one of this backend, whose hint names the key that is meant.
     #[must_use]
     pub fn own(&self, error: Error) -> Error {
@@ -373,7 +386,7 @@ impl Transport {
 
     async fn exchange(&self, call: &Call, headers: HeaderMap, place: &mut Place) -> Result<Reply, Broken> {
         let url = self.address(call)?;
-        let attempt = call.timeout.unwrap_or(self.settings.request_timeout);
+        let attempt = call.timeout.unwrap_or(self.settings.attempt());
         let deadline = self.deadline();
         let Some(limit) = deadline.limit(attempt) else {
             return Err(Broken::below(Layer::Tcp, self.deadline_passed(call)));
@@ -387,9 +400,9 @@ impl Transport {
         let started = Instant::now();
         let broken = |error: reqwest::Error| match track.layer() {
             // The client's own limit for a connection, which says nothing of how far that came.
-            layer @ (Layer::Dns | Layer::Tls) if error.is_timeout() => {
-                let error = failure::timed_out(&self.settings, call, client::CONNECT_TIMEOUT, layer);
-                Broken::below(layer, error)
+            layer @ (Layer::Dns | Layer::Tcp | Layer::Tls) if failure::is_own_limit(&error) => {
+                let way = proxy::settings(&self.settings);
+                Broken::below(layer, failure::unconnected(&self.settings, call, layer, way))
             }
             _ => Broken::by(&self.settings, call, &error),
         };
@@ -407,7 +420,7 @@ impl Transport {
                 let layer = track.layer();
                 let error = match deadline.has_passed() {
                     true => self.late(call, layer),
-                    false => failure::timed_out(&self.settings, call, attempt, layer),
+                    false => failure::timed_out(&self.settings, call, attempt, layer, proxy::settings(&self.settings)),
                 };
                 Err(Broken::below(layer, error))
             }

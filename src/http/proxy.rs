@@ -7,7 +7,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 use url::Url;
 
-use super::{Settings, dial, failure, tls};
+use super::dial::Progress;
+use super::{Call, Settings, dial, failure, tls};
 use crate::error::{Code, Error, Layer};
 
 /// How long a proxy that has refused may take to say so once more.
@@ -95,7 +96,8 @@ pub(super) async fn refusal(settings: &Settings) -> Option<Error> {
     }
     let server = format!("{}:{}", settings.url.host_str()?, settings.url.port_or_known_default()?);
     let asked = async {
-        let mut stream = dial::connected(&proxy).await.ok()?;
+        let call = Call::get("CONNECT", "");
+        let mut stream = dial::connected(&proxy, &call, &Progress::default()).await.ok()?;
         let mut head = format!("CONNECT {server} HTTP/1.1\r\nHost: {server}\r\n").into_bytes();
         if let Some(login) = matched.basic_auth() {
             head.extend_from_slice(&[b"Proxy-Authorization: ", login.as_bytes(), b"\r\n"].concat());

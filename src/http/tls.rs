@@ -17,8 +17,8 @@ use rustls::{
 use url::{Host, Url};
 use x509_cert::der::Decode as _;
 
-use super::bare_key;
 use super::lanes::track;
+use super::{bare_key, dial};
 use crate::error::{Error, Result};
 
 /// Says how a server's certificate is verified.
@@ -162,7 +162,7 @@ impl ResolvesClientCert for Nobody {
     }
 
     fn only_raw_public_keys(&self) -> bool {
-        track::comes_to(track::TLS);
+        track::comes_to(dial::TLS);
         false
     }
 

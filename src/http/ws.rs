@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use url::Url;
 
+use super::dial::Progress;
 use super::{Call, Reply, Settings, Transport, dial, failure, server_failure};
 use crate::error::{Code, Error, Layer, Result};
 
@@ -120,17 +121,10 @@ impl Transport {
     pub async fn open_socket(&self, call: &Call, heartbeat: Heartbeat) -> Result<Socket> {
         let url = self.address(call)?;
         self.take_turn().await;
-        let attempt = call.timeout.unwrap_or(self.settings.request_timeout);
-        let deadline = self.deadline();
-        let Some(limit) = deadline.limit(attempt) else {
-            return Err(self.deadline_passed(call));
-        };
+        let attempt = call.timeout.unwrap_or(self.settings.attempt());
         let started = std::time::Instant::now();
-        let opened = match timeout(limit, self.upgraded(&url)).await {
-            Ok(opened) => opened,
-            Err(_) if deadline.has_passed() => Err(self.deadline_passed(call)),
-            Err(_) => Err(failure::timed_out(&self.settings, call, attempt, Layer::Http)),
-        };
+        let progress = Progress::default();
+        let opened = self.dialling(call, attempt, &progress, self.upgraded(&url, call, &progress)).await;
         self.observed(call, opened.as_ref().map(|_| SWITCHED), started);
         match &opened {
             Ok(_) => tracing::debug!(operation = call.operation, "WebSocket {} is open", url.path()),
@@ -141,13 +135,14 @@ impl Transport {
         Ok(Socket { stream, settings, heartbeat, ping_at, lost_at: None })
     }
 
-    async fn upgraded(&self, url: &Url) -> Result<WebSocketStream<Fair>> {
+    async fn upgraded(&self, url: &Url, call: &Call, progress: &Progress) -> Result<WebSocketStream<Fair>> {
         let settings = &self.settings;
-        let stream = dial::connected(settings).await?;
+        let stream = dial::connected(settings, call, progress).await?;
         // Small messages that wait for each other help nobody; where it can't be set, they only come later.
         let _ = stream.set_nodelay(true);
         let secure = url.scheme() == "https";
         let wire: Box<dyn Wire> = if secure { Box::new(self.secured(stream, url).await?) } else { Box::new(stream) };
+        progress.comes_to(dial::READY);
         let mut target = url.clone();
         target
             .set_scheme(if secure { "wss" } else { "ws" })
@@ -307,7 +302,7 @@ mod tests {
             url: format!("http://{host}:{port}").parse().expect("a URL"),
             connect_address: None,
             tls: tls::Trust::default(),
-            request_timeout: Duration::from_secs(10),
+            request_timeout: None,
             rate: None,
             deadline: Deadline::none(),
             refused_hint: Some("start it".to_owned()),

@@ -109,3 +109,24 @@ fn what_is_followed_ends_by_a_signal_with_its_document() {
         }
     }
 }
+
+#[test]
+fn a_call_that_is_interrupted_on_its_way_may_have_been_carried_out() {
+    for (verb, told) in [("GET", false), ("PUT", true)] {
+        let bench = Bench::new();
+        bench.run("status -b freebox").ends(0);
+        bench.context("freebox").log.clear();
+        bench.fault("freebox", "silent");
+        let data = if told { " --data {}" } else { "" };
+        let child = bench.start(&format!("api -b freebox {verb} vpn_client/config/vpn0{data} -o json"));
+        let started = Instant::now();
+        while bench.context("freebox").log.connections() == 0 {
+            assert!(started.elapsed() < Duration::from_secs(30), "it never comes");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        send("INT", &child);
+        let run = Run::end_of(child, verb.to_owned()).ends(130);
+        run.fails("interrupted");
+        assert_eq!(run.stderr.contains("read what it was to change"), told, "{run}");
+    }
+}

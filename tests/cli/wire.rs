@@ -47,9 +47,13 @@ impl Raw {
 
     /// Reads the status of an IXON client that is there, without a login.
     fn status(&self, scheme: &str, flags: &str) -> Run {
+        self.run(scheme, &format!("status {flags}"))
+    }
+
+    fn run(&self, scheme: &str, line: &str) -> Run {
         let mut command = bare(self.folder.path());
         command.env("VPNCTL_BACKEND_IXON_URL", format!("{scheme}://127.0.0.1:{}", self.port));
-        command.args(words(&format!("status -b ixon -o json {flags}")));
+        command.args(words(&format!("{line} -b ixon -o json")));
         Run::of(command, "")
     }
 }
@@ -140,6 +144,57 @@ fn the_layer_of_a_silence_is_where_it_began() {
         assert_eq!((&error["code"], &error["layer"]), (&"timeout.request".into(), &layer.into()), "{error}");
         let error = raw.status(scheme, "--timeout 300ms").ends(8).error();
         assert_eq!((&error["code"], &error["layer"]), (&"timeout.deadline".into(), &layer.into()), "{error}");
+    }
+}
+
+/// Every command has the same word for it, and its own limit reaches down to the connection.
+#[test]
+fn a_silence_is_the_same_to_every_command() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || listener.incoming().collect::<Vec<_>>());
+    let raw = Raw { folder: TempDir::new().unwrap(), port, asked: Arc::default() };
+    for line in ["status", "trust show", "trust add", "doctor"] {
+        let error = raw.run("https", &format!("{line} --request-timeout 200ms")).ends(5).error();
+        assert_eq!((&error["code"], &error["layer"]), (&"timeout.request".into(), &"tls".into()), "{line}: {error}");
+        assert!(error["message"].as_str().unwrap().contains("within 0.2 s"), "{line}: {error}");
+    }
+    let error = raw.run("https", "trust show --timeout 300ms").ends(8).error();
+    assert_eq!((&error["code"], &error["layer"]), (&"timeout.deadline".into(), &"tls".into()), "{error}");
+    // Nor is it blamed on a VPN of which nothing was ever heard.
+    for (scheme, layer) in [("https", "tls"), ("http", "http")] {
+        for line in ["wait --for connected", "watch"] {
+            let error = raw.run(scheme, &format!("{line} --timeout 600ms")).ends(8).error();
+            assert_eq!(
+                (&error["code"], &error["layer"]),
+                (&"timeout.deadline".into(), &layer.into()),
+                "{line}: {error}"
+            );
+        }
+    }
+}
+
+/// A server that refuses a handshake speaks TLS, and is not told to be asked elsewhere for it.
+#[test]
+fn a_handshake_that_is_refused_is_told_with_what_helps() {
+    for (alert, says) in
+        [(70, "TLS 1.2 or 1.3"), (40, "TLS 1.2 or 1.3"), (116, "certificate"), (112, "tls.server_name")]
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                // A fatal alert, RFC 8446, section 6.
+                drop(stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(&[21, 3, 3, 0, 2, 2, alert])));
+            }
+        });
+        let raw = Raw { folder: TempDir::new().unwrap(), port, asked: Arc::default() };
+        for line in ["status", "doctor"] {
+            let error = raw.run("https", line).error();
+            assert_eq!((&error["code"], &error["layer"]), (&"net.tls".into(), &"tls".into()), "{line}: {error}");
+            let hint = error["hint"].as_str().unwrap();
+            assert!(hint.contains(says) && !hint.contains("speaks TLS"), "{line}: {hint}");
+        }
     }
 }
 

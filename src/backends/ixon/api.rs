@@ -106,7 +106,7 @@ impl Local {
 
     async fn socket_at(&self, links: &BTreeMap<String, String>) -> Result<Socket> {
         // Until it is open nothing is seen, so a client that never answers is read in other ways soon.
-        let limit = OPENING.min(self.transport.settings().request_timeout);
+        let limit = OPENING.min(self.transport.settings().attempt());
         let call = Call::get("events", self.link(links, SOCKET)?).open().at_root().within(limit);
         self.transport.open_socket(&call, Heartbeat::default()).await
     }

@@ -300,10 +300,7 @@ fn settings(opening: &Opening, config: &Config) -> Result<Settings> {
         url_key: "cloud_url",
         connect_address: None,
         tls: trust,
-        request_timeout: opening
-            .request_timeout
-            .or(opening.config.duration("request_timeout"))
-            .unwrap_or(crate::backends::shared::REQUEST_TIMEOUT),
+        request_timeout: opening.request_timeout.or(opening.config.duration("request_timeout")),
         rate: crate::backends::shared::rate(opening)?,
         deadline: opening.deadline,
         refused_hint: Some("check `cloud_url`".to_owned()),

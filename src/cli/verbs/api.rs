@@ -4,7 +4,7 @@ use super::unless_stopped;
 use crate::app::{Patience, act, api, selection};
 use crate::cli::dispatch::Command;
 use crate::cli::settings::{self, Settings};
-use crate::error::{Error, Exit};
+use crate::error::{Code, Error, Exit, Layer};
 use crate::ui;
 
 impl Command<'_> {
@@ -39,8 +39,14 @@ impl Command<'_> {
         }
         let chosen = &settings.setup.config.backends[&backend];
         let open = settings.setup.open(chosen, Patience::Read).map_err(|error| error.backend(&backend))?;
+        let changes = !api::is_read(method)?;
         match unless_stopped(api::run(&open, method, path, body)).await {
             Ok(answer) => self.print_answer(&answer).await?,
+            Err(error) if changes && error.code() == Code::Interrupted => {
+                let what = "interrupted; the call may have been carried out";
+                let told = Error::new(Code::Interrupted, Layer::Usage, what).with_exit(error.exit());
+                return Err(told.backend(&backend).hint(api::LOOK).into());
+            }
             Err(error) => {
                 ui::print_bytes(error.answer())?;
                 return Err(error.into());

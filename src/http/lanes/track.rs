@@ -17,6 +17,7 @@ use tower_service::Service;
 
 use super::{BEGUN, HANDED, Lane, OPEN, ROUNDS, Warmth};
 use crate::error::Layer;
+use crate::http::dial::{self, Progress};
 
 /// Follows one call through the client.
 #[derive(Debug)]
@@ -24,22 +25,13 @@ pub(in crate::http) struct Track {
     pub(super) lane: Arc<Lane>,
     pub(super) stage: AtomicU8,
     pub(super) warms: AtomicBool,
-    /// What a connection is at that is made for it.
-    pub(super) at: AtomicU8,
+    /// What a connection waits for that is made for it.
+    pub(super) at: Progress,
 }
-
-/// What a connection is at that is being made; it is [`READY`] before and after.
-pub(in crate::http) const NAME: u8 = 1;
-/// It waits for the other side to take it.
-pub(in crate::http) const TCP: u8 = 2;
-/// The handshake has begun.
-pub(in crate::http) const TLS: u8 = 3;
-/// Nothing is left to do before a request is sent.
-pub(super) const READY: u8 = 0;
 
 /// Notes what the connection is at that the call waits for in whose poll this is.
 pub(in crate::http) fn comes_to(step: u8) {
-    let _ = CALL.try_with(|call| call.at.store(step, Ordering::Release));
+    let _ = CALL.try_with(|call| call.at.comes_to(step));
 }
 
 /// After which time a connection that is not given back is taken for gone.
@@ -141,9 +133,9 @@ where
             match call {
                 Some(call) if !call.may_connect().await => Err("another connection has taken the call".into()),
                 Some(call) => {
-                    call.at.store(TCP, Ordering::Release);
+                    call.at.comes_to(dial::TCP);
                     let made = ready.call(request).await?;
-                    call.at.store(READY, Ordering::Release);
+                    call.at.comes_to(dial::READY);
                     call.lane.multiplexes.store(made.connected().is_negotiated_h2(), Ordering::Release);
                     Ok(made)
                 }
@@ -156,14 +148,9 @@ where
 impl Track {
     /// Tells in which layer it is: below HTTP for as long as it waits for a connection of its own.
     pub(in crate::http) fn layer(&self) -> Layer {
-        match self.at.load(Ordering::Acquire) {
-            // By another one it is on its way.
-            _ if self.stage.load(Ordering::Acquire) != HANDED => Layer::Http,
-            NAME => Layer::Dns,
-            TCP => Layer::Tcp,
-            TLS => Layer::Tls,
-            _ => Layer::Http,
-        }
+        // By another one it is on its way.
+        let is_with_client = self.stage.load(Ordering::Acquire) == HANDED;
+        if is_with_client { self.at.layer() } else { Layer::Http }
     }
 
     /// Notes that the client has begun the call; tells whether this was the first time. A request with content is open

@@ -48,7 +48,7 @@ fn settings() -> Settings {
         url,
         connect_address: None,
         tls: tls::Trust::default(),
-        request_timeout: std::time::Duration::from_secs(1),
+        request_timeout: None,
         rate: None,
         deadline: Deadline::none(),
         refused_hint: None,
