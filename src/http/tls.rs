@@ -210,6 +210,10 @@ fn roots_of(path: &std::path::Path) -> Result<(RootCertStore, Vec<CertificateDer
         Error::config(format!("the CA file {} {why}", path.display()))
             .hint("`tls.ca_file` names a file with one or more certificates in PEM")
     };
+    // A pipe that nobody writes, or a device without an end, would be read for ever.
+    if std::fs::metadata(path).is_ok_and(|data| !data.is_file()) {
+        return Err(wrong("is no file"));
+    }
     let text = std::fs::read(path).map_err(|error| wrong(&format!("can't be read: {error}")))?;
     let mut roots = RootCertStore::empty();
     let mut known = Vec::new();

@@ -194,6 +194,19 @@ fn a_document_or_a_configuration_that_is_a_pipe_is_waited_for_no_longer_than_the
     );
 }
 
+#[test]
+fn an_authority_that_is_no_file_is_not_waited_for() {
+    let bench = Bench::new();
+    let silent = pipe(&bench, "ca.pem");
+    for place in [silent.to_str().unwrap(), "/dev/zero"] {
+        let mut command = bench.command("status -b freebox -o json");
+        command.env("VPNCTL_BACKEND_FREEBOX_URL", "https://127.0.0.1:1");
+        command.env("VPNCTL_BACKEND_FREEBOX_TLS_CA_FILE", place);
+        let error = Run::of(command, "").ends(13).fails("config.invalid");
+        assert!(error["message"].as_str().unwrap().contains("is no file"), "{place}: {error}");
+    }
+}
+
 fn wait_for(path: &std::path::Path) {
     let started = Instant::now();
     while !path.exists() {
