@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::bench::Bench;
+use crate::stranger::Stranger;
 
 fn writes(bench: &Bench) -> Vec<String> {
     bench.asked("ixon").into_iter().filter(|line| !line.starts_with("GET ")).collect()
@@ -104,6 +105,24 @@ fn secrets_in_settings_are_masked_and_written_back_untouched() {
     let raw = bench.run("api -b ixon GET Configuration").ends(0).json();
     assert_eq!((&raw["proxyPassword"], &raw["type"]), (&json!("hunter3"), &json!("tun")));
     assert_eq!(raw["proxy"], "http://me:hunter2@proxy:1/");
+}
+
+/// Whether the client hides secrets is not known, so one that does is no liar.
+#[test]
+fn a_secret_that_the_client_hides_is_told_before_it_is_sent_back() {
+    let hidden = Stranger::answering(|_, path| match path {
+        "/" => json!({"links": [{"rel": "Configuration", "href": "/configuration"}]}).into(),
+        _ => json!({"proxyPassword": "•••", "type": "tap"}).into(),
+    });
+    for (line, exit, sent_back) in [
+        ("settings set -b ixon type=tun --yes", 14, true),
+        ("settings set -b ixon type=tun --dry-run", 0, true),
+        ("settings set -b ixon proxyPassword=hunter2 --yes", 0, false),
+    ] {
+        let run = hidden.run(line).ends(exit);
+        assert_eq!(run.stderr.contains("does not show `proxyPassword`, so"), sent_back, "{run}");
+        assert_eq!(run.stderr.contains("does not show `proxyPassword` as it was set"), !sent_back, "{run}");
+    }
 }
 
 #[test]

@@ -165,6 +165,16 @@ fn masked_below(value: &Value, secret: bool) -> Value {
     }
 }
 
+/// Tells whether the client itself shows something in place of a secret. None is known to; the schema is unknown.
+pub(super) fn is_hidden(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| !text.is_empty() && text.chars().all(|c| matches!(c, '*' | '•' | '●')))
+}
+
+/// Names the first key of which a document holds no more than what the client shows in its place.
+pub(super) fn hidden(document: &Value) -> Option<String> {
+    keys(document).into_iter().find(|key| find(&mut document.clone(), key).is_some_and(|value| is_hidden(value)))
+}
+
 /// Gives the secrets of a document: what is masked where it is shown.
 pub(super) fn secrets(document: &Value) -> Vec<String> {
     let mut found = Vec::new();

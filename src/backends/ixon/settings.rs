@@ -27,6 +27,14 @@ impl Settings for Ixon {
         if !differences.is_empty() {
             document::check_whole(&wanted).map_err(|error| error.backend(&self.info.backend))?;
         }
+        if !differences.is_empty()
+            && let Some(key) = document::hidden(&wanted)
+        {
+            tracing::warn!(
+                "{PEER} does not show `{key}`, so what it shows in its place is sent back; whether it keeps the value \
+                 then is not documented: give it too"
+            );
+        }
         if differences.is_empty() || dry_run {
             return Ok(Changed { settings: document::masked(&before), differences });
         }
@@ -88,7 +96,7 @@ impl Ixon {
             match (was, now) {
                 (Some(was), _) if was == value => {}
                 (_, Some(now)) if now == value => taken.push(format!("`{key}`")),
-                (Some(was), Some(now)) if was == now => kept.push(format!("`{key}`")),
+                (Some(was), Some(now)) if was == now && !document::is_hidden(now) => kept.push(format!("`{key}`")),
                 // It may show a secret masked, or write a value in its own way.
                 _ => odd.push(format!("`{key}`")),
             }
