@@ -19,6 +19,7 @@ mod observer;
 pub mod probe;
 pub mod proxy;
 mod rate;
+mod reach;
 mod renewal;
 mod retry;
 pub mod tls;
@@ -48,6 +49,7 @@ use brake::{Brake, Pass, Refusal, Shut};
 use failure::Broken;
 use lanes::track::{Tracked, sending};
 use lanes::{Lanes, Place};
+use reach::Reach;
 use renewal::{Renewals, Renewing};
 use retry::{REPEATS, before_the_call, doubtful, maybe_done, next_wait};
 
@@ -163,6 +165,7 @@ pub struct Transport {
     lanes: Lanes,
     brake: Brake,
     renewals: Renewals,
+    reach: Reach,
     /// When the next request may start, by the rate; whoever holds it waits for that moment.
     next_start: Mutex<Option<Instant>>,
 }
@@ -177,8 +180,15 @@ impl Transport {
     /// Makes a transport; nothing is built or connected before the first call.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let (tls, lanes, brake) = (OnceLock::new(), Lanes::default(), Brake::default());
-        Self { settings, tls, lanes, brake, renewals: Renewals::default(), next_start: Mutex::new(None) }
+        Self {
+            settings,
+            tls: OnceLock::new(),
+            lanes: Lanes::default(),
+            brake: Brake::default(),
+            renewals: Renewals::default(),
+            reach: Reach::default(),
+            next_start: Mutex::new(None),
+        }
     }
 
     /// Gives what it was made from.
@@ -336,8 +346,11 @@ impl Transport {
     /// that is not enough.
     async fn send(&self, call: &Call, headers: HeaderMap, first: bool, tries: &mut usize) -> Result<(Reply, Pass)> {
         loop {
+            let trying = self.reach.begin()?;
             let (pass, mut place) = self.admission(call, first).await?;
-            let broken = match self.exchange(call, headers.clone(), &mut place).await {
+            let result = self.exchange(call, headers.clone(), &mut place).await;
+            trying.ended(result.as_ref().err());
+            let broken = match result {
                 Ok(reply) => return Ok((reply, pass)),
                 Err(broken) => broken,
             };

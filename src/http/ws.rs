@@ -289,27 +289,15 @@ mod tests {
     use tokio_tungstenite::tungstenite::Message;
     use tokio_tungstenite::{WebSocketStream, accept_async};
 
-    use super::{Heartbeat, LIMIT, Socket};
+    use super::{Heartbeat, LIMIT, Socket, fuzzing};
     use crate::error::{Code, Error};
-    use crate::http::{Call, Deadline, Settings, Transport, tls};
+    use crate::http::{Call, Settings, Transport};
 
     const QUICK: Heartbeat = Heartbeat { after: Duration::from_millis(1), patience: Duration::from_millis(20) };
 
     fn transport(host: &str, port: u16) -> Transport {
-        Transport::new(Settings {
-            backend: "bench".to_owned(),
-            peer: "the client".to_owned(),
-            url: format!("http://{host}:{port}").parse().expect("a URL"),
-            connect_address: None,
-            tls: tls::Trust::default(),
-            request_timeout: None,
-            rate: None,
-            deadline: Deadline::none(),
-            refused_hint: Some("start it".to_owned()),
-            untrusted_hint: None,
-            url_key: "url",
-            observer: None,
-        })
+        let settings = fuzzing::settings(&format!("http://{host}:{port}"));
+        Transport::new(Settings { refused_hint: Some("start it".to_owned()), ..settings })
     }
 
     /// Opens a socket to a server that does what it is told.

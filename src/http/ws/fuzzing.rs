@@ -40,8 +40,9 @@ impl AsyncWrite for Said {
     }
 }
 
-fn settings() -> Settings {
-    let Ok(url) = "http://localhost:9250/".parse() else { panic!("no URL") };
+/// Makes settings of which nothing but the URL is said.
+pub(in crate::http) fn settings(url: &str) -> Settings {
+    let Ok(url) = url.parse() else { panic!("no URL") };
     Settings {
         backend: "bench".to_owned(),
         peer: "the client".to_owned(),
@@ -64,7 +65,7 @@ pub async fn messages(bytes: &[u8]) -> (Vec<String>, Error) {
     let stream = WebSocketStream::from_raw_socket(wire, Role::Client, Some(bounds())).await;
     let heartbeat = Heartbeat::default();
     let ping_at = Instant::now() + heartbeat.after;
-    let mut socket = Socket { stream, settings: settings(), heartbeat, ping_at, lost_at: None };
+    let mut socket = Socket { stream, settings: settings("http://localhost:9250/"), heartbeat, ping_at, lost_at: None };
     let mut texts = Vec::new();
     loop {
         match socket.next().await {
