@@ -81,7 +81,8 @@ pub fn json(written: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn cell(text: &str) -> Cow<'_, str> {
     let clean = line(text);
-    if !clean.contains(SIGNS) || !clean.split(ENDS).any(runs) {
+    // A dash alone stands for nothing; with something behind its end it is the beginning of a cell.
+    if !clean.contains(SIGNS) || clean.trim() == "-" || !clean.split(ENDS).any(runs) {
         return clean;
     }
     let mut quoted = String::with_capacity(clean.len() + 2);
@@ -97,7 +98,7 @@ pub fn cell(text: &str) -> Cow<'_, str> {
 /// Tells whether a spreadsheet takes a cell for a formula; spaces and quotes before it are sometimes left out.
 fn runs(cell: &str) -> bool {
     let begun = cell.trim_start_matches(|c: char| c.is_whitespace() || c == '"');
-    begun.starts_with(SIGNS) && begun.trim_end() != "-" && !is_number(begun)
+    begun.starts_with(SIGNS) && !is_number(begun)
 }
 
 /// Tells whether a text is a number, in digits: `-inf` and `+nan` are names to a spreadsheet.
@@ -177,12 +178,13 @@ mod tests {
         assert_eq!(cell("a;=1+1"), "a;'=1+1");
         assert_eq!(cell("a, =1+1;b"), "a,' =1+1;b");
         assert_eq!(cell("=1;=2"), "'=1;'=2");
+        assert_eq!(cell("-;2.5)5"), "'-;2.5)5");
     }
 
     #[test]
     fn what_is_no_formula_is_left_alone() {
         for text in
-            ["", "plain", "-12.5", "+33123456789", "-1e5", "-", "10.0.0.1", "a=b,c=d", "me@example.org", "a-b;c"]
+            ["", "plain", "-12.5", "+33123456789", "-1e5", "-", " - ", "10.0.0.1", "a=b,c=d", "me@example.org", "a-b;c"]
         {
             assert_eq!(cell(text), text);
         }
