@@ -20,7 +20,8 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("error", &[]),
     // Built for the fuzzers and for tests alone.
     ("fuzzing", &["app", "backend", "backends", "config", "error", "http", "model", "render", "secrets", "state"]),
-    ("http", &["error"]),
+    // What is sent is known there, and with it what no message repeats.
+    ("http", &["error", "secrets"]),
     ("model", &[]),
     ("render", &["error", "model"]),
     ("secrets", &["error"]),

@@ -285,6 +285,15 @@ impl Reply {
     }
 }
 
+/// Takes the value out of what serde says of a wrong type: `invalid type: string "…", expected …`.
+#[must_use]
+pub fn without_quotes(message: &str) -> String {
+    match (message.find(['"', '`']), message.rfind(", expected")) {
+        (Some(start), Some(end)) if start < end => format!("{}…{}", &message[..start], &message[end..]),
+        _ => message.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use reqwest::StatusCode;

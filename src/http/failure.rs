@@ -14,6 +14,7 @@ use super::lanes::track;
 use super::tls::PinChanged;
 use super::{Call, Reply, Settings, dial, proxy, retry_after};
 use crate::error::{Code, Error, Layer, Result};
+use crate::secrets::Secrets;
 
 /// Resolves names by the system, and sends `tls.server_name` and `connect_address` to where they belong.
 pub(super) struct Resolver {
@@ -414,7 +415,7 @@ pub(super) fn timed_out(
 }
 
 /// Says what is wrong with a status that neither grants nor refuses.
-pub(super) fn no_answer(peer: &str, reply: &Reply) -> Error {
+pub(super) fn no_answer(peer: &str, reply: &Reply, secrets: &Secrets) -> Error {
     let status = reply.status.as_u16();
     if !reply.status.is_redirection() {
         let what = format!("{peer} answered with the status {status}, which answers nothing");
@@ -425,7 +426,7 @@ pub(super) fn no_answer(peer: &str, reply: &Reply) -> Error {
     let target = reply.headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("nowhere");
     // What stands behind it may be what was sent, such as a token; before the host stand credentials.
     let target = target.split(['?', '#']).next().unwrap_or_default();
-    let target = target.rsplit_once('@').map_or(target, |(_, place)| place);
+    let target = secrets.hide(target.rsplit_once('@').map_or(target, |(_, place)| place));
     let what = format!("{peer} answered with a redirect to {target}, which is not followed");
     Error::new(Code::VendorProtocol, Layer::Http, what)
         .status(status)

@@ -38,13 +38,14 @@ use url::Url;
 
 pub use address::{LONGEST, is_nearby};
 pub use bytes_cap::Sift;
-pub use call::{Call, Reply, Safety, retry_after};
+pub use call::{Call, Reply, Safety, retry_after, without_quotes};
 pub use client::UNREAD;
 pub use deadline::{Deadline, within};
 pub use failure::{server_failure, unparsable};
 pub use observer::Observer;
 
 use crate::error::{Code, Error, Layer, Result};
+use crate::secrets::Secrets;
 use brake::{Brake, Pass, Refusal, Shut};
 use failure::Broken;
 use lanes::track::{Tracked, sending};
@@ -166,6 +167,8 @@ pub struct Transport {
     brake: Brake,
     renewals: Renewals,
     reach: Reach,
+    /// What no message repeats of what a server says.
+    secrets: Arc<Secrets>,
     /// When the next request may start, by the rate; whoever holds it waits for that moment.
     next_start: Mutex<Option<Instant>>,
 }
@@ -187,8 +190,21 @@ impl Transport {
             brake: Brake::default(),
             renewals: Renewals::default(),
             reach: Reach::default(),
+            secrets: Arc::default(),
             next_start: Mutex::new(None),
         }
+    }
+
+    /// Lets it share the secrets that another one knows.
+    #[must_use]
+    pub fn sharing(self, secrets: &Arc<Secrets>) -> Self {
+        Self { secrets: Arc::clone(secrets), ..self }
+    }
+
+    /// Gives the secrets that were sent, and those that are known besides.
+    #[must_use]
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// Gives what it was made from.
@@ -269,6 +285,14 @@ impl Transport {
         }
     }
 
+    /// Takes note of the secrets of a call, which its answer may repeat.
+    fn remember(&self, call: &Call, headers: &HeaderMap) {
+        let secret = headers.values().filter(|value| value.is_sensitive()).filter_map(|value| value.to_str().ok());
+        secret.for_each(|text| self.secrets.sends(text.split_once(' ').map_or(text, |(_, token)| token)));
+        let document = call.body.as_deref().and_then(|body| serde_json::from_slice(body).ok());
+        document.iter().for_each(|document| self.secrets.sends_all(document));
+    }
+
     /// Gives when requests have to be done.
     fn deadline(&self) -> Deadline {
         self.settings.deadline.or_bound()
@@ -289,11 +313,14 @@ impl Transport {
         let mut headers = call.headers.clone();
         let generation =
             if call.authorized { protocol.authorize(&mut headers).await.map_err(before_the_call)? } else { 0 };
-        let (reply, pass) = self.send(call, headers, first, tries).await?;
+        let (reply, pass) = self.send(call, &headers, first, tries).await?;
+        if !reply.status.is_success() || call.body.is_some() {
+            self.remember(call, &headers);
+        }
         let verdict = match reply.status.as_u16() {
             // Nothing says whether the work was done before: a proxy may have changed the answer, not the request.
             100..=199 | 300..=399 | 600.. => {
-                Verdict::Failed(maybe_done(call, failure::no_answer(&self.settings.peer, &reply)))
+                Verdict::Failed(maybe_done(call, failure::no_answer(&self.settings.peer, &reply, &self.secrets)))
             }
             _ => match protocol.verdict(call, &reply) {
                 // The vendor's own word is definite; a document that is none, after a success, tells nothing.
@@ -344,7 +371,7 @@ impl Transport {
     /// Sends one request and reads its answer. A read that the server says it has not looked at is sent again at once, on
     /// another connection where it closes this one, for as long as there are `tries` left; of a write the server's word for
     /// that is not enough.
-    async fn send(&self, call: &Call, headers: HeaderMap, first: bool, tries: &mut usize) -> Result<(Reply, Pass)> {
+    async fn send(&self, call: &Call, headers: &HeaderMap, first: bool, tries: &mut usize) -> Result<(Reply, Pass)> {
         loop {
             let trying = self.reach.begin()?;
             let (pass, mut place) = self.admission(call, first).await?;

@@ -25,6 +25,7 @@ use url::Url;
 use super::dial::Progress;
 use super::{Call, Reply, Settings, Transport, dial, failure, server_failure};
 use crate::error::{Code, Error, Layer, Result};
+use crate::secrets::Secrets;
 
 /// The status of an answer that makes a WebSocket of a connection.
 const SWITCHED: u16 = 101;
@@ -101,6 +102,8 @@ impl AsyncWrite for Fair {
 pub struct Socket {
     stream: WebSocketStream<Fair>,
     settings: Settings,
+    /// What no message repeats.
+    secrets: Arc<Secrets>,
     heartbeat: Heartbeat,
     ping_at: Instant,
     lost_at: Option<Instant>,
@@ -132,7 +135,7 @@ impl Transport {
         }
         let stream = opened.map_err(|error| self.told(error))?;
         let (settings, ping_at) = (self.settings.clone(), Instant::now() + heartbeat.after);
-        Ok(Socket { stream, settings, heartbeat, ping_at, lost_at: None })
+        Ok(Socket { stream, settings, secrets: Arc::clone(&self.secrets), heartbeat, ping_at, lost_at: None })
     }
 
     async fn upgraded(&self, url: &Url, call: &Call, progress: &Progress) -> Result<WebSocketStream<Fair>> {
@@ -147,11 +150,12 @@ impl Transport {
         target
             .set_scheme(if secure { "wss" } else { "ws" })
             .map_err(|()| Error::usage(format!("`{url}` has no WebSocket")))?;
-        let mut request = target.as_str().into_client_request().map_err(|error| refused(settings, &error))?;
+        let mut request =
+            target.as_str().into_client_request().map_err(|error| refused(settings, &self.secrets, &error))?;
         let agent = HeaderValue::from_static(concat!("vpnctl/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(USER_AGENT, agent);
         let opened = client_async_with_config(request, Fair { wire, reads: 0 }, Some(bounds())).await;
-        let (stream, _) = opened.map_err(|error| refused(settings, &error))?;
+        let (stream, _) = opened.map_err(|error| refused(settings, &self.secrets, &error))?;
         Ok(stream)
     }
 
@@ -187,11 +191,13 @@ fn lost(settings: &Settings, how: &str) -> Error {
 }
 
 /// Says why no WebSocket came about over a connection that did.
-fn refused(settings: &Settings, error: &WsError) -> Error {
+fn refused(settings: &Settings, secrets: &Secrets, error: &WsError) -> Error {
     match error {
         WsError::Http(answer) => {
             let (status, headers) = (answer.status(), answer.headers().clone());
-            let reply = Reply { status, headers, body: answer.body().clone().unwrap_or_default(), confidential: false };
+            let body = answer.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+            let body = secrets.hide(&body).into_bytes();
+            let reply = Reply { status, headers, body, confidential: false };
             let said = reply.excerpt();
             let said = if said.is_empty() { said } else { format!(": {said}") };
             let unwell = status.as_u16() == 429 || status.is_server_error();
@@ -236,7 +242,9 @@ impl Socket {
                     tokio::task::yield_now().await;
                 }
                 Some(Ok(Message::Close(frame))) => {
-                    let why = frame.map(|frame| format!(" ({} {})", frame.code, frame.reason)).unwrap_or_default();
+                    let reason = |text: &str| self.secrets.hide(text);
+                    let why = frame.map(|frame| format!(" ({} {})", frame.code, reason(&frame.reason)));
+                    let why = why.unwrap_or_default();
                     return Err(lost(&self.settings, &format!("was closed{}", why.trim_end())));
                 }
                 // A flood of these uses up what a task may do in one turn, and with it the turn of the caller's deadline.
@@ -400,5 +408,28 @@ mod tests {
         let flood = async { drop(server.send(Message::text("x".repeat(LIMIT + 1))).await) };
         let (text, ()) = tokio::join!(socket.next(), flood);
         assert_eq!(text.expect_err("too much").code(), Code::VendorProtocol);
+    }
+    #[tokio::test]
+    async fn what_a_server_says_as_it_goes_is_told_without_secrets() {
+        use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+        let (mut socket, mut server) = pair("127.0.0.1", Heartbeat::default()).await;
+        socket.secrets.add("canary-token");
+        let reason = "bad canary-token".into();
+        server.close(Some(CloseFrame { code: 1008.into(), reason })).await.expect("closed");
+        assert!(fault(&mut socket).await.message().ends_with("was closed (1008 bad ***)"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let transport = transport("127.0.0.1", listener.local_addr().expect("an address").port());
+        transport.secrets().add("canary-token");
+        let refuse = async {
+            let mut stream = listener.accept().await.expect("a connection").0;
+            let mut head = [0; 4096];
+            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut head).await.expect("a request");
+            let answer = b"HTTP/1.1 403 No\r\nContent-Length: 16\r\n\r\nbad canary-token";
+            tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await.expect("sent");
+        };
+        let call = Call::get("events", "/").at_root();
+        let (refused, ()) = tokio::join!(transport.open_socket(&call, QUICK), refuse);
+        let error = refused.expect_err("refused");
+        assert!(error.message().ends_with("was refused (403 Forbidden): bad ***"), "{error}");
     }
 }

@@ -5,6 +5,7 @@ mod echo;
 mod file;
 #[cfg(feature = "keyring")]
 mod keyring;
+mod known;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -13,6 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 pub use echo::Spellings;
 pub use file::{check_private, is_exposed, overdue, pipes_end, quoted, read};
+pub use known::Secrets;
 
 use crate::error::{Error, Result};
 
@@ -171,7 +173,7 @@ pub fn hide<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> Strin
 }
 
 /// What stands in the place of a secret.
-const MASK: &str = "***";
+pub const MASK: &str = "***";
 
 /// Makes a digest of texts that tells them apart without showing them.
 #[must_use]

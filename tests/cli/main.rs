@@ -27,6 +27,7 @@ mod doctor;
 mod doctor_bundle;
 mod doctor_remedies;
 mod documents;
+mod echoes;
 mod errors;
 mod failing;
 mod fleets;

@@ -31,6 +31,16 @@ impl From<Value> for Answer {
     }
 }
 
+/// A request.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    /// The lines behind the first one.
+    pub(crate) headers: String,
+    pub(crate) body: String,
+}
+
 /// The server, its requests as `METHOD PATH`, and a place for the binary's files.
 pub(crate) struct Stranger {
     pub(crate) folder: TempDir,
@@ -41,6 +51,11 @@ pub(crate) struct Stranger {
 impl Stranger {
     /// Starts it; who answers gets the method, and the path with its query.
     pub(crate) fn answering(answer: impl Fn(&str, &str) -> Answer + Send + Sync + 'static) -> Self {
+        Self::hearing(move |heard| answer(&heard.method, &heard.path))
+    }
+
+    /// Starts it; who answers gets all that was said.
+    pub(crate) fn hearing(answer: impl Fn(&Heard) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -103,14 +118,14 @@ fn write(path: &Path, text: &str) {
     private(path);
 }
 
-fn serve(stream: &TcpStream, seen: &Mutex<Vec<String>>, answer: &dyn Fn(&str, &str) -> Answer) {
+fn serve(stream: &TcpStream, seen: &Mutex<Vec<String>>, answer: &dyn Fn(&Heard) -> Answer) {
     let mut reader = BufReader::new(stream);
     loop {
         let mut first = String::new();
         if reader.read_line(&mut first).unwrap_or(0) == 0 {
             return;
         }
-        let mut length = 0;
+        let (mut length, mut headers) = (0, String::new());
         loop {
             let mut header = String::new();
             if reader.read_line(&mut header).unwrap_or(0) <= 2 {
@@ -119,15 +134,17 @@ fn serve(stream: &TcpStream, seen: &Mutex<Vec<String>>, answer: &dyn Fn(&str, &s
             if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
                 length = value.trim().parse().unwrap();
             }
+            headers.push_str(&header);
         }
         let mut body = vec![0; length];
         if reader.read_exact(&mut body).is_err() {
             return;
         }
         let mut parts = first.split(' ');
-        let (method, path) = (parts.next().unwrap(), parts.next().unwrap());
+        let (method, path) = (parts.next().unwrap().to_owned(), parts.next().unwrap().to_owned());
         seen.lock().unwrap().push(format!("{method} {path}"));
-        let Answer { status, headers, body } = answer(method, path);
+        let body = String::from_utf8_lossy(&body).into_owned();
+        let Answer { status, headers, body } = answer(&Heard { method, path, headers, body });
         let head = format!("HTTP/1.1 {status} x\r\n{headers}content-length: {}\r\n\r\n", body.len());
         let mut stream = stream;
         // In one piece: a second one would wait until the first was acknowledged.

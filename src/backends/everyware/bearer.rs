@@ -73,6 +73,8 @@ impl Auth {
         let kept = token.chain([memory.api_key.as_deref(), memory.trust_key.as_deref()]).flatten();
         let configured = configured.iter().flatten().map(|secret| secret.expose_secret());
         let body = hide(&String::from_utf8_lossy(&reply.body), kept.chain(configured));
+        // What somebody has just brought is known only from what was sent.
+        let body = self.transport.secrets().hide(&body);
         Reply { body: body.into_bytes(), ..reply.clone() }
     }
 

@@ -128,12 +128,12 @@ impl Auth {
     }
 
     /// Gives what the box says without what this login was made with, which it may repeat.
-    fn hide_own(&self, text: &str) -> String {
+    pub(super) fn hide_own(&self, text: &str) -> String {
         let memory = self.memory();
         let configured = self.config.app_token.as_ref().and_then(SecretRef::at_hand);
         let token = configured.as_ref().map(|secret| secret.expose_secret());
         let kept = memory.session.iter().map(|session| session.token.as_str()).chain(memory.app_token.as_deref());
-        hide(text, kept.chain(token))
+        self.transport.secrets().hide(&hide(text, kept.chain(token)))
     }
 
     /// Names what a session belongs to, so that none is sent elsewhere or used with another token.

@@ -8,7 +8,7 @@ use super::api::{base_path, decode, envelope, named};
 use super::auth::{Auth, Memory, text_challenge};
 use super::config::Config;
 use super::discovery::DISCOVERY;
-use super::redact::{Known, without_quotes};
+use super::redact::Known;
 use super::wire::{ApiVersion, Authorizing, Challenge, Opened, Tracking, VpnStatus};
 use super::{change, convert, ovpn, wg_conf};
 use crate::backend::{ImportFile, Imported, SecretDocument, TunnelChange};
@@ -16,6 +16,7 @@ use crate::backends::fuzzing::{Meaning, STATUSES, kept as kept_as, opening, repl
 use crate::backends::shared::{Place, transport};
 use crate::error::Result;
 use crate::http::mdns::Announced;
+use crate::http::without_quotes;
 use crate::http::{Call, Protocol as _, Verdict};
 
 thread_local! {

@@ -217,19 +217,12 @@ impl Known {
     }
 }
 
-/// Takes the value out of what serde says of a wrong type: `invalid type: string "…", expected …`.
-pub(super) fn without_quotes(message: &str) -> String {
-    match (message.find(['"', '`']), message.rfind(", expected")) {
-        (Some(start), Some(end)) if start < end => format!("{}…{}", &message[..start], &message[end..]),
-        _ => message.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{Known, Lines, without_quotes};
+    use super::{Known, Lines};
+    use crate::http::without_quotes;
 
     const KEY: &str = "TdbS1Y0RHZ6rRNSxlEUssD/pnRDfrHMFfJPLl5icvQg=";
 

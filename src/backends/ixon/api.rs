@@ -62,7 +62,7 @@ impl Local {
                  or name its CA with `tls.ca_file`",
             ),
         };
-        let transport = shared::transport(opening, place)?;
+        let transport = shared::transport(opening, place)?.sharing(&memory.secrets);
         Ok(Self {
             transport,
             memory,
@@ -79,7 +79,8 @@ impl Local {
         let reply = self.call("Status", Call::get("status", "").open()).await?;
         let document: Value = self.read(&reply, "status")?;
         let unread = |fault: String| {
-            self.own(crate::http::unparsable(PEER, "status", &self.memory.secrets.quotable(&reply), &fault))
+            let secrets = &self.memory.secrets;
+            self.own(crate::http::unparsable(PEER, "status", &secrets.quotable(&reply), &secrets.hide(&fault)))
         };
         convert::read(document).map(|status| self.memory.secrets.hide_of(status)).map_err(unread)
     }

@@ -19,7 +19,7 @@ use crate::backends::shared::{Refused, meaningful, warn_of_plain_http};
 use crate::config::schema::read_url;
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::call::{header_value, segment, sendable};
-use crate::http::{Call, LONGEST, Protocol, Reply, Settings, Transport, Verdict, tls};
+use crate::http::{Call, LONGEST, Protocol, Reply, Settings, Transport, Verdict, tls, without_quotes};
 
 /// What the cloud is called in messages.
 pub(super) const CLOUD: &str = "the IXON cloud";
@@ -52,7 +52,7 @@ pub(super) struct Cloud {
 
 impl Cloud {
     pub(super) fn new(opening: &Opening, config: Config, memory: Arc<Remembered>) -> Result<Self> {
-        let transport = Transport::new(settings(opening, &config)?);
+        let transport = Transport::new(settings(opening, &config)?).sharing(&memory.secrets);
         Ok(Self {
             transport,
             config,
@@ -240,7 +240,9 @@ impl Cloud {
         let more = meaningful(envelope.more_after.clone());
         let values = envelope.values().into_iter().map(|value| {
             serde_path_to_error::deserialize(value).map_err(|error| {
-                let fault = format!("{}: {}", error.path(), error.inner());
+                // It is of the answer as it came, with a token that was just made.
+                let place = self.memory.secrets.hide(&error.path().to_string());
+                let fault = format!("{place}: {}", without_quotes(&error.inner().to_string()));
                 own(crate::http::unparsable(CLOUD, call.operation, &quotable(), &fault))
             })
         });

@@ -7,7 +7,7 @@ use crate::config::schema::nearest;
 use crate::error::{Code, Error, Layer, Result};
 
 /// What stands for a secret.
-pub(super) const MASK: &str = "***";
+pub(super) use crate::secrets::MASK;
 /// What a key that holds a secret has in it, in whatever case.
 const SECRET: &[&str] = &["password", "passwd", "passphrase", "secret", "token", "credential", "apikey", "privatekey"];
 

@@ -1,94 +1,34 @@
-//! Keeps secrets out of what is shown of a server's words: an error or a status may echo what it was sent.
+//! The secrets of the client's login and of its settings, which neither server's words may repeat.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::ops::Deref;
+use std::sync::Arc;
 
-use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::document::{self, MASK};
+use super::document;
 use crate::error::Result;
 use crate::http::{Reply, unparsable};
 use crate::model::Status;
-use crate::secrets::{SecretRef, Spellings};
+use crate::secrets::{self, Spellings};
 
-/// The shortest text, in bytes, that is taken for a secret: shorter ones stand in words by accident.
-const SHORTEST: usize = 4;
+/// What is known of one backend: the token, the password, what is made of them, and those among the client's settings;
+/// of the client and of the cloud together.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Secrets(Arc<secrets::Secrets>);
 
-/// How many secrets are looked for in a text. No client has as many; a document that names more of them than this says
-/// nothing that has to be shown, and looking for each in every text of it would take hours.
-const MOST: usize = 1000;
+impl Deref for Secrets {
+    type Target = Arc<secrets::Secrets>;
 
-/// The secrets that this process knows of one backend: the token, the password, what is made of them, and those among
-/// the client's settings.
-#[derive(Default)]
-pub(super) struct Secrets(Mutex<BTreeMap<String, Spellings>>);
-
-impl std::fmt::Debug for Secrets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Secrets").finish_non_exhaustive()
+    fn deref(&self) -> &Self::Target {
+        &self.0
     }
 }
 
 impl Secrets {
-    /// Takes note of a secret of the login, in every spelling.
-    pub(super) fn add(&self, secret: &str) {
-        self.note(secret, Spellings::of(secret));
-    }
-
-    /// Takes note of a secret, as it is and as JSON writes it.
-    fn note(&self, secret: &str, spellings: Spellings) {
-        let escaped = Value::from(secret).to_string();
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for form in [secret, escaped.trim_matches('"')] {
-            if form.len() >= SHORTEST && form != MASK {
-                known.entry(form.to_owned()).or_default();
-            }
-        }
-        if let Some(known) = known.get_mut(secret).filter(|known| known.is_empty()) {
-            *known = spellings;
-        }
-    }
-
-    /// Takes note of a secret that can be had at once: nobody is asked, and no pipe is emptied.
-    pub(super) fn add_known(&self, place: Option<&SecretRef>) {
-        let secret = place.and_then(SecretRef::at_hand);
-        secret.iter().for_each(|secret| self.add(secret.expose_secret()));
-    }
-
     /// Takes note of the secrets that a document names as such.
     pub(super) fn add_all(&self, document: &Value) {
         document::secrets(document).iter().for_each(|secret| self.note(secret, Spellings::default()));
-    }
-
-    /// Masks every known secret in a text.
-    pub(super) fn hide(&self, text: &str) -> String {
-        if text.len() < SHORTEST {
-            return text.to_owned();
-        }
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() > MOST {
-            return MASK.to_owned();
-        }
-        let is_due = |secret: &str, spellings: &Spellings| !spellings.is_empty() || text.contains(secret);
-        let mut found: Vec<_> = known.iter().filter(|(secret, spellings)| is_due(secret, spellings)).collect();
-        // One may be a part of another.
-        found.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
-        let masked = |text: String, (secret, spellings): (&String, &Spellings)| {
-            spellings.hide(text.replace(secret.as_str(), MASK))
-        };
-        found.into_iter().fold(text.to_owned(), masked)
-    }
-
-    /// Masks every known secret in the texts of a document, and in its keys: a server may echo it anywhere.
-    pub(super) fn hide_in(&self, document: Value) -> Value {
-        match document {
-            Value::String(text) => self.hide(&text).into(),
-            Value::Array(items) => items.into_iter().map(|item| self.hide_in(item)).collect(),
-            Value::Object(map) => map.into_iter().map(|(key, item)| (self.hide(&key), self.hide_in(item))).collect(),
-            other => other,
-        }
     }
 
     /// Masks every known secret in what a status quotes; the state was read before.
@@ -134,23 +74,7 @@ impl Secrets {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
-    use super::{MOST, Secrets};
-
-    #[test]
-    fn known_secrets_are_hidden_longest_first_and_short_words_stay() {
-        let secrets = Secrets::default();
-        for secret in ["hunter2", "hunter2-long", "a\"b\"c", "x"] {
-            secrets.add(secret);
-        }
-        assert_eq!(secrets.hide("hunter2-long, hunter2 and x"), "***, *** and x");
-        assert_eq!(secrets.hide(r#"{"said":"a\"b\"c"}"#), r#"{"said":"***"}"#);
-        assert_eq!(secrets.hide("aHVudGVyMi1sb25n hunter2%2Dlong"), "*** ***");
-        assert_eq!(secrets.hide_in(json!({"a": ["is hunter2", 1]})), json!({"a": ["is ***", 1]}));
-        assert_eq!(secrets.hide_in(json!({"no hunter2": {}})), json!({"no ***": {}}));
-        assert!(!format!("{secrets:?}").contains("hunter2"));
-    }
+    use super::Secrets;
 
     #[test]
     fn what_a_document_says_twice_is_not_quoted() {
@@ -164,12 +88,5 @@ mod tests {
             let reply = crate::backends::fuzzing::reply(400, body.as_bytes());
             assert_eq!(String::from_utf8_lossy(&secrets.quotable(&reply).body), quoted);
         }
-    }
-
-    #[test]
-    fn a_document_of_secrets_alone_says_nothing() {
-        let secrets = Secrets::default();
-        (0..=MOST).for_each(|number| secrets.add(&format!("secret-{number}")));
-        assert_eq!((secrets.hide("harmless or not"), secrets.hide("up")), ("***".to_owned(), "up".to_owned()));
     }
 }

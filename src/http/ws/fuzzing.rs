@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -65,7 +66,8 @@ pub async fn messages(bytes: &[u8]) -> (Vec<String>, Error) {
     let stream = WebSocketStream::from_raw_socket(wire, Role::Client, Some(bounds())).await;
     let heartbeat = Heartbeat::default();
     let ping_at = Instant::now() + heartbeat.after;
-    let mut socket = Socket { stream, settings: settings("http://localhost:9250/"), heartbeat, ping_at, lost_at: None };
+    let (settings, secrets) = (settings("http://localhost:9250/"), Arc::default());
+    let mut socket = Socket { stream, settings, secrets, heartbeat, ping_at, lost_at: None };
     let mut texts = Vec::new();
     loop {
         match socket.next().await {
