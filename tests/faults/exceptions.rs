@@ -55,6 +55,7 @@ const LOCAL: &[&str] = &[
     "disconnect",
     "disconnect, its write",
     "settings show",
+    "settings set, its write",
     "settings reset, its write",
 ];
 
@@ -155,7 +156,7 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     // IXON.
     Exception {
         vendor: "ixon",
-        verbs: &["settings show", "settings reset, its write"],
+        verbs: &["settings show", "settings set, its write", "settings reset, its write"],
         faults: &["404*"],
         code: "unsupported",
         count: Some(Count::AtMost(60)),
@@ -208,6 +209,7 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
             "connect, its write",
             "disconnect, its write",
             "settings show",
+            "settings set, its write",
             "settings reset, its write",
             "api",
         ],
@@ -292,6 +294,14 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         code: "timeout.deadline",
         count: Some(Count::AtMost(300)),
         why: "200 is a yes, whatever stands in it; the client then goes on as before",
+        ..USUAL
+    },
+    Exception {
+        vendor: "ixon",
+        verbs: &["settings set, its write"],
+        faults: &["less announced than sent"],
+        code: "vendor.protocol",
+        why: "200 is a yes, whatever stands in it; the client then shows the old value",
         ..USUAL
     },
     Exception {

@@ -61,6 +61,11 @@ pub(crate) const FREEBOX: &[Verb] = verbs! { "freebox":
     { name: "disconnect, its write", kind: Kind::Write, line: "disconnect", before: &["status"], write: "PUT /" }
     { name: "tunnel rm, its write", kind: Kind::Write, line: "tunnel rm vpn2 --id --yes", before: &["list"],
       write: "DELETE /" }
+    { name: "tunnel add, its write", kind: Kind::Write,
+      line: "tunnel add --type pptp --name Work --host vpn.example.org --username me --password-stdin",
+      before: &["list"], write: "POST /api/v16/vpn_client/config/" }
+    { name: "tunnel edit, its write", kind: Kind::Write, line: "tunnel edit vpn2 --id --name Work", before: &["list"],
+      write: "PUT /" }
     { name: "auth login", kind: Kind::Login, line: "auth login --no-input", write: "POST /api/v16/login/authorize" }
 };
 
@@ -79,6 +84,8 @@ pub(crate) const IXON: &[Verb] = verbs! { "ixon":
       write: "POST /connect" }
     { name: "disconnect, its write", kind: Kind::Write, line: "disconnect", before: &["connect --id AAAAAAAAAAAA"],
       write: "POST /disconnect" }
+    { name: "settings set, its write", kind: Kind::Write, line: "settings set simulatedConnectionType=tun --yes",
+      before: &["status"], write: "PUT /configuration" }
     { name: "settings reset, its write", kind: Kind::Write, line: "settings reset --yes", before: &["status"],
       write: "POST /configuration/reset" }
     { name: "auth login", kind: Kind::Login, line: "auth login --password-stdin", write: "POST /api/access-tokens" }
