@@ -162,7 +162,7 @@ impl Cell {
         let writes = match verb.kind {
             _ if verb.write.is_empty() || nobody => NONE,
             _ if is_write => ONE,
-            _ if code.is_empty() => ONE,
+            _ if code.is_empty() => Count::Exactly(verb.writes),
             _ => NONE,
         };
         Truth::Told { code, requests, writes }
@@ -356,7 +356,7 @@ impl Cell {
 }
 
 fn needs_token(verb: &Verb) -> bool {
-    matches!(verb.name, "list" | "connect")
+    matches!(verb.name, "list" | "connect" | "reconnect")
 }
 
 fn words_of(line: &str) -> usize {

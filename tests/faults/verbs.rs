@@ -29,6 +29,8 @@ pub(crate) struct Verb {
     /// The beginning of `METHOD /path` of its write, which a fault of [`Kind::Write`] and [`Kind::Login`] meets; nothing
     /// where it writes nothing.
     pub(crate) write: &'static str,
+    /// How many writes it sends where all goes well.
+    pub(crate) writes: usize,
     /// How many requests a reading is, side by side.
     pub(crate) times: usize,
     /// How many requests are made beside the reading: a WebSocket is opened.
@@ -36,7 +38,7 @@ pub(crate) struct Verb {
 }
 
 const BASE: Verb =
-    Verb { vendor: "", name: "", kind: Kind::Read, line: "", before: &[], write: "", times: 1, beside: 0 };
+    Verb { vendor: "", name: "", kind: Kind::Read, line: "", before: &[], write: "", writes: 1, times: 1, beside: 0 };
 
 /// Makes the columns of a vendor.
 macro_rules! verbs {
@@ -56,6 +58,7 @@ pub(crate) const FREEBOX: &[Verb] = verbs! { "freebox":
     { name: "watch", kind: Kind::Watch, line: "watch --count 1", before: &["status"] }
     { name: "connect", kind: Kind::Change, line: "connect vpn0", before: &["disconnect", "list"], write: "PUT /" }
     { name: "disconnect", kind: Kind::Change, line: "disconnect", before: &["status"], write: "PUT /" }
+    { name: "reconnect", kind: Kind::Change, line: "reconnect vpn1", before: &["list"], write: "PUT /", writes: 2 }
     { name: "connect, its write", kind: Kind::Write, line: "connect vpn0", before: &["disconnect", "list"],
       write: "PUT /" }
     { name: "disconnect, its write", kind: Kind::Write, line: "disconnect", before: &["status"], write: "PUT /" }
@@ -80,6 +83,8 @@ pub(crate) const IXON: &[Verb] = verbs! { "ixon":
     { name: "connect", kind: Kind::Change, line: "connect --id AAAAAAAAAAAA", before: &["status"], write: "POST /connect" }
     { name: "disconnect", kind: Kind::Change, line: "disconnect", before: &["connect --id AAAAAAAAAAAA"],
       write: "POST /disconnect" }
+    { name: "reconnect", kind: Kind::Change, line: "reconnect --id AAAAAAAAAAAA",
+      before: &["connect --id AAAAAAAAAAAA"], write: "POST /", writes: 2 }
     { name: "connect, its write", kind: Kind::Write, line: "connect --id AAAAAAAAAAAA", before: &["status"],
       write: "POST /connect" }
     { name: "disconnect, its write", kind: Kind::Write, line: "disconnect", before: &["connect --id AAAAAAAAAAAA"],
@@ -103,6 +108,8 @@ pub(crate) const EVERYWARE: &[Verb] = verbs! { "everyware":
       write: "POST /v1/_/devices/" }
     { name: "disconnect", kind: Kind::Change, line: "disconnect gw-lyon-02", before: &["status gw-lyon-02"],
       write: "POST /v1/_/devices/" }
+    { name: "reconnect", kind: Kind::Change, line: "reconnect gw-lyon-02", before: &["status gw-lyon-02"],
+      write: "POST /v1/_/devices/", writes: 2 }
     { name: "connect, its write", kind: Kind::Write, line: "connect gw-lyon-03", before: &["status gw-lyon-03"],
       write: "POST /v1/_/devices/" }
     { name: "disconnect, its write", kind: Kind::Write, line: "disconnect gw-lyon-02", before: &["status gw-lyon-02"],
