@@ -112,7 +112,9 @@ impl Cell {
             How::NoName | How::Nobody | How::Certificate(_) | How::Pin if verb.kind == Kind::Write => {
                 Some("no write is sent where nothing can be read before")
             }
-            How::Simulator("reset") if self.at_one_request() => Some("before the request is known; see hung up"),
+            How::Simulator("reset") if self.at_one_request() || verb.kind == Kind::Logout => {
+                Some("before the request is known; see hung up")
+            }
             How::Clock(_) if !matches!(verb.kind, Kind::Wait | Kind::Write) => Some("it waits for nothing"),
             _ => None,
         }
@@ -138,6 +140,9 @@ impl Cell {
             Kind::Watch if fault.passes => "",
             Kind::Write => fault.write,
             Kind::Login => fault.login,
+            // No state can be read that would show what became of it.
+            Kind::Logout if fault.write.is_empty() && !fault.login.is_empty() => "timeout.unknown_outcome",
+            Kind::Logout => fault.write,
             _ => fault.read,
         };
         self.counted(code)
@@ -149,9 +154,10 @@ impl Cell {
         let state = matches!(fault.how, How::State(_));
         let reads = matches!(verb.kind, Kind::Read | Kind::Wait | Kind::Watch);
         let waits = matches!(fault.how, How::Clock(_));
-        let is_write = verb.kind == Kind::Write || verb.kind == Kind::Login;
+        let is_write = matches!(verb.kind, Kind::Write | Kind::Login | Kind::Logout);
         let requests = match verb.kind {
             _ if nobody => NONE,
+            Kind::Logout => ONE,
             _ if reads && (state || code.is_empty() && !fault.passes) && !waits => FEW,
             _ if state => LOOKS,
             Kind::Wait if fault.passes || matches!(fault.how, How::Clock(_)) => LOOKS,
@@ -245,8 +251,8 @@ impl Cell {
             bench.key("URL", &url);
             bench.key("TLS_CA_FILE", &ca.to_string_lossy());
         }
-        if verb.kind == Kind::Login {
-            if verb.vendor == "freebox" {
+        if matches!(verb.kind, Kind::Login | Kind::Logout) {
+            if verb.vendor == "freebox" && verb.kind == Kind::Login {
                 bench.without(&["app_id", "app_token"]);
             }
             if verb.vendor == "ixon" {

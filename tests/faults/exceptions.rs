@@ -62,6 +62,79 @@ const LOCAL: &[&str] = &[
 
 /// The first that is of a cell holds.
 pub(crate) const EXCEPTIONS: &[Exception] = &[
+    // A login that is ended.
+    Exception {
+        verbs: &["auth logout"],
+        faults: &["state f*"],
+        code: "",
+        count: Some(Count::Exactly(0)),
+        writes: Some(Count::Exactly(0)),
+        why: "no login is kept that could be ended",
+        ..USUAL
+    },
+    Exception {
+        verbs: &["auth logout"],
+        faults: &[
+            "DNS failure",
+            "refused",
+            "TLS: unknown CA",
+            "TLS: expired",
+            "TLS: wrong name",
+            "TLS: self-signed leaf",
+        ],
+        code: "",
+        writes: Some(Count::Exactly(0)),
+        why: "a login is kept for the address at which it was made; for the one that is now written there is none",
+        ..USUAL
+    },
+    Exception {
+        verbs: &["auth logout"],
+        faults: &["token invalidated by another process"],
+        code: "",
+        count: Some(Count::Exactly(1)),
+        why: "a login that has ended is what was asked for",
+        ..USUAL
+    },
+    Exception {
+        vendor: "ixon",
+        verbs: &["auth logout"],
+        faults: &["401*"],
+        code: "",
+        why: "a login that has ended is what was asked for",
+        ..USUAL
+    },
+    Exception {
+        vendor: "everyware",
+        verbs: &["auth logout"],
+        faults: &["401*"],
+        code: "",
+        why: "a login that has ended is what was asked for",
+        ..USUAL
+    },
+    Exception {
+        vendor: "freebox",
+        verbs: &["auth logout"],
+        faults: &["5,000-deep JSON", "numbers out of range", "broken UTF-8"],
+        code: "",
+        why: "the answer holds no text and no number",
+        ..USUAL
+    },
+    Exception {
+        vendor: "ixon",
+        verbs: &["auth logout"],
+        faults: &["empty", "`null`", "wrong types", "5,000-deep JSON", "numbers out of range", "broken UTF-8"],
+        code: "",
+        why: "what the answer holds is not documented, so nothing and any document is a yes",
+        ..USUAL
+    },
+    Exception {
+        vendor: "everyware",
+        verbs: &["auth logout"],
+        faults: &["empty", "`null`", "wrong types", "5,000-deep JSON", "numbers out of range", "broken UTF-8"],
+        code: "",
+        why: "the answer is 204, which holds nothing",
+        ..USUAL
+    },
     // What `api` prints is the answer.
     Exception {
         vendor: "freebox",
@@ -266,7 +339,7 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         vendor: "ixon",
-        verbs: &["auth login"],
+        verbs: &["auth login", "auth logout"],
         faults: &["TLS: changed pin"],
         code: "",
         count: Some(Count::AtMost(4)),

@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     Write,
     /// It logs in, and the fault meets the request that does.
     Login,
+    /// It logs out, which is one request alone: nothing is read before or after it.
+    Logout,
 }
 
 /// A verb at a vendor, in a world that is made for it.
@@ -70,6 +72,8 @@ pub(crate) const FREEBOX: &[Verb] = verbs! { "freebox":
     { name: "tunnel edit, its write", kind: Kind::Write, line: "tunnel edit vpn2 --id --name Work", before: &["list"],
       write: "PUT /" }
     { name: "auth login", kind: Kind::Login, line: "auth login --no-input", write: "POST /api/v16/login/authorize" }
+    { name: "auth logout", kind: Kind::Logout, line: "auth logout", before: &["status"],
+      write: "POST /api/v16/login/logout/" }
 };
 
 pub(crate) const IXON: &[Verb] = verbs! { "ixon":
@@ -94,6 +98,8 @@ pub(crate) const IXON: &[Verb] = verbs! { "ixon":
     { name: "settings reset, its write", kind: Kind::Write, line: "settings reset --yes", before: &["status"],
       write: "POST /configuration/reset" }
     { name: "auth login", kind: Kind::Login, line: "auth login --password-stdin", write: "POST /api/access-tokens" }
+    { name: "auth logout", kind: Kind::Logout, line: "auth logout", before: &["auth login --password-stdin"],
+      write: "DELETE /api/access-tokens/me" }
 };
 
 pub(crate) const EVERYWARE: &[Verb] = verbs! { "everyware":
@@ -115,6 +121,8 @@ pub(crate) const EVERYWARE: &[Verb] = verbs! { "everyware":
     { name: "disconnect, its write", kind: Kind::Write, line: "disconnect gw-lyon-02", before: &["status gw-lyon-02"],
       write: "POST /v1/_/devices/" }
     { name: "auth login", kind: Kind::Login, line: "auth login", write: "POST /v1/authentication/user" }
+    { name: "auth logout", kind: Kind::Logout, line: "auth logout", before: &["status gw-lyon-02"],
+      write: "POST /v1/authentication/logout" }
 };
 
 /// The columns, by vendor.
