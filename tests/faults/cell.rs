@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
 use crate::bench::{Bench, Run};
-use crate::exceptions::EXCEPTIONS;
+use crate::exceptions;
 use crate::rows::{Disk, FAULTS, Fault, How, Leaf};
 use crate::strangers::{self, Elsewhere};
 use crate::verbs::{self, Kind, Verb};
@@ -60,6 +60,8 @@ const TRIES: usize = 4;
 const LOOKS: Count = Count::AtMost(60);
 /// How many requests a reading may be that goes well, a login and a look-up included.
 const FEW: Count = Count::AtMost(6);
+/// How many requests a doctor makes of a vendor that is well, a login included.
+const LAYERS: Count = Count::AtMost(8);
 const NONE: Count = Count::Exactly(0);
 const ONE: Count = Count::Exactly(1);
 
@@ -126,7 +128,7 @@ impl Cell {
             return Truth::Never(why);
         }
         let truth = self.of_row();
-        let Some(exception) = EXCEPTIONS.iter().find(|exception| exception.is_of(self)) else { return truth };
+        let Some(exception) = exceptions::all().find(|exception| exception.is_of(self)) else { return truth };
         let Truth::Told { requests, writes, .. } = self.counted(exception.code) else { return truth };
         let (requests, writes) = (exception.count.unwrap_or(requests), exception.writes.unwrap_or(writes));
         Truth::Told { code: exception.code, requests, writes }
@@ -152,12 +154,13 @@ impl Cell {
         let Self { verb, fault } = self;
         let nobody = matches!(fault.how, How::NoName | How::Nobody | How::Certificate(_) | How::Pin);
         let state = matches!(fault.how, How::State(_));
-        let reads = matches!(verb.kind, Kind::Read | Kind::Wait | Kind::Watch);
+        let reads = matches!(verb.kind, Kind::Read | Kind::Wait | Kind::Watch | Kind::Doctor);
         let waits = matches!(fault.how, How::Clock(_));
         let is_write = matches!(verb.kind, Kind::Write | Kind::Login | Kind::Logout);
         let requests = match verb.kind {
             _ if nobody => NONE,
             Kind::Logout => ONE,
+            Kind::Doctor if state || code.is_empty() => LAYERS,
             _ if reads && (state || code.is_empty() && !fault.passes) && !waits => FEW,
             _ if state => LOOKS,
             Kind::Wait if fault.passes || matches!(fault.how, How::Clock(_)) => LOOKS,
@@ -188,7 +191,7 @@ impl Cell {
 
     /// Tells whether the world is as before when it was played, so that another may be played in it.
     pub(crate) fn leaves_no_trace(&self) -> bool {
-        let reads = matches!(self.verb.kind, Kind::Read | Kind::Wait | Kind::Watch);
+        let reads = matches!(self.verb.kind, Kind::Read | Kind::Wait | Kind::Watch | Kind::Doctor);
         reads && matches!(self.fault.how, How::Simulator(_))
     }
 
@@ -329,7 +332,9 @@ impl Cell {
             wrong.push_str(" [stdout is no document]");
         }
         for told in ["can't be written", "is corrupt"] {
-            if run.stderr.matches(told).count() > 1 {
+            // To say so is a doctor's task, beside what every command says.
+            let once = if self.verb.kind == Kind::Doctor { 2 } else { 1 };
+            if run.stderr.matches(told).count() > once {
                 let _ = write!(wrong, " [`{told}` is told more than once]");
             }
         }

@@ -75,7 +75,7 @@ fn every_fault_ends_every_verb_with_the_truth_and_repeats_no_write() {
 
 #[test]
 fn every_exception_is_of_a_cell_and_says_something_else() {
-    for exception in exceptions::EXCEPTIONS {
+    for exception in exceptions::all() {
         let cells: Vec<Cell> = Cell::all().filter(|cell| exception.is_of(cell)).collect();
         assert!(!cells.is_empty(), "no cell is meant by {exception:?}");
         assert!(!exception.why.is_empty(), "{exception:?}");

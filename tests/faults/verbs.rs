@@ -9,6 +9,9 @@ pub(crate) enum Kind {
     Wait,
     /// It tells the first state it sees; the fault meets every request.
     Watch,
+    /// It looks at one layer after the other, of one server and where the vendor has two of the other, up to the first that
+    /// fails; the fault meets every request.
+    Doctor,
     /// It changes something; the fault meets every request, so that it ends with its first reading.
     Change,
     /// It changes something, and the fault meets the write alone.
@@ -55,9 +58,11 @@ pub(crate) const FREEBOX: &[Verb] = verbs! { "freebox":
     { name: "check", line: "check", before: &["status"] }
     { name: "log", line: "log", before: &["status"] }
     { name: "tunnel list", line: "tunnel list", before: &["status"] }
+    { name: "tunnel show", line: "tunnel show vpn2 --id", before: &["status"] }
     { name: "api", line: "api GET vpn_client/status", before: &["status"] }
     { name: "wait", kind: Kind::Wait, line: "wait --for connected", before: &["status"] }
     { name: "watch", kind: Kind::Watch, line: "watch --count 1", before: &["status"] }
+    { name: "doctor", kind: Kind::Doctor, line: "doctor", before: &["status"] }
     { name: "connect", kind: Kind::Change, line: "connect vpn0", before: &["disconnect", "list"], write: "PUT /" }
     { name: "disconnect", kind: Kind::Change, line: "disconnect", before: &["status"], write: "PUT /" }
     { name: "reconnect", kind: Kind::Change, line: "reconnect vpn1", before: &["list"], write: "PUT /", writes: 2 }
@@ -84,6 +89,7 @@ pub(crate) const IXON: &[Verb] = verbs! { "ixon":
     { name: "api", line: "api GET Status", before: &["status"] }
     { name: "wait", kind: Kind::Wait, line: "wait --for disconnected", before: &["status"], beside: 1 }
     { name: "watch", kind: Kind::Watch, line: "watch --count 1", before: &["status"], beside: 1 }
+    { name: "doctor", kind: Kind::Doctor, line: "doctor", before: &["status"], times: 2 }
     { name: "connect", kind: Kind::Change, line: "connect --id AAAAAAAAAAAA", before: &["status"], write: "POST /connect" }
     { name: "disconnect", kind: Kind::Change, line: "disconnect", before: &["connect --id AAAAAAAAAAAA"],
       write: "POST /disconnect" }
@@ -110,6 +116,7 @@ pub(crate) const EVERYWARE: &[Verb] = verbs! { "everyware":
     { name: "api", line: "api GET _/devices?limit=1", before: &["status gw-lyon-02"] }
     { name: "wait", kind: Kind::Wait, line: "wait gw-lyon-02 --for connected", before: &["status gw-lyon-02"] }
     { name: "watch", kind: Kind::Watch, line: "watch gw-lyon-02 --count 1", before: &["status gw-lyon-02"] }
+    { name: "doctor", kind: Kind::Doctor, line: "doctor", before: &["status"] }
     { name: "connect", kind: Kind::Change, line: "connect gw-lyon-03", before: &["status gw-lyon-03"],
       write: "POST /v1/_/devices/" }
     { name: "disconnect", kind: Kind::Change, line: "disconnect gw-lyon-02", before: &["status gw-lyon-02"],
