@@ -62,6 +62,7 @@ pub(crate) const FREEBOX: &[Verb] = verbs! { "freebox":
     { name: "api", line: "api GET vpn_client/status", before: &["status"] }
     { name: "wait", kind: Kind::Wait, line: "wait --for connected", before: &["status"] }
     { name: "watch", kind: Kind::Watch, line: "watch --count 1", before: &["status"] }
+    { name: "auth status", line: "auth status", before: &["status"] }
     { name: "doctor", kind: Kind::Doctor, line: "doctor", before: &["status"] }
     { name: "connect", kind: Kind::Change, line: "connect vpn0", before: &["disconnect", "list"], write: "PUT /" }
     { name: "disconnect", kind: Kind::Change, line: "disconnect", before: &["status"], write: "PUT /" }
@@ -89,6 +90,7 @@ pub(crate) const IXON: &[Verb] = verbs! { "ixon":
     { name: "api", line: "api GET Status", before: &["status"] }
     { name: "wait", kind: Kind::Wait, line: "wait --for disconnected", before: &["status"], beside: 1 }
     { name: "watch", kind: Kind::Watch, line: "watch --count 1", before: &["status"], beside: 1 }
+    { name: "auth status", line: "auth status", before: &["status"] }
     { name: "doctor", kind: Kind::Doctor, line: "doctor", before: &["status"], times: 2 }
     { name: "connect", kind: Kind::Change, line: "connect --id AAAAAAAAAAAA", before: &["status"], write: "POST /connect" }
     { name: "disconnect", kind: Kind::Change, line: "disconnect", before: &["connect --id AAAAAAAAAAAA"],
@@ -116,6 +118,7 @@ pub(crate) const EVERYWARE: &[Verb] = verbs! { "everyware":
     { name: "api", line: "api GET _/devices?limit=1", before: &["status gw-lyon-02"] }
     { name: "wait", kind: Kind::Wait, line: "wait gw-lyon-02 --for connected", before: &["status gw-lyon-02"] }
     { name: "watch", kind: Kind::Watch, line: "watch gw-lyon-02 --count 1", before: &["status gw-lyon-02"] }
+    { name: "auth status", line: "auth status", before: &["status"] }
     { name: "doctor", kind: Kind::Doctor, line: "doctor", before: &["status"] }
     { name: "connect", kind: Kind::Change, line: "connect gw-lyon-03", before: &["status gw-lyon-03"],
       write: "POST /v1/_/devices/" }

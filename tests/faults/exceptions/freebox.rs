@@ -47,6 +47,14 @@ pub(super) const OF: &[Exception] = &[
     },
     Exception {
         vendor: "freebox",
+        verbs: &["auth status"],
+        faults: &["numbers out of range"],
+        code: "",
+        why: "what tells of the session holds no number",
+        ..USUAL
+    },
+    Exception {
+        vendor: "freebox",
         verbs: &["log"],
         faults: &["numbers out of range"],
         code: "",

@@ -105,7 +105,7 @@ pub(super) const OF: &[Exception] = &[
     },
     Exception {
         vendor: "ixon",
-        verbs: &["list"],
+        verbs: &["list", "auth status"],
         faults: &["401*"],
         code: "auth.expired",
         why: "the token was given, so there is no login to try",
@@ -136,7 +136,7 @@ pub(super) const OF: &[Exception] = &[
     },
     Exception {
         vendor: "ixon",
-        verbs: &["list"],
+        verbs: &["list", "auth status"],
         faults: &["429*"],
         code: "http.rate_limited",
         count: Some(Count::Exactly(1)),
@@ -171,7 +171,7 @@ pub(super) const OF: &[Exception] = &[
     },
     Exception {
         vendor: "ixon",
-        verbs: &["list"],
+        verbs: &["list", "auth status"],
         faults: &["TLS: changed pin"],
         code: "",
         count: Some(Count::AtMost(4)),
@@ -200,6 +200,7 @@ pub(super) const OF: &[Exception] = &[
         verbs: &[
             "status",
             "list",
+            "auth status",
             "check",
             "doctor",
             "settings show",
