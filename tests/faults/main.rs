@@ -40,6 +40,9 @@ fn grouped(cells: Vec<Cell>) -> VecDeque<Vec<Cell>> {
             _ => groups.push_back(vec![cell]),
         }
     }
+    // What waits longest begins first, so that nothing is left to be waited for alone.
+    let waits = |group: &Vec<Cell>| group.iter().filter(|cell| cell.fault.passes || cell.fault.is_silence).count();
+    groups.make_contiguous().sort_by_key(|group| std::cmp::Reverse(waits(group)));
     groups
 }
 
