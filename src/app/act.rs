@@ -210,6 +210,7 @@ async fn reconnect(open: &Open, act: Act<'_>, target: &Target, before: Status) -
         tracing::warn!("dry run: would disconnect `{}`, then connect it", target.label());
         return Ok(Done { status: before.named_as(target), changed: false });
     }
+    prepare(open, act, target, &before).await?;
     // The end of the first half is waited for also with --no-wait: the second can't begin before.
     let down = take_down(open, Act { wait: true, ..act }, target, &before).await?;
     connect(open, act, target, down.status)
@@ -298,6 +299,14 @@ fn of_target(open: &Open, target: &Target, undone: Box<Undone>) -> Box<Undone> {
     Box::new(Undone { status, error: undone.error.target(target.label()), ..*undone })
 }
 
+/// Does what a connection needs beforehand: what can't be connected anyway is no reason to give up a tunnel that is up.
+async fn prepare(open: &Open, act: Act<'_>, target: &Target, before: &Status) -> Result<(), Box<Undone>> {
+    open.backend.prepare(target, act.how).await.map_err(|error| {
+        let status = Some(before.clone().for_target(target));
+        Box::new(Undone { status, changed: false, error: error.target(target.label()) })
+    })
+}
+
 /// Takes another target down that has the one VPN, where that was allowed.
 async fn make_room(open: &Open, act: Act<'_>, target: &Target, before: Status) -> Result<Status, Box<Undone>> {
     let unnamed = Target::by_id(open.info().kind, "?");
@@ -326,11 +335,7 @@ async fn make_room(open: &Open, act: Act<'_>, target: &Target, before: Status) -
         tracing::warn!("dry run: would disconnect `{}`", other.label());
         return Ok(before);
     }
-    // What can't be connected anyway is no reason to give up a tunnel that is up.
-    if let Err(error) = open.backend.prepare(target, act.how).await {
-        let status = Some(before.for_target(target));
-        return Err(Box::new(Undone { status, changed: false, error: error.target(target.label()) }));
-    }
+    prepare(open, act, target, &before).await?;
     let done = take_down(open, Act { wait: true, ..act }, &other, &before).await;
     Ok(done.map_err(|undone| of_target(open, target, undone))?.status)
 }

@@ -398,7 +398,8 @@ pub trait Session: Send + Sync {
     /// Ends the login at the vendor and forgets it here; doing so twice is no error.
     ///
     /// # Errors
-    /// Fails with what the vendor said; it is forgotten here all the same.
+    /// Fails with what the vendor said, or with `timeout.unknown_outcome` where that does not tell whether it was ended; it
+    /// is forgotten here all the same.
     async fn logout(&self) -> Result<()>;
 
     /// Tells how the login stands, as the vendor sees it; a missing one is told, not an error.

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::de::IgnoredAny;
 use url::Url;
 
 use crate::backend::Opening;
@@ -10,7 +11,7 @@ use crate::config::Backend;
 use crate::config::schema::{read_rate, read_url};
 use crate::error::{Code, Error, Result};
 use crate::http::tls::{Fingerprint, Trust, is_local};
-use crate::http::{Settings, Transport, is_nearby};
+use crate::http::{Reply, Settings, Transport, is_nearby};
 use crate::state::Pin;
 
 /// How long a process does not repeat a login that was refused; one that runs for days may see it mended.
@@ -59,15 +60,29 @@ impl Refused {
     }
 }
 
-/// Says what a logout has done here where the server was not told: once more it would have nothing to end.
+/// Says what a logout has done here where the server did not say that it ended the login: once more it would have nothing
+/// to end. `rest` is what becomes of what may be left.
 pub(super) fn half_out(error: Error, forgot: bool, rest: &str) -> Error {
     let too = if forgot { ", and so is a refusal" } else { "" };
     let backend = error.report().backend;
     let again = backend.map(|backend| format!("; to log in again: vpnctl auth login -b {backend}")).unwrap_or_default();
-    error
-        .context(&format!("the login is forgotten here{too}, but the server was not told"))
-        .known_outcome()
-        .instead(format!("{rest}{again}"))
+    let rest = format!("{rest}{again}");
+    if error.outcome_is_unknown() {
+        let what = format!("the login is forgotten here{too}, but whether the server ended it");
+        return error.in_doubt(&what, &rest, false);
+    }
+    error.context(&format!("the login is forgotten here{too}, but the server was not told")).instead(rest)
+}
+
+/// Says what came of a logout that is answered without a document that would be read: a login that had ended is what was
+/// asked for, and a page in the place of an answer is a proxy's, which leaves in doubt whether the server heard of it.
+pub(super) fn logged_out(answer: Result<Reply>, peer: &str) -> Result<()> {
+    match answer {
+        Ok(reply) if reply.body.trim_ascii().is_empty() => Ok(()),
+        Ok(reply) => reply.json::<IgnoredAny>(peer, "logout").map(drop).map_err(Error::unknown_outcome),
+        Err(error) if error.code() == Code::AuthExpired => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Says how a vendor's server is reached, besides what the configuration says.

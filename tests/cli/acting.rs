@@ -283,6 +283,23 @@ fn without_a_target_one_has_to_be_meant() {
 }
 
 #[test]
+fn a_tunnel_that_is_up_is_kept_where_no_login_is_there_to_bring_one_up() {
+    let bench = Bench::new();
+    bench.run("connect -b ixon 'Press 7'").ends(0);
+    let whole = bench.config();
+    bench.write("vpnctl.toml", &bench.config_without(&["token = {"]));
+    for line in ["reconnect --id AAAAAAAAAAAA", "connect --id BBBBBBBBBBBB --switch"] {
+        bench.context("ixon").log.clear();
+        let run = bench.run(&format!("{line} -b ixon -o json")).ends(4);
+        run.fails("auth.required");
+        is(&run.item(), if line.starts_with("re") { "connected" } else { "disconnected" }, false);
+        assert_eq!(writes(&bench, "ixon"), 0, "{run}");
+    }
+    bench.write("vpnctl.toml", &whole);
+    assert_eq!(bench.run("status -b ixon -o json").ends(0).item()["state"], "connected");
+}
+
+#[test]
 fn an_old_ixon_client_is_warned_about_once_and_before_the_write() {
     let bench = Bench::with_faults(&["ixon:version=1.4.2", "ixon:old-accepted"]);
     for line in ["status -b ixon", "list -b ixon", "connect -b ixon 'Press 7'", "disconnect -b ixon"] {

@@ -235,6 +235,21 @@ fn a_right_that_is_missing_is_told_unless_nothing_needs_it() {
 }
 
 #[test]
+fn a_login_that_is_told_nothing_at_all_is_not_called_well() {
+    let bench = Bench::new();
+    // Who is told what the login may do knows that much.
+    for path in ["/vpnServers", "/_/devices"] {
+        bench.fault("everyware", &format!("http-status=403@{path}"));
+        let run = bench.run("doctor everyware -o json").ends(0);
+        assert!(layers(&run, "everyware").iter().all(|(_, ok)| *ok != json!(false)), "{run}");
+    }
+    for (status, code) in [(403, "auth.forbidden"), (404, "vendor.protocol")] {
+        bench.fault("everyware", &format!("http-status={status}"));
+        fails(&bench, "everyware", "vpn", code);
+    }
+}
+
+#[test]
 fn a_vpn_that_is_not_there_is_told() {
     let bench = Bench::with_faults(&["freebox:no-tunnels", "everyware:no-bundle=*"]);
     let found = fails(&bench, "freebox", "vpn", "target.not_found");

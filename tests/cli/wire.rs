@@ -403,7 +403,7 @@ fn a_proxy_that_is_none_is_an_error_of_its_variable() {
     let stranger = Stranger::answering(|_, _| Answer::text(404, ""));
     let mut command = stranger.command(&stranger.config(), "status -b ixon -o json");
     command.env("HTTP_PROXY", "not a proxy");
-    assert_eq!(Run::of(command, "").ends(6).error()["code"], "api.not_found");
+    assert_eq!(Run::of(command, "").ends(14).error()["code"], "vendor.protocol");
     for variables in [
         &[("HTTPS_PROXY", "http://127.0.0.1:1"), ("ALL_PROXY", "not a proxy"), ("HTTP_PROXY", "no proxy")][..],
         &[("https_proxy", "127.0.0.1:1")],

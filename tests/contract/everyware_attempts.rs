@@ -204,15 +204,32 @@ async fn a_record_that_is_not_ours_to_use_keeps_all_from_logging_in_but_who_asks
 async fn a_logout_that_the_cloud_is_not_told_of_says_what_is_left() {
     let bench = Bench::new("everyware").await;
     status(&bench).await.unwrap();
-    bench.fault("http-status=503@/authentication/logout");
-    let error = failed(bench.open().session().unwrap().logout().await, Code::HttpServerError);
+    bench.fault("http-status=429@/authentication/logout");
+    let error = failed(bench.open().session().unwrap().logout().await, Code::HttpRateLimited);
     assert!(error.message().contains("the login is forgotten here, but the server was not told"), "{error}");
     assert!(error.hint_text().unwrap().contains("vpnctl auth login -b everyware"), "{error:?}");
     status(&bench).await.unwrap();
     let person = Somebody { brings: vec![(Asked::Password, "wrong")], ..Somebody::default() };
     failed(login(&*bench.open(), &person).await, Code::AuthRejected);
-    let error = failed(bench.open().session().unwrap().logout().await, Code::HttpServerError);
+    let error = failed(bench.open().session().unwrap().logout().await, Code::HttpRateLimited);
     assert!(error.message().contains("and so is a refusal"), "{error}");
+}
+
+#[tokio::test]
+async fn a_logout_of_which_nobody_knows_whether_the_cloud_heard_is_in_doubt_and_not_done() {
+    let bench = Bench::new("everyware").await;
+    for fault in ["http-status=503@", "wire=hangup@", "not-json="] {
+        status(&bench).await.unwrap();
+        bench.fault(&format!("{fault}/authentication/logout"));
+        bench.asked();
+        let error = failed(bench.open().session().unwrap().logout().await, Code::TimeoutUnknownOutcome);
+        assert!(error.message().contains("whether the server ended it is not known"), "{fault}: {error}");
+        let hint = error.hint_text().unwrap();
+        assert!(hint.contains("not repeated") && hint.contains("vpnctl auth login -b everyware"), "{fault}: {hint}");
+        assert!(!error.report().retryable, "{fault}");
+        assert_eq!(bench.requests(), 1, "{fault}");
+        bench.heal();
+    }
 }
 
 #[tokio::test]

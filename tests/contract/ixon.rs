@@ -170,6 +170,15 @@ async fn a_remembered_link_that_is_gone_is_looked_up_once() {
 }
 
 #[tokio::test]
+async fn what_knows_no_path_is_not_the_client_whichever_path_is_asked_first() {
+    let bench = Bench::new("ixon").await;
+    bench.fault("http-status=404");
+    let error = failed(bench.open().status(None).await, Code::VendorProtocol);
+    assert_eq!(bench.asked(), ["GET /"]);
+    assert!(error.hint_text().unwrap().contains("check that `url` is the IXON VPN Client"), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_client_that_is_not_there_is_named() {
     let mut bench = Bench::new("ixon").await;
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

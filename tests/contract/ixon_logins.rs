@@ -102,9 +102,9 @@ async fn a_logout_that_the_cloud_is_not_told_of_says_what_is_left() {
     bench.secret("password", "wrong");
     failed(log_in(&bench).await, Code::AuthRejected);
     bench.fault("cloud-status=503@/access-tokens/me");
-    let error = failed(bench.open().session().unwrap().logout().await, Code::HttpServerError);
+    let error = failed(bench.open().session().unwrap().logout().await, Code::TimeoutUnknownOutcome);
     assert!(
-        error.message().contains("the login is forgotten here, and so is a refusal, but the server was not told"),
+        error.message().contains("forgotten here, and so is a refusal, but whether the server ended it is not known"),
         "{error}"
     );
     let hint = error.hint_text().unwrap();

@@ -78,7 +78,8 @@ async fn a_login_is_forgotten_also_where_the_vendor_fails(facts: &Facts) {
     let bench = facts.bench().await;
     facts.log_in(&bench).await;
     bench.fault("http-status=503");
-    failed(bench.open().session().unwrap().logout().await, Code::HttpServerError);
+    // A logout is a write: what a proxy says does not tell whether the vendor heard of it.
+    failed(bench.open().session().unwrap().logout().await, Code::TimeoutUnknownOutcome);
     assert_eq!(bench.requests(), 1);
     bench.heal();
     bench.asked();

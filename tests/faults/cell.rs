@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
 use crate::bench::{Bench, Run};
-use crate::exceptions::EXCEPTIONS;
+use crate::exceptions;
 use crate::rows::{Disk, FAULTS, Fault, How, Leaf};
 use crate::strangers::{self, Elsewhere};
 use crate::verbs::{self, Kind, Verb};
@@ -60,6 +60,8 @@ const TRIES: usize = 4;
 const LOOKS: Count = Count::AtMost(60);
 /// How many requests a reading may be that goes well, a login and a look-up included.
 const FEW: Count = Count::AtMost(6);
+/// How many requests a doctor makes of a vendor that is well, a login included.
+const LAYERS: Count = Count::AtMost(8);
 const NONE: Count = Count::Exactly(0);
 const ONE: Count = Count::Exactly(1);
 
@@ -112,7 +114,9 @@ impl Cell {
             How::NoName | How::Nobody | How::Certificate(_) | How::Pin if verb.kind == Kind::Write => {
                 Some("no write is sent where nothing can be read before")
             }
-            How::Simulator("reset") if self.at_one_request() => Some("before the request is known; see hung up"),
+            How::Simulator("reset") if self.at_one_request() || verb.kind == Kind::Logout => {
+                Some("before the request is known; see hung up")
+            }
             How::Clock(_) if !matches!(verb.kind, Kind::Wait | Kind::Write) => Some("it waits for nothing"),
             _ => None,
         }
@@ -124,7 +128,7 @@ impl Cell {
             return Truth::Never(why);
         }
         let truth = self.of_row();
-        let Some(exception) = EXCEPTIONS.iter().find(|exception| exception.is_of(self)) else { return truth };
+        let Some(exception) = exceptions::all().find(|exception| exception.is_of(self)) else { return truth };
         let Truth::Told { requests, writes, .. } = self.counted(exception.code) else { return truth };
         let (requests, writes) = (exception.count.unwrap_or(requests), exception.writes.unwrap_or(writes));
         Truth::Told { code: exception.code, requests, writes }
@@ -138,6 +142,9 @@ impl Cell {
             Kind::Watch if fault.passes => "",
             Kind::Write => fault.write,
             Kind::Login => fault.login,
+            // No state can be read that would show what became of it.
+            Kind::Logout if fault.write.is_empty() && !fault.login.is_empty() => "timeout.unknown_outcome",
+            Kind::Logout => fault.write,
             _ => fault.read,
         };
         self.counted(code)
@@ -147,11 +154,13 @@ impl Cell {
         let Self { verb, fault } = self;
         let nobody = matches!(fault.how, How::NoName | How::Nobody | How::Certificate(_) | How::Pin);
         let state = matches!(fault.how, How::State(_));
-        let reads = matches!(verb.kind, Kind::Read | Kind::Wait | Kind::Watch);
+        let reads = matches!(verb.kind, Kind::Read | Kind::Wait | Kind::Watch | Kind::Doctor);
         let waits = matches!(fault.how, How::Clock(_));
-        let is_write = verb.kind == Kind::Write || verb.kind == Kind::Login;
+        let is_write = matches!(verb.kind, Kind::Write | Kind::Login | Kind::Logout);
         let requests = match verb.kind {
             _ if nobody => NONE,
+            Kind::Logout => ONE,
+            Kind::Doctor if state || code.is_empty() => LAYERS,
             _ if reads && (state || code.is_empty() && !fault.passes) && !waits => FEW,
             _ if state => LOOKS,
             Kind::Wait if fault.passes || matches!(fault.how, How::Clock(_)) => LOOKS,
@@ -162,7 +171,7 @@ impl Cell {
         let writes = match verb.kind {
             _ if verb.write.is_empty() || nobody => NONE,
             _ if is_write => ONE,
-            _ if code.is_empty() => ONE,
+            _ if code.is_empty() => Count::Exactly(verb.writes),
             _ => NONE,
         };
         Truth::Told { code, requests, writes }
@@ -182,7 +191,7 @@ impl Cell {
 
     /// Tells whether the world is as before when it was played, so that another may be played in it.
     pub(crate) fn leaves_no_trace(&self) -> bool {
-        let reads = matches!(self.verb.kind, Kind::Read | Kind::Wait | Kind::Watch);
+        let reads = matches!(self.verb.kind, Kind::Read | Kind::Wait | Kind::Watch | Kind::Doctor);
         reads && matches!(self.fault.how, How::Simulator(_))
     }
 
@@ -245,8 +254,8 @@ impl Cell {
             bench.key("URL", &url);
             bench.key("TLS_CA_FILE", &ca.to_string_lossy());
         }
-        if verb.kind == Kind::Login {
-            if verb.vendor == "freebox" {
+        if matches!(verb.kind, Kind::Login | Kind::Logout) {
+            if verb.vendor == "freebox" && verb.kind == Kind::Login {
                 bench.without(&["app_id", "app_token"]);
             }
             if verb.vendor == "ixon" {
@@ -323,7 +332,9 @@ impl Cell {
             wrong.push_str(" [stdout is no document]");
         }
         for told in ["can't be written", "is corrupt"] {
-            if run.stderr.matches(told).count() > 1 {
+            // To say so is a doctor's task, beside what every command says.
+            let once = if self.verb.kind == Kind::Doctor { 2 } else { 1 };
+            if run.stderr.matches(told).count() > once {
                 let _ = write!(wrong, " [`{told}` is told more than once]");
             }
         }
@@ -356,7 +367,7 @@ impl Cell {
 }
 
 fn needs_token(verb: &Verb) -> bool {
-    matches!(verb.name, "list" | "connect")
+    matches!(verb.name, "list" | "connect" | "reconnect")
 }
 
 fn words_of(line: &str) -> usize {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::cell::{Cell, Count, Truth, exit_of};
-use crate::exceptions::EXCEPTIONS;
+use crate::exceptions;
 use crate::rows::{Disk, FAULTS, How};
 use crate::verbs;
 
@@ -50,7 +50,7 @@ fn text() -> String {
         }
         writeln!(text, "\nWhere it ends otherwise than elsewhere:\n").unwrap();
         let vendor = verbs[0].vendor;
-        for exception in EXCEPTIONS.iter().filter(|one| one.vendor == vendor || one.vendor.is_empty()) {
+        for exception in exceptions::all().filter(|one| one.vendor == vendor || one.vendor.is_empty()) {
             let verbs = if exception.verbs.is_empty() { "every verb".to_owned() } else { exception.verbs.join("; ") };
             let faults: Vec<String> = exception.faults.iter().map(|fault| fault.replace('*', "…")).collect();
             writeln!(text, "- {verbs}: {}: {}.", faults.join(", "), exception.why).unwrap();

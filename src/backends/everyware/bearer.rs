@@ -12,7 +12,7 @@ use super::failure;
 use super::failure::PEER;
 use super::wire::LoginInfo;
 use crate::backend::{Asked, Login, LoginState, Person};
-use crate::backends::shared::half_out;
+use crate::backends::shared::{half_out, logged_out};
 use crate::error::{Code, Result};
 use crate::http::call::header_value;
 use crate::http::{Call, Protocol, Reply, Verdict, unparsable};
@@ -227,12 +227,14 @@ impl Auth {
         let Some(token) = token else { return Ok(()) };
         let mut call = Call::write("logout", Method::POST, "authentication/logout").open().empty();
         call.headers.insert(AUTHORIZATION, header_value("authorization", &format!("Bearer {}", token.token), true)?);
-        match self.transport.call(self, &call).await {
-            Err(error) if error.code() != Code::AuthExpired => {
-                let end = token.expires_on.map_or_else(String::new, |end| format!(", at {end}"));
-                Err(half_out(error, forgot, &format!("the token holds at the cloud until it ends by itself{end}")))
-            }
-            _ => Ok(()),
-        }
+        logged_out(self.transport.call(self, &call).await, PEER).map_err(|error| {
+            let end = token.expires_on.map_or_else(String::new, |end| format!(", at {end}"));
+            let error = error.backend(self.backend());
+            half_out(
+                error,
+                forgot,
+                &format!("a token that was not ended holds at the cloud until it ends by itself{end}"),
+            )
+        })
     }
 }

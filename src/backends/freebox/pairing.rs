@@ -243,7 +243,11 @@ impl Api {
         let mut call = call.open().at_root().header("x-fbx-app-auth", &session.token, true)?;
         call.path = format!("{}{}", self.auth.base(&memory), call.path);
         match self.auth.transport.call(&self.auth, &call).await {
-            Ok(reply) => result_of::<Value>(&reply, "logout").map(|_| ()),
+            // A page in the place of the box's answer does not say whether the box heard of it.
+            Ok(reply) => result_of::<Value>(&reply, "logout").map(drop).map_err(|error| match error.code() {
+                Code::VendorProtocol => error.unknown_outcome(),
+                _ => error,
+            }),
             Err(error) if error.code() == Code::AuthExpired => Ok(()),
             Err(error) => Err(error),
         }

@@ -280,15 +280,19 @@ impl Local {
             },
             _ => first,
         }
-        .map_err(|error| match error.code() {
-            // Not a path that the user gave, so not the user's mistake.
-            Code::ApiNotFound => self.own(
-                Error::new(Code::VendorProtocol, Layer::Api, error.message().to_owned())
-                    .status(404)
-                    .hint("check that `url` is the IXON VPN Client"),
-            ),
-            _ => error,
-        })
+        .map_err(|error| self.unknown_path(error))
+    }
+
+    /// Says of a path that the client does not know that it is none which the user gave, so not the user's mistake.
+    fn unknown_path(&self, error: Error) -> Error {
+        if error.code() != Code::ApiNotFound {
+            return error;
+        }
+        self.own(
+            Error::new(Code::VendorProtocol, Layer::Api, error.message().to_owned())
+                .status(404)
+                .hint("check that `url` is the IXON VPN Client, which listens at https://localhost:9250"),
+        )
     }
 
     async fn call_at(&self, links: &BTreeMap<String, String>, rel: &str, mut call: Call) -> Result<Reply> {
@@ -318,16 +322,20 @@ impl Local {
     /// Reads the links and remembers their paths; one that leaves the configured place is refused, for a token is
     /// sent to one of them.
     async fn discover(&self) -> Result<BTreeMap<String, String>> {
-        let call = Call::get("discovery", "/").open().at_root();
-        let reply = self.transport.call(self, &call).await?;
-        self.look_at_version(&reply);
+        let reply = self.discovery().await?;
         self.learn_links(&reply).await
+    }
+
+    async fn discovery(&self) -> Result<Reply> {
+        let call = Call::get("discovery", "/").open().at_root();
+        let reply = self.transport.call(self, &call).await.map_err(|error| self.unknown_path(error))?;
+        self.look_at_version(&reply);
+        Ok(reply)
     }
 
     /// Asks the client what it is, and what time it has.
     pub(super) async fn about(&self) -> Result<(Option<String>, Option<Timestamp>)> {
-        let reply = self.transport.call(self, &Call::get("discovery", "/").open().at_root()).await?;
-        self.look_at_version(&reply);
+        let reply = self.discovery().await?;
         self.learn_links(&reply).await?;
         let server = reply.headers.get(SERVER).and_then(|server| server.to_str().ok()).map(str::to_owned);
         Ok((server, crate::http::layers::date(&reply)))

@@ -13,7 +13,7 @@ use super::memory::Token;
 use super::wire::{AccessToken, TokenRequest};
 use crate::backend::{Asked, Login, LoginState, Person};
 use crate::backends::attempts::{Counter, Fate, Login as Attempt, Rules};
-use crate::backends::shared::{half_out, meaningful};
+use crate::backends::shared::{half_out, logged_out, meaningful};
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::Call;
 use crate::http::call::{header_value, sendable};
@@ -279,14 +279,14 @@ impl Cloud {
         let mut call = call?;
         let bearer = format!("Bearer {}", token.secret);
         call.headers.insert(AUTHORIZATION, header_value("authorization", &bearer, true)?);
-        match self.transport.call(self, &call).await {
-            Err(error) if error.code() != Code::AuthExpired => Err(half_out(
-                error,
+        logged_out(self.transport.call(self, &call).await, CLOUD).map_err(|error| {
+            half_out(
+                error.backend(self.backend()),
                 forgot,
-                "the token holds at the cloud until it ends; end it in the portal, under the access tokens of the account",
-            )),
-            _ => Ok(()),
-        }
+                "a token that was not ended holds at the cloud until it ends by itself; end it in the portal, under the \
+                 access tokens of the account",
+            )
+        })
     }
 }
 

@@ -77,6 +77,11 @@ impl Ixon {
             None => self.cloud.company(),
         }
     }
+
+    /// Wakes the router where that was asked for; whatever becomes of it, the client has been told nothing yet.
+    async fn wake(&self, target: &Target, company: &str, how: How) -> Result<()> {
+        if how.wake { self.cloud.wake(target, company).await.map_err(Error::known_outcome) } else { Ok(()) }
+    }
 }
 
 #[async_trait]
@@ -101,8 +106,8 @@ impl VpnBackend for Ixon {
     }
 
     async fn connect(&self, target: &Target, how: How) -> Result<Status> {
-        self.prepare(target, how).await?;
         let company = self.company(target)?;
+        self.wake(target, &company, how).await?;
         let sector = match &self.sector {
             Some(sector) => Some(sector.clone()),
             None => self.cloud.sector().await,
@@ -115,11 +120,9 @@ impl VpnBackend for Ixon {
     }
 
     async fn prepare(&self, target: &Target, how: How) -> Result<()> {
-        if !how.wake {
-            return Ok(());
-        }
-        // Whatever becomes of it, the client has been told nothing yet.
-        self.cloud.wake(target, &self.company(target)?).await.map_err(Error::known_outcome)
+        let company = self.company(target)?;
+        self.cloud.token().await.map_err(Error::known_outcome)?;
+        self.wake(target, &company, how).await
     }
 
     async fn disconnect(&self, target: &Target) -> Result<Status> {
