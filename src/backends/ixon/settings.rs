@@ -96,7 +96,9 @@ impl Ixon {
             match (was, now) {
                 (Some(was), _) if was == value => {}
                 (_, Some(now)) if now == value => taken.push(format!("`{key}`")),
-                (Some(was), Some(now)) if was == now && !document::is_hidden(now) => kept.push(format!("`{key}`")),
+                (Some(was), Some(now)) if was == now && (lost.is_some() || !document::is_hidden(now)) => {
+                    kept.push(format!("`{key}`"))
+                }
                 // It may show a secret masked, or write a value in its own way.
                 _ => odd.push(format!("`{key}`")),
             }
