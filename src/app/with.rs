@@ -285,9 +285,10 @@ fn wanted(open: &Open, act: Act, target: &Target, before: &Status) -> Result<Wan
     }
 }
 
-/// Tells whether a write was sent that may have been done all the same.
+/// Tells whether a write to the target was sent that may have been done all the same. A router of which nobody knows
+/// whether it was told to wake is none: its target was told nothing yet.
 fn is_in_doubt(error: &Error) -> bool {
-    error.outcome_is_unknown() || error.code() == Code::TimeoutUnknownOutcome
+    error.outcome_is_unknown()
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ pub(super) fn run(cli: Cli, wanted: Format) -> Result<Exit, Failed> {
         started,
         underway: Underway::default(),
         record: Cell::default(),
+        look: Cell::default(),
     };
     let ended = runtime.block_on(command.run(verb));
     // A look-up of a name that hangs in a thread must not hold the process.
@@ -84,6 +85,8 @@ pub(super) struct Command<'a> {
     pub(super) underway: Underway,
     /// Where what fails is written down for `--retry-failed`, until the run begins.
     pub(super) record: Cell<Option<Recorder>>,
+    /// The command that shows what came of a change where a signal ends this one; nothing for as long as none is made.
+    pub(super) look: Cell<Option<String>>,
 }
 
 impl Command<'_> {

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use super::dispatch::Command;
-use super::report::{interrupted, stopped_by};
+use super::report::interrupted;
 use super::settings;
 use crate::error::{Code, Error, Exit, Layer};
 use crate::render::jq::{Filter, Trouble};
@@ -37,7 +37,7 @@ impl Command<'_> {
         tokio::select! {
             biased;
             ended = filter.end() => ended.map_err(error),
-            exit = interrupted() => Err(stopped_by(exit).into()),
+            exit = interrupted() => Err(self.stopped_by(exit).into()),
             () = ui::reader_gone() => Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe).into()),
             // Who stopped the command is told that, and not of a filter.
             () = over => match stopped {

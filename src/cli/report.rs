@@ -1,8 +1,9 @@
 //! Runs a verb's job and writes its items as they come, until it is done, nobody reads any more, or a signal comes.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -11,7 +12,9 @@ use super::dispatch::Command;
 use super::progress::Progress;
 use super::retrying::Recorder;
 use super::{child, filtering, settings};
-use crate::app::{Emit, Outcome, Stop, Told, mass, with_error};
+use crate::app::selection;
+use crate::app::{Emit, Open, Outcome, Stop, Told, mass, with_error};
+use crate::backend::naming;
 use crate::error::{Code, Error, Exit, Layer};
 use crate::model::Schema;
 use crate::render::{Format, Report, Row, Shape, fault, sanitize};
@@ -213,7 +216,7 @@ impl Command<'_> {
             self.end_of(filter, stopped).await?;
         }
         if let Some(exit) = stopped {
-            return Err(if schema.tells_of_changes() { stopped_by(exit) } else { ended_by(exit) }.into());
+            return Err(self.stopped_by(exit).into());
         }
         if summary.total == 0 && outcome.verdict().is_none() && !self.global.quiet && shape.is_for_people() {
             ui::tell(match (is_retry && outcome.total() == 0, self.global.backend.is_empty()) {
@@ -229,6 +232,31 @@ impl Command<'_> {
             }
         }
         Ok((self.told(&outcome), summary))
+    }
+
+    /// Notes that what comes now changes something at backends, and by which command that is seen.
+    pub(in crate::cli) fn changes<'o>(&self, look: &str, backends: impl Iterator<Item = &'o Arc<Open>>) {
+        let each: BTreeSet<String> = backends.map(|open| format!(" -b {}", open.info().backend)).collect();
+        let of = if self.global.all { " -A".to_owned() } else { each.into_iter().collect() };
+        // A dry run leaves nothing to look for.
+        self.look.set((!self.global.dry_run).then(|| format!("vpnctl {look}{of}")));
+    }
+
+    /// Notes the same of a command that can show one target by itself, where only one is changed.
+    pub(in crate::cli) fn changes_targets(&self, look: &str, jobs: &[selection::Job]) {
+        self.changes(look, jobs.iter().map(|job| &job.open));
+        if let [selection::Job { open, target: Some(target), .. }] = jobs {
+            let one = format!("vpnctl {look} {}", naming::argument(&open.info().backend, target));
+            self.look.set(self.look.take().map(|_| one));
+        }
+    }
+
+    /// Says that a signal ended the command, and where to look if it was changing something.
+    pub(super) fn stopped_by(&self, exit: Exit) -> Error {
+        let Some(look) = self.look.take() else { return ended_by(exit) };
+        Error::new(Code::Interrupted, Layer::Usage, "interrupted; what was asked for may go on at the vendor")
+            .with_exit(exit)
+            .hint(format!("look with: {look}"))
     }
 
     /// Tells what is known so far of targets whose end is still waited for; gives how many they are.
@@ -306,16 +334,13 @@ async fn alongside(
 
 /// Runs something before the first item, unless a signal comes.
 pub(super) async fn unless_stopped<T>(work: impl Future<Output = crate::error::Result<T>>) -> crate::error::Result<T> {
+    // Caught before anything is asked: one that comes with the first request ends the command in order too.
+    let mut signals = Signals::listen();
     tokio::select! {
+        biased;
         done = work => done,
-        exit = interrupted() => Err(ended_by(exit)),
+        exit = signals.next() => Err(ended_by(exit)),
     }
-}
-
-pub(super) fn stopped_by(exit: Exit) -> Error {
-    Error::new(Code::Interrupted, Layer::Usage, "interrupted; what was asked for may go on at the vendor")
-        .with_exit(exit)
-        .hint("look with: vpnctl status")
 }
 
 /// Says that something was ended which changes nothing.

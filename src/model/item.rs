@@ -139,12 +139,6 @@ impl Schema {
         format!("vpnctl.{}/v1", self.name())
     }
 
-    /// Tells whether items tell of changes, which may go on where the telling is cut short.
-    #[must_use]
-    pub fn tells_of_changes(self) -> bool {
-        matches!(self, Self::Action | Self::Tunnel | Self::Settings | Self::Auth)
-    }
-
     /// Tells whether its items are targets that are asked or changed, of which there may be many.
     #[must_use]
     pub fn is_of_fleets(self) -> bool {

@@ -145,6 +145,27 @@ fn a_router_whose_vpn_is_off_is_said_and_woken() {
 }
 
 #[test]
+fn a_router_of_which_nobody_knows_whether_it_was_woken_is_looked_at_and_told() {
+    let bench = Bench::new();
+    for line in ["connect -b ixon 'Press 8' --wake -o json", "with 'ixon/Press 8' --wake -o json -- true"] {
+        bench.run("list -b ixon").ends(0);
+        bench.context("ixon").log.clear();
+        bench.fault("ixon", "http-status=504@/connection");
+        bench.fault("ixon", "cloud-status=403@/agents");
+        let with = line.starts_with("with");
+        let run = bench.run(line).ends(if with { 125 } else { 8 });
+        let error = run.fails("timeout.unknown_outcome");
+        assert!(error["hint"].as_str().unwrap().contains("vpnctl list -b ixon -l vpn=on"), "{error}");
+        assert_eq!((&error["target"], &error["retryable"]), (&json!("Press 8"), &json!(true)), "{error}");
+        assert_eq!((bench.count("ixon", "POST /api/agents/"), bench.count("ixon", "POST /connect")), (1, 0), "{run}");
+        bench.context("ixon").faults.clear_all();
+    }
+    // Where to look is there to be run, and so is the next try.
+    bench.run("list -b ixon -l vpn=on").ends(0);
+    bench.run("connect -b ixon 'Press 8' --wake --switch").ends(0);
+}
+
+#[test]
 fn a_wait_says_too_that_the_router_is_what_fails() {
     let bench = Bench::new();
     let waiting = bench.start("wait -b ixon --for connected -o json");

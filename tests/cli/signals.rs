@@ -47,7 +47,7 @@ fn a_wait_ends_by_a_signal_with_its_code() {
         let child = waiting(&bench, "connect -b freebox vpn0 --interval 20ms");
         send(signal, &child);
         let run = Run::end_of(child, signal.to_owned()).ends(code).prints("Office PPTP");
-        run.tells("interrupted").tells("hint: ");
+        run.tells("interrupted").tells("hint: look with: vpnctl status \"freebox/Office PPTP\"\n");
         assert_eq!(bench.count("freebox", "PUT"), 1);
     }
 }
@@ -128,5 +128,64 @@ fn a_call_that_is_interrupted_on_its_way_may_have_been_carried_out() {
         let run = Run::end_of(child, verb.to_owned()).ends(130);
         run.fails("interrupted");
         assert_eq!(run.stderr.contains("read what it was to change"), told, "{run}");
+    }
+}
+
+/// Ends a command by a signal while its request is under way that a pattern finds.
+fn interrupted(bench: &Bench, vendor: &str, pattern: &str, line: &str) -> Run {
+    bench.context(vendor).log.clear();
+    bench.fault(vendor, &format!("wire=silent@{pattern}"));
+    let child = bench.start(line);
+    let started = Instant::now();
+    while !bench.asked(vendor).iter().any(|asked| asked.contains(pattern)) {
+        assert!(started.elapsed() < Duration::from_secs(30), "{line} never asks: {:?}", bench.asked(vendor));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    send("TERM", &child);
+    let run = Run::end_of(child, line.to_owned()).ends(143);
+    bench.context(vendor).faults.clear_all();
+    run
+}
+
+#[test]
+fn a_change_that_is_interrupted_names_what_shows_it() {
+    let bench = Bench::new();
+    bench.run("status -b freebox").ends(0);
+    let password = bench.write("password", "Pw-s3cr3t");
+    let add = format!(
+        "tunnel add -b freebox --type pptp --name New --host 192.0.2.7 --username me --mppe require --auth mschapv2 \
+         --password-file {}",
+        password.display()
+    );
+    for (vendor, pattern, line, look) in [
+        ("freebox", "POST /", add.as_str(), "tunnel list -b freebox"),
+        ("freebox", "PUT /", "tunnel edit freebox/vpn0 --host 192.0.2.8", "tunnel show \"freebox/Office PPTP\""),
+        ("freebox", "DELETE /", "tunnel rm freebox/vpn0 --yes", "tunnel list -b freebox"),
+        ("ixon", "PUT /", "settings set simulatedConnectionType=tun --yes -b ixon", "settings show -b ixon"),
+        ("ixon", "POST /", "settings reset --yes -b ixon", "settings show -b ixon"),
+        ("ixon", "POST /connect", "connect 'Press 7' -b ixon", "status \"ixon/Press 7\""),
+        ("freebox", "PUT /", "disconnect -b freebox", "status -b freebox"),
+        ("freebox", "/logout", "auth logout -A", "auth status -A"),
+        ("freebox", "/logout", "auth logout -b freebox -b ixon", "auth status -b freebox -b ixon"),
+    ] {
+        let run = interrupted(&bench, vendor, pattern, line).tells("may go on at the vendor");
+        run.tells(&format!("hint: look with: vpnctl {look}\n"));
+    }
+}
+
+#[test]
+fn what_changes_nothing_leaves_nothing_to_look_for() {
+    let bench = Bench::new();
+    bench.run("status -b freebox").ends(0);
+    for (vendor, line) in [
+        ("freebox", "tunnel list -b freebox"),
+        ("freebox", "tunnel edit freebox/vpn0 --host 192.0.2.8 --dry-run"),
+        ("freebox", "auth status -b freebox"),
+        ("ixon", "settings show -b ixon"),
+        ("ixon", "settings set simulatedConnectionType=tun --dry-run -b ixon"),
+        ("ixon", "connect 'Press 7' -b ixon --dry-run"),
+    ] {
+        let run = interrupted(&bench, vendor, "GET /", line).tells("error: interrupted\n");
+        assert!(!run.stderr.contains("hint: "), "{run}");
     }
 }

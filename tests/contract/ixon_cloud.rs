@@ -224,13 +224,53 @@ async fn a_router_that_cannot_be_woken_is_offline() {
     let error = wake("AAAAAAAAAAAC").await;
     assert_eq!((error.code(), error.report().http_status), (Code::DeviceOffline, Some(503)), "{error}");
     assert_eq!((bench.count("connection/openvpn"), bench.count("POST /connect")), (1, 0));
-    // An outcome that is not known is that of the router, not of the client.
-    bench.heal();
+}
+
+#[tokio::test]
+async fn a_router_whose_waking_was_not_answered_is_connected_to_once_it_is_up() {
+    let bench = Bench::new("ixon").await;
+    let target = find(&*bench.open(), "Press 8").await.remove(0);
     bench.asked();
-    bench.fault("cloud-status=504@/connection");
-    let error = wake("AAAAAAAAAAAC").await;
-    assert_eq!((error.code(), error.outcome_is_unknown()), (Code::HttpServerError, false), "{error}");
-    assert_eq!((bench.count("connection/openvpn"), bench.count("POST /connect")), (1, 0));
+    bench.fault("http-status=504@/connection");
+    let backend = bench.open();
+    // What the lost one did, another one does, so that it is done after the first look.
+    let done = async {
+        while bench.count("connection/openvpn") == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        assert_eq!((bench.count("connection/openvpn"), bench.count("POST /connect")), (1, 0));
+        bench.heal();
+        bench.asked();
+        bench.open().prepare(&target, How { wake: true }).await.unwrap();
+    };
+    let (connected, ()) = tokio::join!(backend.connect(&target, How { wake: true }), done);
+    assert_eq!(connected.unwrap().word(), Word::Connecting);
+    assert_eq!((bench.count("connection/openvpn"), bench.count("POST /connect")), (1, 1), "it was not sent again");
+}
+
+#[tokio::test]
+async fn a_waking_of_which_nobody_knows_the_outcome_is_no_refusal() {
+    let mut bench = Bench::new("ixon").await;
+    bench.text("sector_id", "SSSSSSSSSSSS");
+    let asked = [("http-status=504@/connection", "can't be read"), ("redirect=/x@/connection", "can't be read")];
+    for (fault, now) in asked.into_iter().chain([("wire=hangup@/connection", "its VPN is off")]) {
+        bench.heal();
+        bench.asked();
+        bench.fault(fault);
+        if now.contains("read") {
+            bench.fault("cloud-status=403@/agents");
+        }
+        let backend = bench.open_with(|opening| {
+            opening.deadline = vpnctl::http::Deadline::after(Some(std::time::Duration::from_secs(3)));
+        });
+        let asleep = IXON.by_id("AAAAAAAAAAAC");
+        let error = failed(backend.connect(&asleep, How { wake: true }).await, Code::TimeoutUnknownOutcome);
+        assert!(error.message().contains(now) && error.message().contains("told to switch its VPN on"), "{error}");
+        assert!(error.hint_text().unwrap().ends_with("vpnctl list -b ixon -l vpn=on"), "{:?}", error.hint_text());
+        // It is that of the router: the client was told nothing.
+        assert!(!error.outcome_is_unknown(), "{error}");
+        assert_eq!((bench.count("connection/openvpn"), bench.count("POST /connect")), (1, 0), "{fault}");
+    }
 }
 
 /// An answer about one agent whose VPN is off.

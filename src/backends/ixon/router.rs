@@ -3,7 +3,7 @@
 //! Vendor pages: <https://developer.ixon.cloud/docs/set-up-a-vpn-connection>, and `AgentConnection` of the OpenAPI.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 
@@ -19,6 +19,8 @@ use crate::model::Target;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How long a router is looked at where nobody knows whether it was told to wake: one that was is up within seconds.
+const COMES_WITHIN: Duration = Duration::from_secs(10);
 /// How long an explanation may take; whoever waits for it has failed already.
 const EXPLANATION: Duration = Duration::from_secs(5);
 
@@ -50,35 +52,59 @@ impl Cloud {
         }
         let path = format!("agents/{}/connection/openvpn", segment(agent));
         let call = Call::write("wake", Method::POST, path).json(&wire::Wake { action: "connect" })?;
-        match self.transport.call(self, &self.scoped(call, Some(company))?).await {
+        let lost = match self.transport.call(self, &self.scoped(call, Some(company))?).await {
             Err(error) if error.report().http_status == Some(503) => return Err(self.offline(target).status(503)),
-            Err(error) => return Err(error.known_outcome()),
-            Ok(_) => tracing::info!("the router was told to switch its VPN on"),
-        }
+            Err(error) if error.outcome_is_unknown() => Some(error),
+            Err(error) => return Err(error),
+            Ok(_) => {
+                tracing::info!("the router was told to switch its VPN on");
+                None
+            }
+        };
         self.woken.store(true, Ordering::SeqCst);
-        self.awake(target, company).await
+        self.awake(target, company, lost).await
     }
 
-    /// Waits until the router's VPN is up, for as long as the command may take.
-    async fn awake(&self, target: &Target, company: &str) -> Result<()> {
+    /// Waits until the router's VPN is up, for as long as the command may take; where the answer to what it was told was
+    /// `lost`, for a short while only, for it may never have been told.
+    async fn awake(&self, target: &Target, company: &str, lost: Option<Error>) -> Result<()> {
         let deadline = self.transport.settings().deadline;
+        let until = lost.as_ref().map(|_| Instant::now() + COMES_WITHIN);
         let mut wait = FIRST_WAIT;
         loop {
-            match self.reach(&target.id, company).await {
-                // Where the cloud does not tell, the client will.
-                Ok(Some(Reach::Vpn) | None) => return Ok(()),
-                Ok(Some(Reach::Cloud | Reach::Nothing)) => {}
-                Err(error) if error.is_repeatable() && !deadline.has_passed() => {
-                    tracing::debug!("the router could not be looked at, and is again: {error}");
+            let now = match (self.reach(&target.id, company).await, &lost) {
+                (Ok(Some(Reach::Vpn)), Some(lost)) => {
+                    tracing::info!("the answer to the router's waking was lost, but it was carried out: {lost}");
+                    return Ok(());
                 }
-                Err(error) => return Err(error),
-            }
-            if deadline.left().is_some_and(|left| left <= wait) {
-                return Err(self.asleep(target));
+                // Where the cloud does not tell, the client will.
+                (Ok(Some(Reach::Vpn) | None), None) => return Ok(()),
+                (Ok(Some(Reach::Cloud | Reach::Nothing)), _) => "its VPN is off".to_owned(),
+                (Ok(None), Some(lost)) => return Err(self.in_doubt(target, lost, "the cloud does not tell its state")),
+                (Err(error), _) if error.is_repeatable() && !deadline.has_passed() => {
+                    tracing::debug!("the router could not be looked at, and is again: {error}");
+                    unread(&error)
+                }
+                (Err(error), Some(lost)) => return Err(self.in_doubt(target, lost, &unread(&error))),
+                (Err(error), None) => return Err(error),
+            };
+            let is_over = until.is_some_and(|until| Instant::now() + wait > until);
+            if is_over || deadline.left().is_some_and(|left| left <= wait) {
+                return Err(match &lost {
+                    Some(lost) => self.in_doubt(target, lost, &now),
+                    None => self.asleep(target),
+                });
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 3 / 2).min(LONGEST_WAIT);
         }
+    }
+
+    /// Says that nobody knows whether a router was told to wake, and what is so now; the client was told nothing.
+    fn in_doubt(&self, target: &Target, lost: &Error, now: &str) -> Error {
+        let what = format!("whether the router of `{}` was told to switch its VPN on", target.label());
+        let look = format!("look again in a minute: vpnctl list -b {} -l vpn=on", self.backend());
+        lost.clone().found(now).in_doubt(&what, &look, true).known_outcome()
     }
 
     fn asleep(&self, target: &Target) -> Error {
@@ -138,4 +164,8 @@ impl Cloud {
             Some(Reach::Vpn) | None => error,
         }
     }
+}
+
+fn unread(error: &Error) -> String {
+    format!("its state can't be read ({error})")
 }

@@ -52,6 +52,7 @@ impl Command<'_> {
             underway: &self.underway,
         };
         self.record(settings, verb.as_str(), &chosen, acting.retry_failed)?;
+        self.changes_targets("status", &plan.jobs);
         let job = async |out: Emit| mass::run(plan, act, way, &out).await;
         self.report(Schema::Action, acting.targets.sort, job).await.map(|(exit, _)| exit)
     }

@@ -38,6 +38,9 @@ impl Command<'_> {
         let person = Operator::new(announced, settings.no_input, self.global.quiet);
         let patience = if verb == auth::Verb::Login { Patience::Login } else { Patience::Read };
         let (plan, _) = self.plan(settings, None, patience).await?;
+        if verb != auth::Verb::Status {
+            self.changes("auth status", plan.jobs.iter().map(|job| &job.open));
+        }
         let job = async |out: Emit| auth::run(plan, verb, &person, &out).await;
         // One login that is missing or expired is what `auth status` is there to tell.
         let outcome = if verb == auth::Verb::Status { Outcome::default().of_any() } else { Outcome::default() };

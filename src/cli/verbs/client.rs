@@ -43,6 +43,7 @@ impl Command<'_> {
         if writes {
             plan.jobs.iter().try_for_each(|job| client_settings::check(&job.open, &verb))?;
             self.confirm_settings(settings, &verb).await?;
+            self.changes("settings show", plan.jobs.iter().map(|job| &job.open));
         }
         let quiet = self.global.quiet;
         let notice = |text: &str| {

@@ -68,6 +68,7 @@ impl Command<'_> {
             started: self.started,
             underway: std::sync::Arc::clone(&self.underway),
             record: std::cell::Cell::default(),
+            look: std::cell::Cell::default(),
         };
         let chosen = settings::selection(self.global, Some(&targets), &settings.setup.config)?;
         if chosen.names.is_empty() && !chosen.filters() {
@@ -153,6 +154,7 @@ impl Command<'_> {
         // The time that somebody took to type a password is none of the command's.
         let able = self.able(settings, Patience::Change)?;
         let dry_run = self.global.dry_run;
+        self.changes("tunnel list", able.open.iter());
         let job = async |out: Emit| tunnel::add(able, &wanted, dry_run, &out).await;
         self.report(Schema::Tunnel, false, job).await.map(|(exit, _)| exit)
     }
@@ -172,6 +174,7 @@ impl Command<'_> {
                 .hint("name one of them")
                 .into());
         }
+        self.changes_targets("tunnel show", &plan.jobs);
         let only = plan.jobs.remove(0);
         let dry_run = self.global.dry_run;
         let job = async |out: Emit| tunnel::edit(only, &wanted, dry_run, &out).await;
@@ -189,6 +192,7 @@ impl Command<'_> {
                 .into());
         }
         let plan = self.tunnel_plan(settings, &chosen, Patience::Change).await?;
+        self.changes("tunnel list", plan.jobs.iter().map(|job| &job.open));
         let mut doomed = unless_stopped(tunnel::doomed(plan)).await?;
         let names: Vec<String> = doomed.iter().filter_map(tunnel::Doomed::describe).collect();
         if !sure && !names.is_empty() {

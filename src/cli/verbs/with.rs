@@ -32,7 +32,7 @@ impl Command<'_> {
         let mut signals = Signals::listen();
         let visit = tokio::select! {
             visit = self.visit(settings, with, &chosen) => visit.inspect_err(|error| self.settle(Some(error)))?,
-            caught = signals.next() => return Err(stopped(caught, "nothing was changed").into()),
+            caught = signals.next() => return Err(stopped(caught, "nothing was changed", None).into()),
         };
         if self.global.dry_run {
             // What connecting would do is told by itself.
@@ -125,12 +125,13 @@ enum Missed {
 
 /// Connects, unless a signal comes. A change under way is not cut off: its answer is waited for.
 async fn connected(visit: &Visit, signals: &mut Signals) -> Result<Status, Missed> {
+    let unrun = |caught| stopped(caught, "the command was not run", Some(visit.backend()));
     let mut connecting = pin!(visit.connect());
     let caught = tokio::select! {
         biased;
         done = &mut connecting => return match (done, signals.pending()) {
             // It came before there was a command that could get it.
-            (Ok(_), Some(caught)) => Err(Missed::Failed(stopped(caught, "the command was not run"))),
+            (Ok(_), Some(caught)) => Err(Missed::Failed(unrun(caught))),
             (done, _) => done.map_err(Missed::Failed),
         },
         caught = signals.next() => caught,
@@ -147,7 +148,7 @@ async fn connected(visit: &Visit, signals: &mut Signals) -> Result<Status, Misse
             again = signals.another() => if again.is_urgent() { return Err(Missed::GivenUp(again)) },
         }
     }
-    Err(Missed::Failed(stopped(caught, "the command was not run")))
+    Err(Missed::Failed(unrun(caught)))
 }
 
 /// Runs the command to its end, whatever signals come, and gives its code.
@@ -216,8 +217,10 @@ fn after(error: Error, restored: Result<(), Unrestored>) -> Error {
     }
 }
 
-fn stopped(caught: Caught, what: &str) -> Error {
-    Error::new(Code::Interrupted, Layer::Usage, format!("interrupted; {what}"))
-        .with_exit(caught.exit())
-        .hint("look with: vpnctl status")
+fn stopped(caught: Caught, what: &str, backend: Option<&str>) -> Error {
+    let error = Error::new(Code::Interrupted, Layer::Usage, format!("interrupted; {what}")).with_exit(caught.exit());
+    match backend {
+        Some(backend) => error.hint(format!("look with: vpnctl status -b {backend}")),
+        None => error,
+    }
 }
