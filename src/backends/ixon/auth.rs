@@ -41,9 +41,8 @@ fn judge(error: &Error) -> Fate {
     match error.code() {
         Code::AuthRejected => Fate::Wrong,
         Code::AuthMfaRequired => Fate::Lacking { code: true },
-        Code::AuthDenied => Fate::Lacking { code: false },
-        _ if error.report().http_status.is_none() && error.outcome_is_unknown() => Fate::Lost,
-        _ => Fate::Harmless,
+        Code::AuthDenied | Code::AuthForbidden => Fate::Lacking { code: false },
+        _ => Fate::untold(error),
     }
 }
 
@@ -169,6 +168,7 @@ impl Cloud {
         let made = made.filter(|token| token.secret_id.is_some()).ok_or_else(|| {
             Error::new(Code::VendorProtocol, Layer::Auth, format!("{CLOUD} accepted the login but gave no token"))
                 .backend(self.backend())
+                .unknown_outcome()
         })?;
         let secret = made.secret_id.unwrap_or_default();
         sendable(CLOUD, "a token", &secret).map_err(|error| error.backend(self.backend()))?;
