@@ -58,7 +58,9 @@ impl Cloud {
     /// password are configured.
     pub(super) async fn token(&self) -> Result<SecretString> {
         if let Some(secret) = &self.config.token {
-            return secret.fetch("token").await;
+            // One after the other, so that a command that fails is not run by each.
+            let _one = self.renewing.lock().await;
+            return self.refused.fetch(secret, "token").await;
         }
         let holds = |token: &Token| token.expires_on.is_none_or(|at| at > Timestamp::now());
         let kept = self.memory.get().token;
@@ -86,8 +88,7 @@ impl Cloud {
             self.memory.set(memory);
             return Ok(SecretString::from(token.secret));
         }
-        self.refused.check()?;
-        let password = password.fetch("password").await?;
+        let password = self.refused.fetch(password, "password").await?;
         let made = self.make_counted(["", email, password.expose_secret()], Some(&guard)).await;
         let token = self.refused.note(made)?;
         memory.token = Some(token.clone());
