@@ -78,15 +78,19 @@ impl Refused {
     }
 }
 
-/// Says what a logout has done here where the server was not told: once more it would have nothing to end.
+/// Says what a logout has done here where the server was not told, or perhaps not: once more it would have nothing to end.
+/// `rest` is what is left where it was not.
 pub(super) fn half_out(error: Error, forgot: bool, rest: &str) -> Error {
     let too = if forgot { ", and so is a refusal" } else { "" };
     let backend = error.report().backend;
     let again = backend.map(|backend| format!("; to log in again: vpnctl auth login -b {backend}")).unwrap_or_default();
-    error
-        .context(&format!("the login is forgotten here{too}, but the server was not told"))
-        .known_outcome()
-        .instead(format!("{rest}{again}"))
+    let done = format!("the login is forgotten here{too}, but");
+    let error = error.for_good();
+    if error.outcome_is_unknown() {
+        let doubt = format!("{done} whether the server was told");
+        return error.in_doubt(&doubt, &format!("if the server was not told, {rest}{again}"), false);
+    }
+    error.context(&format!("{done} the server was not told")).instead(format!("{rest}{again}"))
 }
 
 /// Says how a vendor's server is reached, besides what the configuration says.

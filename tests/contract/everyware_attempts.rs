@@ -249,14 +249,14 @@ async fn a_record_that_is_not_ours_to_use_keeps_all_from_logging_in_but_who_asks
 async fn a_logout_that_the_cloud_is_not_told_of_says_what_is_left() {
     let bench = Bench::new("everyware").await;
     status(&bench).await.unwrap();
-    bench.fault("http-status=503@/authentication/logout");
-    let error = failed(bench.open().session().unwrap().logout().await, Code::HttpServerError);
+    bench.fault("http-status=403@/authentication/logout");
+    let error = failed(bench.open().session().unwrap().logout().await, Code::AuthForbidden);
     assert!(error.message().contains("the login is forgotten here, but the server was not told"), "{error}");
     assert!(error.hint_text().unwrap().contains("vpnctl auth login -b everyware"), "{error:?}");
     status(&bench).await.unwrap();
     let person = Somebody { brings: vec![(Asked::Password, "wrong")], ..Somebody::default() };
     failed(login(&*bench.open(), &person).await, Code::AuthRejected);
-    let error = failed(bench.open().session().unwrap().logout().await, Code::HttpServerError);
+    let error = failed(bench.open().session().unwrap().logout().await, Code::AuthForbidden);
     assert!(error.message().contains("and so is a refusal"), "{error}");
 }
 

@@ -154,8 +154,8 @@ async fn a_logout_that_the_cloud_is_not_told_of_says_what_is_left() {
     list(&bench).await.unwrap();
     bench.secret("password", "wrong");
     failed(log_in(&bench).await, Code::AuthRejected);
-    bench.fault("cloud-status=503@/access-tokens/me");
-    let error = failed(bench.open().session().unwrap().logout().await, Code::HttpServerError);
+    bench.fault("cloud-status=403@/access-tokens/me");
+    let error = failed(bench.open().session().unwrap().logout().await, Code::AuthForbidden);
     assert!(
         error.message().contains("the login is forgotten here, and so is a refusal, but the server was not told"),
         "{error}"

@@ -281,11 +281,14 @@ impl Cloud {
         let bearer = format!("Bearer {}", token.secret);
         call.headers.insert(AUTHORIZATION, header_value("authorization", &bearer, true)?);
         match self.transport.call(self, &call).await {
-            Err(error) if error.code() != Code::AuthExpired => Err(half_out(
-                error,
-                forgot,
-                "the token holds at the cloud until it ends; end it in the portal, under the access tokens of the account",
-            )),
+            Err(error) if error.code() != Code::AuthExpired => {
+                let end = token.expires_on.map_or_else(String::new, |end| format!(", at {end}"));
+                let rest = format!(
+                    "the token holds at the cloud until it ends by itself{end}; end it in the portal, under the access \
+                     tokens of the account"
+                );
+                Err(half_out(error, forgot, &rest))
+            }
             _ => Ok(()),
         }
     }
