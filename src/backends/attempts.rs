@@ -1,4 +1,5 @@
-//! Counts the logins that a cloud may have counted against a user: those refused, and those of which no answer came.
+//! Counts the logins that a cloud may have counted against a user: those refused, and those of which no answer came, or
+//! one that tells nothing, as a proxy's.
 //!
 //! An attempt is written down before it is sent, so that one whose answer is lost counts too, be it by a time-out or by
 //! Ctrl-C. It is kept by login and not by backend: several backends may have the same user, and the cloud counts the
@@ -44,10 +45,26 @@ pub(super) enum Fate {
     Wrong,
     /// Something is lacking that who asks for a login may have mended; `code` where that is a one-time password.
     Lacking { code: bool },
-    /// It may have arrived, and been refused.
+    /// It may have arrived, and been refused: its answer did not come, or tells nothing.
     Lost,
     /// Nothing that the cloud would count.
     Harmless,
+}
+
+impl Fate {
+    /// Tells what became of a login whose answer does not say it. Behind a proxy the cloud may have refused it, whatever the
+    /// proxy answers; who limits requests, or has no room for them, has not looked at it.
+    pub(super) fn untold(error: &Error) -> Self {
+        let is_lost = match error.report().http_status {
+            Some(429 | 503) => false,
+            Some(408 | 500..) => true,
+            // A success that is no document of a login, or a redirect.
+            Some(..400) => error.code() == Code::VendorProtocol,
+            Some(_) => false,
+            None => error.outcome_is_unknown(),
+        };
+        if is_lost { Self::Lost } else { Self::Harmless }
+    }
 }
 
 /// A login that is about to be sent.
@@ -269,6 +286,13 @@ impl<'a> Counter<'a> {
                 .backend(backend)
                 .hint(format!("run: vpnctl auth login -b {backend}, with --otp-stdin where nobody can be asked"));
         }
+        if last.lacking {
+            let what =
+                format!("{peer} forbade this login {ago} min ago, so it is not tried again by itself within the hour");
+            return Error::new(Code::AuthForbidden, Layer::Auth, what)
+                .backend(backend)
+                .hint(format!("where that was mended, log in now: vpnctl auth login -b {backend}"));
+        }
         let what = format!("{peer} refused this login {ago} min ago, so it is not tried again within the hour");
         self.unsent(
             what,
@@ -281,15 +305,15 @@ impl<'a> Counter<'a> {
 
     fn too_many(&self, end: i64, is_lost: bool) -> Error {
         let (peer, end) = (self.rules.peer, time(end));
-        let counted = if self.rules.lock.is_some() { "were refused or broke off" } else { "broke off" };
+        let refused = if self.rules.lock.is_some() { "were refused or " } else { "" };
         let what = if is_lost {
             format!(
                 "what was known of earlier logins of this user to {peer} was spoilt, so none is tried by itself until {end}"
             )
         } else {
             format!(
-                "the last {LIMIT} logins of this user to {peer} {counted} without an answer, so none is tried by itself \
-                 until {end}"
+                "the last {LIMIT} logins of this user to {peer} {refused}brought no answer that tells how they ended, so none \
+                 is tried by itself until {end}"
             )
         };
         self.unsent(what, "if user and secret are right, log in now: ")

@@ -1,8 +1,9 @@
 //! What the vendors' modules have in common: opening a transport, reading values that stand for nothing.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use secrecy::SecretString;
 use serde::de::IgnoredAny;
 use url::Url;
 
@@ -12,6 +13,7 @@ use crate::config::schema::{read_rate, read_url};
 use crate::error::{Code, Error, Result};
 use crate::http::tls::{Fingerprint, Trust, is_local};
 use crate::http::{Reply, Settings, Transport, is_nearby};
+use crate::secrets::SecretRef;
 use crate::state::Pin;
 
 /// How long a process does not repeat a login that was refused; one that runs for days may see it mended.
@@ -19,13 +21,14 @@ const REFUSAL_HOLDS: Duration = Duration::from_secs(300);
 /// How long a process does not repeat a login that got no answer: as long as others may be waiting for the same one.
 const SILENCE_HOLDS: Duration = Duration::from_secs(5);
 
-/// Remembers that a login was refused: however many calls wait for it, it is sent once.
+/// Remembers that a login was refused, or that its secret could not be had: however many calls wait for it, it is sent
+/// once, and whoever gives the secret is asked once.
 #[derive(Debug, Default)]
-pub(super) struct Refused(Mutex<Option<(Instant, Error)>>);
+pub(super) struct Refused(Mutex<Option<Refusal>>);
 
-fn holds(error: &Error) -> Duration {
-    if is_silence(error) { SILENCE_HOLDS } else { REFUSAL_HOLDS }
-}
+/// When, for how long it holds, and what is told until then.
+#[derive(Debug)]
+struct Refusal(Instant, Duration, Error);
 
 /// Tells whether a login got no answer, or none of the vendor's own: the next one may go well.
 fn is_silence(error: &Error) -> bool {
@@ -35,10 +38,25 @@ fn is_silence(error: &Error) -> bool {
 impl Refused {
     /// Gives the refusal, where there was one lately.
     pub(super) fn check(&self) -> Result<()> {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((at, error)) if at.elapsed() < holds(error) => Err(error.clone()),
+        match &*self.last() {
+            Some(Refusal(at, holds, error)) if at.elapsed() < *holds => Err(error.clone()),
             _ => Ok(()),
         }
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Refusal>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fetches a configured secret, unless that failed lately: a person may have been asked for it and have said no, and
+    /// would be asked again for each target. `key` names it in messages.
+    pub(super) async fn fetch(&self, secret: &SecretRef, key: &str) -> Result<SecretString> {
+        self.check()?;
+        let fetched = secret.fetch(key).await;
+        if let Err(error) = &fetched {
+            *self.last() = Some(Refusal(Instant::now(), REFUSAL_HOLDS, error.clone()));
+        }
+        fetched
     }
 
     /// Looks at how a login went.
@@ -50,28 +68,30 @@ impl Refused {
             let answered = error.report().http_status.is_some() && error.code() != Code::NetRefused;
             is_refusal || answered || error.outcome_is_unknown() || is_silence(error)
         });
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = refusal.map(|error| (Instant::now(), error.clone()));
+        let holds = |error: &Error| if is_silence(error) { SILENCE_HOLDS } else { REFUSAL_HOLDS };
+        *self.last() = refusal.map(|error| Refusal(Instant::now(), holds(error), error.clone()));
         login
     }
 
     /// Forgets it, before a login that somebody asked for.
     pub(super) fn forget(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.last() = None;
     }
 }
 
-/// Says what a logout has done here where the server did not say that it ended the login: once more it would have nothing
-/// to end. `rest` is what becomes of what may be left.
+/// Says what a logout has done here where the server was not told, or perhaps not: once more it would have nothing to end.
+/// `rest` is what is left where it was not.
 pub(super) fn half_out(error: Error, forgot: bool, rest: &str) -> Error {
     let too = if forgot { ", and so is a refusal" } else { "" };
     let backend = error.report().backend;
     let again = backend.map(|backend| format!("; to log in again: vpnctl auth login -b {backend}")).unwrap_or_default();
-    let rest = format!("{rest}{again}");
+    let done = format!("the login is forgotten here{too}, but");
+    let error = error.for_good();
     if error.outcome_is_unknown() {
-        let what = format!("the login is forgotten here{too}, but whether the server ended it");
-        return error.in_doubt(&what, &rest, false);
+        let doubt = format!("{done} whether the server was told");
+        return error.in_doubt(&doubt, &format!("if the server was not told, {rest}{again}"), false);
     }
-    error.context(&format!("the login is forgotten here{too}, but the server was not told")).instead(rest)
+    error.context(&format!("{done} the server was not told")).instead(format!("{rest}{again}"))
 }
 
 /// Says what came of a logout that is answered without a document that would be read: a login that had ended is what was

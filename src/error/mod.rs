@@ -150,6 +150,13 @@ impl Error {
         self
     }
 
+    /// Marks it as final, whatever it was: there is nothing left that a retry could do.
+    #[must_use]
+    pub fn for_good(mut self) -> Self {
+        (self.0.temporary, self.0.patient, self.0.retry_after) = (false, false, None);
+        self
+    }
+
     /// Marks that a write may have been done all the same.
     #[must_use]
     pub fn unknown_outcome(mut self) -> Self {

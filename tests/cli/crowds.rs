@@ -190,7 +190,10 @@ fn a_login_that_was_killed_on_its_way_counts_as_one_that_may_have_been_refused()
     let before = bench.count("everyware", "POST /v1/authentication");
     let run = bench.run("status -b everyware -o json").ends(4);
     let message = run.fails("auth.rejected")["message"].as_str().unwrap().to_owned();
-    assert!(message.contains("broke off without an answer") && message.contains("by itself until 20"), "{run}");
+    assert!(
+        message.contains("brought no answer that tells how they ended") && message.contains("by itself until 20"),
+        "{run}"
+    );
     assert_eq!(bench.count("everyware", "POST /v1/authentication"), before, "a third refusal would lock the user");
     bench.run("auth login -b everyware").ends(0);
     bench.run("status -b everyware").ends(0).quietly();

@@ -85,7 +85,8 @@ async fn logins_whose_answer_is_lost_count_like_refusals() {
     failed(status(&bench).await, Code::NetReset);
     let error = failed(status(&bench).await, Code::AuthRejected);
     assert!(
-        error.message().contains("broke off without an answer") && error.message().contains(" until 20"),
+        error.message().contains("brought no answer that tells how they ended")
+            && error.message().contains(" until 20"),
         "{error:?}"
     );
     assert!(error.hint_text().unwrap().contains("vpnctl auth login -b everyware"), "{error:?}");
@@ -100,6 +101,50 @@ async fn logins_whose_answer_is_lost_count_like_refusals() {
     assert_eq!(sent.load(Ordering::SeqCst), 3);
     bench.text("username", "somebody-else");
     failed(status(&bench).await, Code::NetReset);
+}
+
+#[tokio::test]
+async fn what_a_proxy_answers_in_place_of_the_cloud_counts_as_lost() {
+    for (answer, code) in [
+        ("504 Gateway Timeout", Code::HttpServerError),
+        ("502 Bad Gateway", Code::HttpServerError),
+        ("500 Internal Server Error", Code::HttpServerError),
+        ("408 Request Timeout", Code::TimeoutRequest),
+        ("302 Found", Code::VendorProtocol),
+        ("200 OK", Code::VendorProtocol),
+    ] {
+        let (bench, sent) = served(answer, "<html>a proxy</html>").await;
+        for _ in 0..2 {
+            failed(status(&bench).await, code);
+        }
+        for error in futures_util::future::join_all((0..20).map(|_| status(&bench))).await {
+            let error = failed(error, Code::AuthRejected);
+            assert!(error.message().contains("so none is tried by itself until 20"), "{error}");
+        }
+        assert_eq!(sent.load(Ordering::SeqCst), 2, "{answer}");
+        failed(login(&*bench.open(), &Somebody::default()).await, code);
+        assert_eq!(sent.load(Ordering::SeqCst), 3, "{answer}: who asks for a login has it sent");
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_is_forbidden_is_sent_again_for_who_asks_for_it() {
+    for body in ["", "{\"kapuaErrorCode\":\"SUBJECT_UNAUTHORIZED\"}", "<html>a firewall</html>"] {
+        let (bench, sent) = served("403 Forbidden", body).await;
+        for error in futures_util::future::join_all((0..20).map(|_| status(&bench))).await {
+            failed(error, Code::AuthForbidden);
+        }
+        let error = failed(status(&bench).await, Code::AuthForbidden);
+        assert!(error.message().contains("forbade this login 0 min ago"), "{error}");
+        assert!(error.hint_text().unwrap().contains("vpnctl auth login -b everyware"), "{error:?}");
+        assert_eq!(sent.load(Ordering::SeqCst), 1, "{body}");
+        for count in 2..=3 {
+            failed(login(&*bench.open(), &Somebody::default()).await, Code::AuthForbidden);
+            assert_eq!(sent.load(Ordering::SeqCst), count, "{body}");
+        }
+        failed(status(&bench).await, Code::AuthForbidden);
+        assert_eq!(sent.load(Ordering::SeqCst), 3, "{body}");
+    }
 }
 
 /// Gives the file in which the attempts of the one login are kept.
@@ -204,14 +249,14 @@ async fn a_record_that_is_not_ours_to_use_keeps_all_from_logging_in_but_who_asks
 async fn a_logout_that_the_cloud_is_not_told_of_says_what_is_left() {
     let bench = Bench::new("everyware").await;
     status(&bench).await.unwrap();
-    bench.fault("http-status=429@/authentication/logout");
-    let error = failed(bench.open().session().unwrap().logout().await, Code::HttpRateLimited);
+    bench.fault("http-status=403@/authentication/logout");
+    let error = failed(bench.open().session().unwrap().logout().await, Code::AuthForbidden);
     assert!(error.message().contains("the login is forgotten here, but the server was not told"), "{error}");
     assert!(error.hint_text().unwrap().contains("vpnctl auth login -b everyware"), "{error:?}");
     status(&bench).await.unwrap();
     let person = Somebody { brings: vec![(Asked::Password, "wrong")], ..Somebody::default() };
     failed(login(&*bench.open(), &person).await, Code::AuthRejected);
-    let error = failed(bench.open().session().unwrap().logout().await, Code::HttpRateLimited);
+    let error = failed(bench.open().session().unwrap().logout().await, Code::AuthForbidden);
     assert!(error.message().contains("and so is a refusal"), "{error}");
 }
 
@@ -223,7 +268,7 @@ async fn a_logout_of_which_nobody_knows_whether_the_cloud_heard_is_in_doubt_and_
         bench.fault(&format!("{fault}/authentication/logout"));
         bench.asked();
         let error = failed(bench.open().session().unwrap().logout().await, Code::TimeoutUnknownOutcome);
-        assert!(error.message().contains("whether the server ended it is not known"), "{fault}: {error}");
+        assert!(error.message().contains("whether the server was told is not known"), "{fault}: {error}");
         let hint = error.hint_text().unwrap();
         assert!(hint.contains("not repeated") && hint.contains("vpnctl auth login -b everyware"), "{fault}: {hint}");
         assert!(!error.report().retryable, "{fault}");
@@ -243,7 +288,7 @@ async fn a_secret_that_logged_in_before_is_in_doubt_for_minutes_and_a_refused_on
         failed(status(&bench).await, Code::NetReset);
     }
     let error = failed(status(&bench).await, Code::AuthRejected);
-    assert!(error.message().contains("broke off without an answer"), "{error:?}");
+    assert!(error.message().contains("brought no answer that tells how they ended"), "{error:?}");
     bench.heal();
     age(&bench, 301);
     status(&bench).await.unwrap();
@@ -274,7 +319,7 @@ async fn a_login_counts_before_its_answer_comes() {
 
 #[tokio::test]
 async fn answers_that_are_no_refusals_do_not_count() {
-    for answer in ["503 Service Unavailable", "403 Forbidden"] {
+    for answer in ["503 Service Unavailable", "400 Bad Request"] {
         let (bench, sent) = served(answer, "").await;
         for _ in 0..3 {
             assert_ne!(status(&bench).await.unwrap_err().code(), Code::AuthRejected);

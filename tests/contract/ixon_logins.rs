@@ -23,7 +23,10 @@ async fn logins_whose_answer_is_lost_are_counted() {
         failed(list(&bench).await, Code::NetReset);
     }
     let error = failed(list(&bench).await, Code::AuthRejected);
-    assert!(error.message().contains("broke off without an answer, so none is tried by itself until 20"), "{error}");
+    assert!(
+        error.message().contains("brought no answer that tells how they ended, so none is tried by itself until 20"),
+        "{error}"
+    );
     let hint = error.hint_text().unwrap();
     assert!(hint.contains("vpnctl auth login -b ixon") && !hint.contains("lock"), "{hint}");
     assert_eq!(logins(&bench), 2);
@@ -34,6 +37,56 @@ async fn logins_whose_answer_is_lost_are_counted() {
     age(&bench, 601);
     list(&bench).await.unwrap();
     assert_eq!(logins(&bench), 4);
+}
+
+#[tokio::test]
+async fn what_a_proxy_answers_in_place_of_the_cloud_counts_as_lost() {
+    for (fault, code) in [
+        ("cloud-status=504@/access-tokens", Code::HttpServerError),
+        ("http-status=500@/access-tokens", Code::HttpServerError),
+        ("http-status=408@/access-tokens", Code::TimeoutRequest),
+        ("redirect=/login@/access-tokens", Code::VendorProtocol),
+        ("not-json=/access-tokens", Code::VendorProtocol),
+        // A success without a token.
+        (r#"body={"status":"success","data":[]}"#, Code::VendorProtocol),
+    ] {
+        let bench = by_password(&[]).await;
+        bench.fault(fault);
+        for _ in 0..2 {
+            failed(list(&bench).await, code);
+        }
+        for error in join_all((0..20).map(|_| list(&bench))).await {
+            failed(error, Code::AuthRejected);
+        }
+        assert_eq!(logins(&bench), 2, "{fault}");
+        failed(log_in(&bench).await, code);
+        assert_eq!(logins(&bench), 3, "{fault}: who asks for a login has it sent");
+    }
+    // Who has no room for it has not looked at it.
+    let bench = by_password(&["http-status=503@/access-tokens"]).await;
+    for _ in 0..3 {
+        failed(list(&bench).await, Code::HttpServerError);
+    }
+    assert_eq!(logins(&bench), 3);
+}
+
+#[tokio::test]
+async fn a_login_that_is_forbidden_is_sent_again_for_who_asks_for_it() {
+    for fault in ["cloud-status=403@/access-tokens", "bare-status=403@/access-tokens"] {
+        let bench = by_password(&[fault]).await;
+        for error in join_all((0..20).map(|_| list(&bench))).await {
+            failed(error, Code::AuthForbidden);
+        }
+        let error = failed(list(&bench).await, Code::AuthForbidden);
+        assert!(error.message().contains("forbade this login 0 min ago"), "{error}");
+        assert!(error.hint_text().unwrap().contains("log in now: vpnctl auth login -b ixon"), "{error:?}");
+        assert_eq!(logins(&bench), 1, "{fault}");
+        failed(log_in(&bench).await, Code::AuthForbidden);
+        assert_eq!(logins(&bench), 2, "{fault}");
+        bench.heal();
+        log_in(&bench).await.unwrap();
+        list(&bench).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -101,10 +154,10 @@ async fn a_logout_that_the_cloud_is_not_told_of_says_what_is_left() {
     list(&bench).await.unwrap();
     bench.secret("password", "wrong");
     failed(log_in(&bench).await, Code::AuthRejected);
-    bench.fault("cloud-status=503@/access-tokens/me");
-    let error = failed(bench.open().session().unwrap().logout().await, Code::TimeoutUnknownOutcome);
+    bench.fault("cloud-status=403@/access-tokens/me");
+    let error = failed(bench.open().session().unwrap().logout().await, Code::AuthForbidden);
     assert!(
-        error.message().contains("forgotten here, and so is a refusal, but whether the server ended it is not known"),
+        error.message().contains("the login is forgotten here, and so is a refusal, but the server was not told"),
         "{error}"
     );
     let hint = error.hint_text().unwrap();

@@ -33,6 +33,8 @@ mod lanes;
 mod mass;
 mod pins;
 mod raw;
+#[cfg(unix)]
+mod secrets;
 mod sentences;
 mod sentences_session;
 mod state;

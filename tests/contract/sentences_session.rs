@@ -75,16 +75,26 @@ async fn logging_out_ends_the_login_at_the_vendor(facts: &Facts) {
 }
 
 async fn a_login_is_forgotten_also_where_the_vendor_fails(facts: &Facts) {
-    let bench = facts.bench().await;
-    facts.log_in(&bench).await;
-    bench.fault("http-status=503");
-    // A logout is a write: what a proxy says does not tell whether the vendor heard of it.
-    failed(bench.open().session().unwrap().logout().await, Code::TimeoutUnknownOutcome);
-    assert_eq!(bench.requests(), 1);
-    bench.heal();
-    bench.asked();
-    bench.open().session().unwrap().logout().await.unwrap();
-    assert_eq!(bench.requests(), 0);
+    for (fault, is_known) in [("http-status=403", true), ("http-status=504", false), ("wire=hangup@/", false)] {
+        let bench = facts.bench().await;
+        facts.log_in(&bench).await;
+        bench.fault(fault);
+        let error = bench.open().session().unwrap().logout().await.unwrap_err();
+        assert_eq!(error.code() != Code::TimeoutUnknownOutcome, is_known, "{error:?}");
+        let told =
+            if is_known { ", but the server was not told" } else { ", but whether the server was told is not known" };
+        assert!(error.message().contains(&format!("the login is forgotten here{told}: ")), "{error}");
+        let hint = error.hint_text().unwrap();
+        assert_eq!(hint.contains("if the server was not told, the "), !is_known, "{hint}");
+        assert!(hint.contains("ends by itself") && hint.contains("vpnctl auth login -b "), "{hint}");
+        // Here is nothing left that a retry could end.
+        assert!(!error.is_temporary(), "{error:?}");
+        assert_eq!(bench.requests(), 1);
+        bench.heal();
+        bench.asked();
+        bench.open().session().unwrap().logout().await.unwrap();
+        assert_eq!(bench.requests(), 0);
+    }
 }
 
 async fn show_tells_a_login(facts: &Facts) {

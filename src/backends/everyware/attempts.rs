@@ -5,7 +5,7 @@
 use super::auth::{Auth, Credentials, Token};
 use super::failure::PEER;
 use crate::backends::attempts::{Counter, Fate, Login, Rules};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::secrets::digest;
 use crate::state::Guard;
 
@@ -26,8 +26,10 @@ const RULES: Rules = Rules {
 fn judge(error: &Error) -> Fate {
     match error.report().http_status {
         Some(401) => Fate::Wrong,
-        None if error.outcome_is_unknown() => Fate::Lost,
-        _ => Fate::Harmless,
+        // It is the right login, and asks for the code that goes with it.
+        Some(403) if error.code() == Code::AuthMfaRequired => Fate::Harmless,
+        Some(403) => Fate::Lacking { code: false },
+        _ => Fate::untold(error),
     }
 }
 

@@ -243,8 +243,9 @@ impl Auth {
     }
 
     async fn logged_in_anew(&self, guard: &Guard, memory: &mut Memory) -> Result<Token> {
-        let credentials = self.credentials(memory).await?;
+        // Before the secret is fetched: nobody need be asked for one that is not sent.
         self.refused.check()?;
+        let credentials = self.credentials(memory).await?;
         let trust_key = memory.trusted().filter(|_| credentials.may_need_code());
         match self.refused.note(self.log_in_counted(&credentials, None, trust_key.as_deref(), Some(guard)).await) {
             Ok((token, _)) => Ok(token),
@@ -270,13 +271,13 @@ impl Auth {
     /// Gives what to log in with.
     pub(super) async fn credentials(&self, memory: &Memory) -> Result<Credentials> {
         if let Some(key) = &self.config.api_key {
-            return Ok(Credentials::Key(key.fetch("api_key").await?));
+            return Ok(Credentials::Key(self.refused.fetch(key, "api_key").await?));
         }
         if let Some(key) = &memory.api_key {
             return Ok(Credentials::Key(SecretString::from(key.clone())));
         }
         if let (Some(user), Some(password)) = (&self.config.username, &self.config.password) {
-            return Ok(Credentials::User(user.clone(), password.fetch("password").await?));
+            return Ok(Credentials::User(user.clone(), self.refused.fetch(password, "password").await?));
         }
         let backend = self.backend();
         let (code, what) = match memory.token {

@@ -230,11 +230,7 @@ impl Auth {
         logged_out(self.transport.call(self, &call).await, PEER).map_err(|error| {
             let end = token.expires_on.map_or_else(String::new, |end| format!(", at {end}"));
             let error = error.backend(self.backend());
-            half_out(
-                error,
-                forgot,
-                &format!("a token that was not ended holds at the cloud until it ends by itself{end}"),
-            )
+            half_out(error, forgot, &format!("the token holds at the cloud until it ends by itself{end}"))
         })
     }
 }

@@ -207,7 +207,7 @@ impl Auth {
         // Where the keyring did not take the token of a pairing, it is kept here.
         let here = |secret: &SecretRef| secret.is_kept_for_us() && memory.app_token.is_some();
         if let Some(secret) = self.config.app_token.as_ref().filter(|secret| !here(secret)) {
-            return secret.fetch("app_token").await;
+            return self.refused.fetch(secret, "app_token").await;
         }
         memory.app_token.clone().map(SecretString::from).ok_or_else(|| {
             let backend = &self.transport.settings().backend;

@@ -41,9 +41,8 @@ fn judge(error: &Error) -> Fate {
     match error.code() {
         Code::AuthRejected => Fate::Wrong,
         Code::AuthMfaRequired => Fate::Lacking { code: true },
-        Code::AuthDenied => Fate::Lacking { code: false },
-        _ if error.report().http_status.is_none() && error.outcome_is_unknown() => Fate::Lost,
-        _ => Fate::Harmless,
+        Code::AuthDenied | Code::AuthForbidden => Fate::Lacking { code: false },
+        _ => Fate::untold(error),
     }
 }
 
@@ -59,7 +58,9 @@ impl Cloud {
     /// password are configured.
     pub(super) async fn token(&self) -> Result<SecretString> {
         if let Some(secret) = &self.config.token {
-            return secret.fetch("token").await;
+            // One after the other, so that a command that fails is not run by each.
+            let _one = self.renewing.lock().await;
+            return self.refused.fetch(secret, "token").await;
         }
         let holds = |token: &Token| token.expires_on.is_none_or(|at| at > Timestamp::now());
         let kept = self.memory.get().token;
@@ -87,8 +88,7 @@ impl Cloud {
             self.memory.set(memory);
             return Ok(SecretString::from(token.secret));
         }
-        self.refused.check()?;
-        let password = password.fetch("password").await?;
+        let password = self.refused.fetch(password, "password").await?;
         let made = self.make_counted(["", email, password.expose_secret()], Some(&guard)).await;
         let token = self.refused.note(made)?;
         memory.token = Some(token.clone());
@@ -169,6 +169,7 @@ impl Cloud {
         let made = made.filter(|token| token.secret_id.is_some()).ok_or_else(|| {
             Error::new(Code::VendorProtocol, Layer::Auth, format!("{CLOUD} accepted the login but gave no token"))
                 .backend(self.backend())
+                .unknown_outcome()
         })?;
         let secret = made.secret_id.unwrap_or_default();
         sendable(CLOUD, "a token", &secret).map_err(|error| error.backend(self.backend()))?;
@@ -280,12 +281,12 @@ impl Cloud {
         let bearer = format!("Bearer {}", token.secret);
         call.headers.insert(AUTHORIZATION, header_value("authorization", &bearer, true)?);
         logged_out(self.transport.call(self, &call).await, CLOUD).map_err(|error| {
-            half_out(
-                error.backend(self.backend()),
-                forgot,
-                "a token that was not ended holds at the cloud until it ends by itself; end it in the portal, under the \
-                 access tokens of the account",
-            )
+            let end = token.expires_on.map_or_else(String::new, |end| format!(", at {end}"));
+            let rest = format!(
+                "the token holds at the cloud until it ends by itself{end}; end it in the portal, under the access tokens of \
+                 the account"
+            );
+            half_out(error.backend(self.backend()), forgot, &rest)
         })
     }
 }
