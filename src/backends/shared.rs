@@ -11,7 +11,7 @@ use crate::config::Backend;
 use crate::config::schema::{read_rate, read_url};
 use crate::error::{Code, Error, Result};
 use crate::http::tls::{Fingerprint, Trust, is_local};
-use crate::http::{Settings, Transport, is_nearby};
+use crate::http::{Reply, Settings, Transport, is_nearby, unparsable};
 use crate::secrets::SecretRef;
 use crate::state::Pin;
 
@@ -76,6 +76,15 @@ impl Refused {
     pub(super) fn forget(&self) {
         *self.last() = None;
     }
+}
+
+/// Takes the answer to a logout: nothing, or a document. A page comes from something in between, and tells nothing of what
+/// became of the logout.
+pub(super) fn heard(peer: &str, reply: &Reply) -> Result<()> {
+    if reply.body.is_empty() || reply.maybe_json::<serde::de::IgnoredAny>().is_some() {
+        return Ok(());
+    }
+    Err(unparsable(peer, "logout", reply, "no document").unknown_outcome())
 }
 
 /// Says what a logout has done here where the server was not told, or perhaps not: once more it would have nothing to end.

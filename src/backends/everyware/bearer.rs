@@ -12,7 +12,7 @@ use super::failure;
 use super::failure::PEER;
 use super::wire::LoginInfo;
 use crate::backend::{Asked, Login, LoginState, Person};
-use crate::backends::shared::half_out;
+use crate::backends::shared::{half_out, heard};
 use crate::error::{Code, Result};
 use crate::http::call::header_value;
 use crate::http::{Call, Protocol, Reply, Verdict, unparsable};
@@ -213,7 +213,8 @@ impl Auth {
 
     /// Ends the token at the cloud and forgets everything that was kept, refusals too: who logs out begins anew.
     pub(super) async fn log_out(&self) -> Result<()> {
-        let Memory { token, refused_key, .. } = self.get();
+        let known = self.get();
+        let Memory { token, refused_key, .. } = known.clone();
         let mut forgot = false;
         for whose in refused_key.into_iter().chain(self.config.username.as_deref().map(whose)) {
             forgot |= self.forget_refusals(&whose).await?;
@@ -225,8 +226,14 @@ impl Auth {
         let Some(token) = token else { return Ok(()) };
         let mut call = Call::write("logout", Method::POST, "authentication/logout").open().empty();
         call.headers.insert(AUTHORIZATION, header_value("authorization", &format!("Bearer {}", token.token), true)?);
-        match self.transport.call(self, &call).await {
+        // What the cloud repeats of the token is masked as long as it is known.
+        let forgotten = self.get();
+        self.set(known);
+        let told = self.transport.call(self, &call).await.and_then(|reply| heard(PEER, &self.discreet(&reply)));
+        self.set(forgotten);
+        match told {
             Err(error) if error.code() != Code::AuthExpired => {
+                let error = error.backend(self.backend());
                 let end = token.expires_on.map_or_else(String::new, |end| format!(", at {end}"));
                 Err(half_out(error, forgot, &format!("the token holds at the cloud until it ends by itself{end}")))
             }

@@ -13,7 +13,7 @@ use super::memory::Token;
 use super::wire::{AccessToken, TokenRequest};
 use crate::backend::{Asked, Login, LoginState, Person};
 use crate::backends::attempts::{Counter, Fate, Login as Attempt, Rules};
-use crate::backends::shared::{half_out, meaningful};
+use crate::backends::shared::{half_out, heard, meaningful};
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::Call;
 use crate::http::call::{header_value, sendable};
@@ -280,8 +280,10 @@ impl Cloud {
         let mut call = call?;
         let bearer = format!("Bearer {}", token.secret);
         call.headers.insert(AUTHORIZATION, header_value("authorization", &bearer, true)?);
-        match self.transport.call(self, &call).await {
+        let secrets = &self.memory.secrets;
+        match self.transport.call(self, &call).await.and_then(|reply| heard(CLOUD, &secrets.quotable(&reply))) {
             Err(error) if error.code() != Code::AuthExpired => {
+                let error = error.backend(self.backend());
                 let end = token.expires_on.map_or_else(String::new, |end| format!(", at {end}"));
                 let rest = format!(
                     "the token holds at the cloud until it ends by itself{end}; end it in the portal, under the access \
