@@ -56,6 +56,8 @@ impl Fate {
     /// proxy answers; who limits requests, or has no room for them, has not looked at it.
     pub(super) fn untold(error: &Error) -> Self {
         let is_lost = match error.report().http_status {
+            // The status of a proxy that opens no way: nothing was sent.
+            _ if error.code() == Code::NetRefused => false,
             Some(429 | 503) => false,
             Some(408 | 500..) => true,
             // A success that is no document of a login, or a redirect.

@@ -13,7 +13,7 @@ use crate::config::schema::{read_rate, read_url};
 use crate::error::{Code, Error, Result};
 use crate::http::tls::{Fingerprint, Trust, is_local};
 use crate::http::{Reply, Settings, Transport, is_nearby};
-use crate::secrets::SecretRef;
+use crate::secrets::{SecretRef, Secrets};
 use crate::state::Pin;
 
 /// How long a process does not repeat a login that was refused; one that runs for days may see it mended.
@@ -96,10 +96,14 @@ pub(super) fn half_out(error: Error, forgot: bool, rest: &str) -> Error {
 
 /// Says what came of a logout that is answered without a document that would be read: a login that had ended is what was
 /// asked for, and a page in the place of an answer is a proxy's, which leaves in doubt whether the server heard of it.
-pub(super) fn logged_out(answer: Result<Reply>, peer: &str) -> Result<()> {
+pub(super) fn logged_out(answer: Result<Reply>, peer: &str, secrets: &Secrets) -> Result<()> {
     match answer {
         Ok(reply) if reply.body.trim_ascii().is_empty() => Ok(()),
-        Ok(reply) => reply.json::<IgnoredAny>(peer, "logout").map(drop).map_err(Error::unknown_outcome),
+        Ok(reply) => {
+            let body = secrets.hide(&String::from_utf8_lossy(&reply.body)).into_bytes();
+            let read = Reply { body, ..reply }.json::<IgnoredAny>(peer, "logout");
+            read.map(drop).map_err(Error::unknown_outcome)
+        }
         Err(error) if error.code() == Code::AuthExpired => Ok(()),
         Err(error) => Err(error),
     }

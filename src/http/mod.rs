@@ -22,6 +22,7 @@ mod rate;
 mod reach;
 mod renewal;
 mod retry;
+mod settings;
 pub mod tls;
 pub mod ws;
 
@@ -34,7 +35,6 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use bytes_cap::read_capped;
 use reqwest::header::HeaderMap;
 use tokio::sync::Mutex;
-use url::Url;
 
 pub use address::{LONGEST, is_nearby};
 pub use bytes_cap::Sift;
@@ -43,6 +43,7 @@ pub use client::UNREAD;
 pub use deadline::{Deadline, within};
 pub use failure::{server_failure, unparsable};
 pub use observer::Observer;
+pub use settings::{REQUEST_TIMEOUT, Settings};
 
 use crate::error::{Code, Error, Layer, Result};
 use crate::secrets::Secrets;
@@ -56,66 +57,8 @@ use retry::{REPEATS, before_the_call, doubtful, maybe_done, next_wait};
 
 mod bytes_cap;
 
-/// How long one attempt may take where nothing else is said: contract section 3.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// The first wait before a repeated read; it doubles each time: 0.2, 0.4, 0.8 s (contract section 6).
 const FIRST_WAIT: Duration = Duration::from_millis(200);
-
-/// Says how to reach a server.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The name of the backend, for errors.
-    pub backend: String,
-    /// What the server is called in messages, `the Freebox`.
-    pub peer: String,
-    /// Where it is.
-    pub url: Url,
-    /// The key of the configuration that says so.
-    pub url_key: &'static str,
-    /// The address to connect to instead of what the host name resolves to.
-    pub connect_address: Option<String>,
-    /// How its certificate is verified.
-    pub tls: tls::Trust,
-    /// How long one attempt may take, connecting included; `None` is [`REQUEST_TIMEOUT`].
-    pub request_timeout: Option<Duration>,
-    /// How many requests may start in a second, evenly spaced; `None` is no limit.
-    pub rate: Option<f64>,
-    /// When the whole command has to be done.
-    pub deadline: Deadline,
-    /// What to do when nothing listens there.
-    pub refused_hint: Option<String>,
-    /// What to do when its certificate is not trusted.
-    pub untrusted_hint: Option<String>,
-    /// Who is told of every attempt.
-    pub observer: Option<Arc<dyn Observer>>,
-}
-
-impl Settings {
-    /// Tells how long one attempt may take.
-    #[must_use]
-    pub fn attempt(&self) -> Duration {
-        self.request_timeout.unwrap_or(REQUEST_TIMEOUT)
-    }
-
-    /// Tells how long a connection may take to come about: no less than somebody has given an attempt.
-    fn connecting(&self) -> Duration {
-        self.request_timeout.unwrap_or(client::CONNECT_TIMEOUT)
-    }
-
-    /// Makes an error one of this backend, whose hint names the key that is meant.
-    #[must_use]
-    pub fn own(&self, error: Error) -> Error {
-        let hint = error
-            .hint_text()
-            .filter(|_| self.url_key != "url")
-            .map(|hint| hint.replace("`url`", &format!("`{}`", self.url_key)));
-        let error = error.backend(&self.backend);
-        match hint {
-            Some(hint) => error.instead(hint),
-            None => error,
-        }
-    }
-}
 
 /// Knows a vendor's credentials and what its answers mean.
 #[async_trait]
@@ -314,7 +257,7 @@ impl Transport {
         let generation =
             if call.authorized { protocol.authorize(&mut headers).await.map_err(before_the_call)? } else { 0 };
         let (reply, pass) = self.send(call, &headers, first, tries).await?;
-        if !reply.status.is_success() || call.body.is_some() {
+        if !reply.status.is_success() || call.safety == Safety::Once {
             self.remember(call, &headers);
         }
         let verdict = match reply.status.as_u16() {

@@ -260,6 +260,34 @@ async fn a_logout_that_the_cloud_is_not_told_of_says_what_is_left() {
     assert!(error.message().contains("and so is a refusal"), "{error}");
 }
 
+/// Logs anybody in, and repeats at the logout what it was sent.
+async fn repeats(headers: axum::http::HeaderMap, uri: axum::http::Uri) -> (axum::http::StatusCode, String) {
+    if !uri.path().ends_with("/logout") {
+        return (
+            axum::http::StatusCode::OK,
+            r#"{"tokenId":"canary-token","expiresOn":"2199-01-01T00:00:00Z"}"#.to_owned(),
+        );
+    }
+    let sent = headers["authorization"].to_str().unwrap();
+    let body = format!(r#"{{"kapuaErrorCode":"OTHER","message":"wrong: {sent}"}}"#);
+    (axum::http::StatusCode::BAD_REQUEST, body)
+}
+
+#[tokio::test]
+async fn a_token_that_a_failed_logout_repeats_is_not_shown() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut bench = Bench::new("everyware").await;
+    bench.text("url", &format!("http://{}/v1", listener.local_addr().unwrap()));
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(repeats)).await });
+    login(&*bench.open(), &Somebody::default()).await.unwrap();
+    let backend = bench.open();
+    let error = failed(backend.session().unwrap().logout().await, Code::VendorError);
+    assert!(error.message().ends_with("wrong: Bearer ***"), "{error}");
+    assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+    let kept = std::fs::read_to_string(bench.state_file()).unwrap();
+    assert!(!kept.contains("canary"), "{kept}");
+}
+
 #[tokio::test]
 async fn a_logout_of_which_nobody_knows_whether_the_cloud_heard_is_in_doubt_and_not_done() {
     let bench = Bench::new("everyware").await;

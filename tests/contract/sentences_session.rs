@@ -75,7 +75,9 @@ async fn logging_out_ends_the_login_at_the_vendor(facts: &Facts) {
 }
 
 async fn a_login_is_forgotten_also_where_the_vendor_fails(facts: &Facts) {
-    for (fault, is_known) in [("http-status=403", true), ("http-status=504", false), ("wire=hangup@/", false)] {
+    for (fault, is_known) in
+        [("http-status=403", true), ("http-status=504", false), ("wire=hangup@/", false), ("not-json=/", false)]
+    {
         let bench = facts.bench().await;
         facts.log_in(&bench).await;
         bench.fault(fault);

@@ -25,6 +25,8 @@ const RULES: Rules = Rules {
 
 fn judge(error: &Error) -> Fate {
     match error.report().http_status {
+        // The status of a proxy that opens no way is none of the cloud's.
+        _ if error.code() == Code::NetRefused => Fate::Harmless,
         Some(401) => Fate::Wrong,
         // It is the right login, and asks for the code that goes with it.
         Some(403) if error.code() == Code::AuthMfaRequired => Fate::Harmless,

@@ -322,7 +322,9 @@ impl Auth {
         };
         answer.map_err(|error| match error.code() {
             // Deployments differ in what they say besides it, and none says why.
-            code if code != Code::AuthMfaRequired && error.report().http_status == Some(401) => {
+            code if !matches!(code, Code::AuthMfaRequired | Code::NetRefused)
+                && error.report().http_status == Some(401) =>
+            {
                 self.refusal(code_sent, trust_sent)
             }
             Code::AuthMfaRequired => Error::new(error.code(), Layer::Auth, error.message())

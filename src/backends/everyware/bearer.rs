@@ -227,7 +227,7 @@ impl Auth {
         let Some(token) = token else { return Ok(()) };
         let mut call = Call::write("logout", Method::POST, "authentication/logout").open().empty();
         call.headers.insert(AUTHORIZATION, header_value("authorization", &format!("Bearer {}", token.token), true)?);
-        logged_out(self.transport.call(self, &call).await, PEER).map_err(|error| {
+        logged_out(self.transport.call(self, &call).await, PEER, self.transport.secrets()).map_err(|error| {
             let end = token.expires_on.map_or_else(String::new, |end| format!(", at {end}"));
             let error = error.backend(self.backend());
             half_out(error, forgot, &format!("the token holds at the cloud until it ends by itself{end}"))

@@ -280,7 +280,7 @@ impl Cloud {
         let mut call = call?;
         let bearer = format!("Bearer {}", token.secret);
         call.headers.insert(AUTHORIZATION, header_value("authorization", &bearer, true)?);
-        logged_out(self.transport.call(self, &call).await, CLOUD).map_err(|error| {
+        logged_out(self.transport.call(self, &call).await, CLOUD, &self.memory.secrets).map_err(|error| {
             let end = token.expires_on.map_or_else(String::new, |end| format!(", at {end}"));
             let rest = format!(
                 "the token holds at the cloud until it ends by itself{end}; end it in the portal, under the access tokens of \
