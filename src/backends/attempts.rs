@@ -243,7 +243,13 @@ impl<'a> Counter<'a> {
             return Err(self.still_refused(last, now));
         }
         match self.rules.free_at(attempts).filter(|_| !login.by_hand) {
-            Some(end) => Err(self.too_many(end, attempts.lost.is_some())),
+            Some(end) => {
+                let error = self.too_many(end, attempts.lost.is_some());
+                // Nobody has refused anything, so time mends it.
+                let is_refused = attempts.tries.iter().any(|one| one.refused);
+                let wait = std::time::Duration::from_secs((end - now).unsigned_abs());
+                Err(if is_refused { error } else { error.later().retry_after(Some(wait)) })
+            }
             None => Ok(()),
         }
     }

@@ -79,6 +79,9 @@ pub trait Protocol: Send + Sync {
 
     /// Says what an answer means.
     fn verdict(&self, call: &Call, reply: &Reply) -> Verdict;
+
+    /// Adds the secrets that are held and were not sent by this process, which an answer may repeat all the same.
+    fn hold(&self, _secrets: &Secrets) {}
 }
 
 /// Says what an answer means.
@@ -263,6 +266,7 @@ impl Transport {
         let verdict = match reply.status.as_u16() {
             // Nothing says whether the work was done before: a proxy may have changed the answer, not the request.
             100..=199 | 300..=399 | 600.. => {
+                protocol.hold(&self.secrets);
                 Verdict::Failed(maybe_done(call, failure::no_answer(&self.settings.peer, &reply, &self.secrets)))
             }
             _ => match protocol.verdict(call, &reply) {

@@ -82,12 +82,17 @@ pub fn json(written: &str) -> Cow<'_, str> {
 pub fn cell(text: &str) -> Cow<'_, str> {
     let clean = line(text);
     // A dash alone stands for nothing; with something behind its end it is the beginning of a cell.
-    if !clean.contains(SIGNS) || clean.trim() == "-" || !clean.split(ENDS).any(runs) {
+    if !clean.contains(SIGNS) || clean.trim() == "-" {
+        return clean;
+    }
+    // Where nothing is cut, a number with anything but numbers behind it begins a formula too.
+    let is_begun = begins(&clean) && !clean.split(ENDS).all(is_number);
+    if !is_begun && !clean.split(ENDS).any(runs) {
         return clean;
     }
     let mut quoted = String::with_capacity(clean.len() + 2);
-    for part in clean.split_inclusive(ENDS) {
-        if runs(part.trim_end_matches(ENDS)) {
+    for (at, part) in clean.split_inclusive(ENDS).enumerate() {
+        if runs(part.trim_end_matches(ENDS)) || at == 0 && is_begun {
             quoted.push('\'');
         }
         quoted.push_str(part);
@@ -97,8 +102,15 @@ pub fn cell(text: &str) -> Cow<'_, str> {
 
 /// Tells whether a spreadsheet takes a cell for a formula; spaces and quotes before it are sometimes left out.
 fn runs(cell: &str) -> bool {
-    let begun = cell.trim_start_matches(|c: char| c.is_whitespace() || c == '"');
-    begun.starts_with(SIGNS) && !is_number(begun)
+    begins(cell) && !is_number(unquoted(cell))
+}
+
+fn begins(cell: &str) -> bool {
+    unquoted(cell).starts_with(SIGNS)
+}
+
+fn unquoted(cell: &str) -> &str {
+    cell.trim_start_matches(|c: char| c.is_whitespace() || c == '"')
 }
 
 /// Tells whether a text is a number, in digits: `-inf` and `+nan` are names to a spreadsheet.
@@ -179,13 +191,26 @@ mod tests {
         assert_eq!(cell("a, =1+1;b"), "a,' =1+1;b");
         assert_eq!(cell("=1;=2"), "'=1;'=2");
         assert_eq!(cell("-;2.5)5"), "'-;2.5)5");
+        assert_eq!(cell("+1;"), "'+1;");
+        assert_eq!(cell("-1;b"), "'-1;b");
     }
 
     #[test]
     fn what_is_no_formula_is_left_alone() {
-        for text in
-            ["", "plain", "-12.5", "+33123456789", "-1e5", "-", " - ", "10.0.0.1", "a=b,c=d", "me@example.org", "a-b;c"]
-        {
+        for text in [
+            "",
+            "plain",
+            "-12.5",
+            "+33123456789",
+            "-1e5",
+            "-",
+            " - ",
+            "-1;+2",
+            "10.0.0.1",
+            "a=b,c=d",
+            "me@example.org",
+            "a-b;c",
+        ] {
             assert_eq!(cell(text), text);
         }
         // A tab or the end of a line is shown, and so begins nothing.

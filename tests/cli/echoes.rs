@@ -1,6 +1,9 @@
 //! Servers that repeat a secret where nobody looks for one: what somebody has just typed, a token of a moment ago, in the
 //! path of a redirect, in the place of a document.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::run::Run;
@@ -85,6 +88,34 @@ fn where_a_redirect_leads_is_told_without_what_was_sent() {
             assert!(text.contains("redirect to https://x.example/u/***,"), "{line}: {text}");
         }
     }
+}
+
+#[test]
+fn a_redirect_tells_nothing_of_what_an_earlier_command_sent() {
+    let moved = Arc::new(AtomicBool::new(false));
+    let is_moved = Arc::clone(&moved);
+    let server = Stranger::hearing(move |heard| match heard.path.as_str() {
+        path if path.starts_with("/v1/authentication") => {
+            json!({"tokenId": GIVEN, "refreshToken": "canary.refresh", "expiresOn": "2099-01-01T00:00:00Z"}).into()
+        }
+        _ if is_moved.load(Ordering::SeqCst) => {
+            let place = format!("Location: https://x.example/{TYPED}/{GIVEN}/canary.refresh\r\n");
+            Answer { status: 302, headers: place, body: Vec::new() }
+        }
+        _ => Answer::text(404, ""),
+    });
+    let config = server.config().replace("password = \"p\"", &format!("password = \"{TYPED}\""));
+    let config = config.replace("app_token = \"t\"", &format!("app_token = \"{TYPED}\""));
+    server.run_by(&config, "status gw -b everyware --id -o json");
+    assert!(server.asked().iter().any(|line| line.starts_with("POST ")));
+    moved.store(true, Ordering::SeqCst);
+    for line in ["status gw -b everyware --id -vv", "doctor -b everyware", "status -b freebox -vv"] {
+        let run = server.run_by(&config, line);
+        let text = format!("{}\n{}", run.stdout, run.stderr);
+        assert!(text.contains("https://x.example/***/"), "{line}: {text}");
+        assert!(!text.contains("canary+") && (line.contains("freebox") || !text.contains("canary.")), "{line}: {text}");
+    }
+    assert!(!server.asked().iter().any(|line| line.starts_with("POST ")), "it has logged in again");
 }
 
 #[test]

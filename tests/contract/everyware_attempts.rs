@@ -89,6 +89,8 @@ async fn logins_whose_answer_is_lost_count_like_refusals() {
             && error.message().contains(" until 20"),
         "{error:?}"
     );
+    // Time mends it, and it is said how much.
+    assert!(error.is_temporary() && error.report().retry_after_s.is_some_and(|wait| wait > 60.0), "{error:?}");
     assert!(error.hint_text().unwrap().contains("vpnctl auth login -b everyware"), "{error:?}");
     // What never logged in is in doubt for as long as the cloud counts it.
     age(&bench, 3000);

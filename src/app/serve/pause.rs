@@ -69,10 +69,12 @@ pub(super) fn asked(failed: &[Error]) -> Duration {
 
 /// Tells whether an error stays until somebody logs in or corrects a secret: asking again may lock the user.
 pub(super) fn is_refusal(error: &Error) -> bool {
-    matches!(
+    let is_of_login = matches!(
         error.code(),
         Code::AuthRejected | Code::AuthDenied | Code::AuthMfaRequired | Code::AuthExpired | Code::AuthRequired
-    )
+    );
+    // What waits for logins that brought no answer ends by itself, and says when.
+    is_of_login && !error.is_temporary()
 }
 
 /// Marks what is remembered of a backend: another mark tells that somebody has logged in meanwhile.
@@ -142,5 +144,13 @@ mod tests {
         assert_eq!(waits.collect::<Vec<_>>(), [1, 2, 4, 8, 16, 24, 24]);
         pause.begin();
         assert_eq!(seconds(pause.after_failure(&[Error::new(Code::AuthRejected, Layer::Auth, "x")])), 3600);
+    }
+
+    #[test]
+    fn logins_that_brought_no_answer_are_waited_for_as_long_as_they_hold() {
+        let held = Error::new(Code::AuthRejected, Layer::Auth, "x").later().retry_after(Some(Duration::from_secs(290)));
+        assert_eq!(seconds(Pause::new(Duration::from_secs(2)).after_failure(&[held])), 290);
+        let refused = Error::new(Code::AuthRejected, Layer::Auth, "x");
+        assert_eq!(seconds(Pause::new(Duration::from_secs(2)).after_failure(&[refused])), 3600);
     }
 }

@@ -16,7 +16,7 @@ use crate::backends::shared::{half_out, logged_out};
 use crate::error::{Code, Result};
 use crate::http::call::header_value;
 use crate::http::{Call, Protocol, Reply, Verdict, unparsable};
-use crate::secrets::hide;
+use crate::secrets::Secrets;
 
 #[async_trait]
 impl Protocol for Auth {
@@ -47,6 +47,15 @@ impl Protocol for Auth {
         Ok(true)
     }
 
+    fn hold(&self, secrets: &Secrets) {
+        let configured = [&self.config.api_key, &self.config.password].map(|secret| secret.as_ref()?.at_hand());
+        configured.iter().flatten().for_each(|secret| secrets.sends(secret.expose_secret()));
+        let memory = self.get();
+        let token = memory.token.iter().flat_map(|token| [Some(token.token.as_str()), token.refresh.as_deref()]);
+        let kept = token.chain([memory.api_key.as_deref(), memory.trust_key.as_deref()]);
+        kept.flatten().for_each(|secret| secrets.sends(secret));
+    }
+
     fn verdict(&self, call: &Call, reply: &Reply) -> Verdict {
         let known = if reply.status.is_success() { None } else { Some(self.discreet(reply)) };
         match failure::of(call, known.as_ref().unwrap_or(reply)) {
@@ -67,14 +76,9 @@ fn bearer(token: &Token) -> Result<HeaderValue> {
 impl Auth {
     /// Gives an answer without the secrets of this login, which it may repeat.
     pub(super) fn discreet(&self, reply: &Reply) -> Reply {
-        let configured = [&self.config.api_key, &self.config.password].map(|secret| secret.as_ref()?.at_hand());
-        let memory = self.get();
-        let token = memory.token.iter().flat_map(|token| [Some(token.token.as_str()), token.refresh.as_deref()]);
-        let kept = token.chain([memory.api_key.as_deref(), memory.trust_key.as_deref()]).flatten();
-        let configured = configured.iter().flatten().map(|secret| secret.expose_secret());
-        let body = hide(&String::from_utf8_lossy(&reply.body), kept.chain(configured));
-        // What somebody has just brought is known only from what was sent.
-        let body = self.transport.secrets().hide(&body);
+        let secrets = self.transport.secrets();
+        self.hold(secrets);
+        let body = secrets.hide(&String::from_utf8_lossy(&reply.body));
         Reply { body: body.into_bytes(), ..reply.clone() }
     }
 

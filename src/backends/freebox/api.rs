@@ -14,7 +14,7 @@ use super::{convert, no_tunnel, reach};
 use crate::backend::Opening;
 use crate::backends::shared;
 use crate::error::{Code, Error, Layer, Result};
-use crate::http::{Call, Reply, Transport, without_quotes};
+use crate::http::{Call, Reply, Transport, unparsable, without_quotes};
 use crate::model::{Target, TargetKind};
 
 /// What the box is called in messages.
@@ -248,10 +248,14 @@ impl Api {
     pub(super) async fn about(&self) -> Result<(Place, ApiVersion, Option<Timestamp>)> {
         let call = Call::get("api_version", "api_version").open().at_root();
         let reply = self.auth.transport.call(&self.auth, &call).await.map_err(|error| self.explain(error))?;
-        // It needs no login, and may know this one's all the same.
-        let body = self.auth.hide_own(&String::from_utf8_lossy(&reply.body)).into_bytes();
-        let found = Reply { body, ..reply.clone() }.json(PEER, "api_version");
-        let found: ApiVersion = found.map_err(|error| error.backend(self.backend()))?;
+        let found: Result<ApiVersion> = reply.json(PEER, "api_version").or_else(|_| {
+            // It needs no login, and may know this one's all the same.
+            let body = self.auth.hide_own(&String::from_utf8_lossy(&reply.body)).into_bytes();
+            let shown = Reply { body, ..reply.clone() };
+            let read: Result<ApiVersion> = shown.json(PEER, "api_version");
+            read.and_then(|_| Err(unparsable(PEER, "api_version", &shown, "it is no JSON in UTF-8")))
+        });
+        let found = found.map_err(|error| error.backend(self.backend()))?;
         let path = base_path(&found)?;
         let place = Place {
             path,

@@ -21,7 +21,7 @@ use crate::backends::shared::Refused;
 use crate::error::{Code, Error, Layer, Result};
 use crate::http::call::{header_value, sendable};
 use crate::http::{Call, Protocol, Reply, Transport, Verdict};
-use crate::secrets::{SecretRef, digest, hide};
+use crate::secrets::{SecretRef, Secrets, digest};
 use crate::state::{Guard, Store};
 
 /// The right that writes need, and without which secrets are hidden.
@@ -129,11 +129,9 @@ impl Auth {
 
     /// Gives what the box says without what this login was made with, which it may repeat.
     pub(super) fn hide_own(&self, text: &str) -> String {
-        let memory = self.memory();
-        let configured = self.config.app_token.as_ref().and_then(SecretRef::at_hand);
-        let token = configured.as_ref().map(|secret| secret.expose_secret());
-        let kept = memory.session.iter().map(|session| session.token.as_str()).chain(memory.app_token.as_deref());
-        self.transport.secrets().hide(&hide(text, kept.chain(token)))
+        let secrets = self.transport.secrets();
+        self.hold(secrets);
+        secrets.hide(text)
     }
 
     /// Names what a session belongs to, so that none is sent elsewhere or used with another token.
@@ -406,6 +404,14 @@ impl Protocol for Auth {
         self.open_session(ended.as_ref()).await?;
         *self.generation.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         Ok(true)
+    }
+
+    fn hold(&self, secrets: &Secrets) {
+        let memory = self.memory();
+        let configured = self.config.app_token.as_ref().and_then(SecretRef::at_hand);
+        configured.iter().for_each(|secret| secrets.sends(secret.expose_secret()));
+        let kept = memory.session.iter().map(|session| session.token.as_str()).chain(memory.app_token.as_deref());
+        kept.for_each(|secret| secrets.sends(secret));
     }
 
     fn verdict(&self, call: &Call, reply: &Reply) -> Verdict {

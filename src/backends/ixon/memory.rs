@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
 use super::config::Config;
@@ -12,7 +13,7 @@ use super::wire::Reach;
 use crate::backend::Opening;
 use crate::error::Result;
 use crate::model::{Status, Target, TargetKind};
-use crate::secrets::digest;
+use crate::secrets::{SecretRef, digest};
 use crate::state::Store;
 
 /// How long names of agents hold, in seconds; they are renamed in the portal, where vpnctl does not see it.
@@ -125,6 +126,11 @@ impl Remembered {
         remembered.set(memory);
         remembered.secrets.add_known(config.token.as_ref());
         remembered.secrets.add_known(config.password.as_ref());
+        // Both go together into the header of a login.
+        let password = config.password.as_ref().and_then(SecretRef::at_hand);
+        if let (Some(email), Some(password)) = (&config.email, &password) {
+            remembered.secrets.add(&format!("{email}::{}", password.expose_secret()));
+        }
         remembered
     }
 

@@ -88,14 +88,16 @@ impl Cloud {
                 (Err(error), Some(lost)) => return Err(self.in_doubt(target, lost, &unread(&error))),
                 (Err(error), None) => return Err(error),
             };
-            let is_over = until.is_some_and(|until| Instant::now() + wait > until);
-            if is_over || deadline.left().is_some_and(|left| left <= wait) {
+            // The last look comes at the end of that.
+            let more = until.map_or(wait, |until| wait.min(until.saturating_duration_since(Instant::now())));
+            let is_over = more.is_zero();
+            if is_over || deadline.left().is_some_and(|left| left <= more) {
                 return Err(match &lost {
                     Some(lost) => self.in_doubt(target, lost, &now),
                     None => self.asleep(target),
                 });
             }
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep(more).await;
             wait = (wait * 3 / 2).min(LONGEST_WAIT);
         }
     }
